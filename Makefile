@@ -1,0 +1,47 @@
+# Everything a fresh machine with Python, pip and make needs is done by `make recommend` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?= --classes 100 --dim 128
+
+.PHONY: recommend test lint types imports unit docs bench clean
+
+recommend: .venv/core
+	@$(BIN)/ssem-advisor recommend $(ARGS)
+
+test: .venv/dev lint types imports unit
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/dev
+	$(BIN)/mypy
+
+imports: .venv/dev
+	$(BIN)/lint-imports
+
+unit: .venv/dev
+	$(BIN)/pytest -n 2 -m "not slow"
+
+docs: .venv/dev
+	$(BIN)/mkdocs build --strict
+
+bench: .venv/dev
+	for f in benchmarks/bench_*.py; do $(BIN)/python $$f || exit 1; done
+
+clean:
+	rm -rf .venv build dist site
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+.venv/core: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+# torch is pinned for development alone; the package's own range stays open.
+.venv/dev: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet --editable '.[dev]' torch==2.13.0
+	@touch .venv/core $@

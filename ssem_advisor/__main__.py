@@ -1,0 +1,3 @@
+from ssem_advisor.cli import main
+
+main()

@@ -1,0 +1,73 @@
+"""The command line: one module per command, each parses, calls one function, renders and sets the exit code.
+
+Command modules import only typer at the top; numpy, rich, torch and our own rooms are imported inside the command,
+so that `--help` and shell completion stay instant.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from ssem_advisor import __version__
+from ssem_advisor.domain import AdvisorError
+
+
+class _Group(TyperGroup):
+    """Turns every error a user can mend into one line on stderr and exit code 2."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AdvisorError as error:
+            typer.echo(f"ssem-advisor: {error}", err=True)
+        except ModuleNotFoundError as error:
+            extra = _EXTRAS.get((error.name or "").split(".")[0])
+            if extra is None:
+                raise
+            typer.echo(f"ssem-advisor: this needs {error.name}: pip install 'ssem-advisor[{extra}]'", err=True)
+        except BrokenPipeError:
+            sys.stderr.close()
+        raise typer.Exit(2)
+
+
+_EXTRAS = {
+    "torch": "validate",
+    "sklearn": "validate",
+    "jinja2": "validate",
+    "matplotlib": "plot",
+    "plotext": "plot",
+    "pyarrow": "measure",
+    "safetensors": "measure",
+    "hydra": "hydra",
+    "omegaconf": "hydra",
+}
+
+app = typer.Typer(
+    cls=_Group,
+    name="ssem-advisor",
+    help="Which loss weights and temperatures of supervised contrastive learning avoid class collapse.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"ssem-advisor {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", help="Show the version and exit.", callback=_version, is_eager=True),
+) -> None:
+    pass
+
+
+def main() -> None:
+    app()

@@ -1,0 +1,76 @@
+"""What a reader hands to the rules: every value with where it stands and how sure we are of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Origin = Literal["stated", "inferred", "assumed"]
+Kind = Literal["supcon", "supcon+self", "ce+supcon", "self-only", "not-contrastive", "unknown"]
+
+
+@dataclass(frozen=True)
+class Location:
+    """A place in a file: 1-based line and column, and the character span [start, end) of the value's own token."""
+
+    line: int
+    column: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Value:
+    """One quantity as the training program would see it.
+
+    stated: written in the file under a key the dialect knows; inferred: concluded from another value (classes from a
+    data-set name); assumed: a default that stands only in the training code.
+    """
+
+    value: Any
+    origin: Origin
+    key: str = ""
+    location: Location | None = None
+    raw: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Trap:
+    """Something a rule may want to speak about that is not a field: a false friend, a parser difference, a queue."""
+
+    name: str
+    detail: str
+    key: str = ""
+    location: Location | None = None
+
+
+@dataclass
+class Run:
+    """One training run found in a file: a YAML document, one launch command, one Python config.
+
+    fields may hold temperature, alpha, classes, dim, batch_size, views, sampler, classes_per_batch,
+    instances_per_class, class_counts, dataset, loss ("supcon" | "ssem" | "l_spread" | "l_in"), base_temperature,
+    precision ("fp16" | "bf16" | "fp32"), world_size, gather, epochs, goal. A field that is absent is unknown.
+    """
+
+    kind: Kind
+    dialect: str
+    fields: dict[str, Value] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    traps: list[Trap] = field(default_factory=list)
+    location: Location | None = None
+
+
+@dataclass
+class Document:
+    """A file as read: its text, its runs, and why it could not be read if so."""
+
+    path: Path
+    text: str
+    format: Literal["yaml", "json", "toml", "python", "shell", "other"]
+    runs: list[Run] = field(default_factory=list)
+    error: str | None = None
+    newline: str = "\n"
+    encoding: str = "utf-8"

@@ -120,7 +120,9 @@ class Setting:
         if self.classes is None:
             object.__setattr__(self, "classes", len(sizes))
         elif not _every(self.classes, lambda m: m == len(sizes)):
-            raise SettingError(f"classes={self.classes!r}: class_counts lists {len(sizes)} classes; give one of the two")
+            raise SettingError(
+                f"classes={self.classes!r}: class_counts lists {len(sizes)} classes; give one of the two"
+            )
         if self.instances_per_class is None:
             if not self.unequal:
                 object.__setattr__(self, "instances_per_class", sizes[0])
@@ -184,13 +186,19 @@ class Setting:
             total = self.classes * self.instances_per_class
         elif self.batch_size is not None:
             if not _every(self.batch_size % self.classes == 0, lambda ok: ok):
-                raise SettingError(f"batch_size={self.batch_size!r}: a full batch of equal classes is a multiple of classes={self.classes!r}")
+                raise SettingError(
+                    f"batch_size={self.batch_size!r}: a full batch of equal classes is a multiple of classes={self.classes!r}"
+                )
             if not _every(self.batch_size // self.classes >= 2, lambda ok: ok):
-                raise SettingError(f"batch_size={self.batch_size!r}: a full batch needs at least two instances of each class")
+                raise SettingError(
+                    f"batch_size={self.batch_size!r}: a full batch needs at least two instances of each class"
+                )
             object.__setattr__(self, "instances_per_class", self.batch_size // self.classes)
             return
         if total is not None and self.batch_size is not None and not _every(self.batch_size == total, lambda ok: ok):
-            raise SettingError(f"batch_size={self.batch_size!r}: a full batch holds all {total} instances; leave it out")
+            raise SettingError(
+                f"batch_size={self.batch_size!r}: a full batch holds all {total} instances; leave it out"
+            )
 
 
 _INTEGERS = {"classes": 2, "dim": 1, "views": 1, "batch_size": 2, "classes_per_batch": 1, "instances_per_class": 2}

@@ -1,0 +1,193 @@
+"""The one relation that carries everything: which weight alpha makes a given within-class similarity optimal.
+
+With x the within-class similarity, u = 1 - x, y = u / tau, rho = (1 - 1/N) / (m - 1) and log r = -m / ((m-1) tau),
+the between-class similarity is s = 1 - m/(m-1) + rho u. The slopes of the two losses (tau * d/dx) combine to
+
+    slope = alpha D - S,    S = -S_sup > 0,    D = S_self - S_sup,
+
+so alpha = S / D makes x optimal. For "supcon" and "ssem", per number k of same-class instances,
+
+    sigma = k e1 / (c + k e1 + o e2),   w = o e2 / (c + o e2),   S = (1 - sigma)(1 + rho w),   D = 1,
+
+and D = -rho w for anchors without a same-class instance. No term is ever subtracted from a near neighbour, and all
+exponentials are taken of log-sums, so nothing overflows and no digit is lost. y = 0 is class collapse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ssem_advisor.domain import Setting
+from ssem_advisor.theory.batches import Batch, batch_of
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What the number of classes and the size of the data set decide. Arrays broadcast over elements.
+
+    rho: minus the slope of s(x); shrink: (N-1)/N, so that variance v = shrink * u; log_r: log exp((s-1)/tau) at collapse.
+    """
+
+    rho: np.ndarray
+    shrink: np.ndarray
+    log_r: np.ndarray
+    temperature: np.ndarray
+
+    @property
+    def furthest(self) -> np.ndarray:
+        """The largest y: class means at the origin, v = 1."""
+        return 1.0 / (self.shrink * self.temperature)
+
+    def y(self, variance: np.ndarray) -> np.ndarray:
+        return variance / (self.shrink * self.temperature)
+
+    def variance(self, y: np.ndarray) -> np.ndarray:
+        return np.minimum(self.shrink * self.temperature * y, 1.0)
+
+
+def geometry_of(setting: Setting) -> Geometry:
+    m = np.asarray(setting.classes, dtype=float)
+    instances = np.inf if setting.instances_per_class is None else np.asarray(setting.instances_per_class, dtype=float)
+    temperature = np.asarray(setting.need("temperature"), dtype=float)
+    shrink = 1.0 - 1.0 / np.asarray(instances)
+    return Geometry(shrink / (m - 1.0), shrink, -(m / (m - 1.0)) / temperature, temperature)
+
+
+class Relation(Protocol):
+    """S and D as functions of y, and the same balance in a form that Newton's method likes."""
+
+    def weight(self, y: np.ndarray) -> np.ndarray:
+        """The alpha that makes y optimal; inf where no weight does."""
+
+    def balance(self, y: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """log(pull apart) - log(pull together), decreasing and nearly linear in y, and its derivative."""
+
+
+def relation_of(setting: Setting) -> tuple[Relation, Geometry]:
+    geometry, batch = geometry_of(setting), batch_of(setting)
+    if setting.loss == "l_spread":
+        return Spread(geometry, batch), geometry
+    return Softmax(geometry, batch, own_view_weight(setting)), geometry
+
+
+def own_view_weight(setting: Setting) -> np.ndarray:
+    """c, the share of the anchor's own views in its denominator: 1 for ssem, (p-1)/p for supcon."""
+    views = np.asarray(setting.views, dtype=float)
+    return np.ones_like(views) if setting.loss == "ssem" else (views - 1.0) / views
+
+
+def _log(value: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore"):
+        return np.log(value)
+
+
+def _sigmoid(t: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return 1.0 / (1.0 + np.exp(-t))
+
+
+def _log_sigmoid(t: np.ndarray) -> np.ndarray:
+    return np.minimum(t, 0.0) - np.log1p(np.exp(-np.abs(t)))
+
+
+def _log_sum(terms: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """log of a sum of exponentials over the first axis, and its derivative from those of the terms."""
+    if len(terms) == 1:
+        return terms[0], slopes[0]
+    top = np.maximum(terms.max(axis=0), -1e300)  # a sum of nothing stays log 0
+    parts = np.exp(terms - top)
+    total = parts.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return top + np.log(total), np.nan_to_num((parts * slopes).sum(axis=0) / total)
+
+
+class Softmax:
+    """`supcon` and `ssem`: one softmax over the batch."""
+
+    def __init__(self, geometry: Geometry, batch: Batch, own: np.ndarray) -> None:
+        self.rho, self.batch = geometry.rho, batch
+        self.log_weight, self.log_lonely = _log(batch.weight), _log(batch.alone * self.rho)
+        self.log_same, self.log_own, self.log_rho = _log(batch.same), _log(own), _log(self.rho)
+        self.log_others = _log(batch.other) + geometry.log_r
+        self.log_alone = _log(batch.alone_other) + geometry.log_r
+        self.one_composition = len(batch.weight) == 1 and not batch.alone.any()
+
+    def _share_of_others(self, log_others: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """log(c + o e2) and log w."""
+        others = log_others + self.rho * y
+        rest = np.logaddexp(self.log_own, others)
+        # With neither own views nor others in the denominator (log 0 - log 0) no force comes from other classes.
+        with np.errstate(invalid="ignore"):
+            return rest, np.where(rest > -np.inf, others - rest, -np.inf)
+
+    def _log_odds(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """log(sigma / (1 - sigma)) and log w of the terms with a same-class instance."""
+        rest, log_w = self._share_of_others(self.log_others, y)
+        return self.log_same - y - rest, log_w
+
+    def weight(self, y: np.ndarray) -> np.ndarray:
+        log_odds, log_w = self._log_odds(y)
+        _, lonely = self._share_of_others(self.log_alone, y)
+        together = (self.batch.weight * _sigmoid(-log_odds) * (1.0 + self.rho * np.exp(log_w))).sum(axis=0)
+        gain = self.batch.paired - self.batch.alone * self.rho * np.exp(lonely)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(gain > 0, together / gain, np.inf)  # no gain: a larger weight only pulls together
+
+    def balance(self, y: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        log_odds, log_w = self._log_odds(y)
+        w, log_between = np.exp(log_w), self.log_rho + log_w
+        pull = np.logaddexp(_log(1.0 - alpha), log_between)  # log(1 - alpha + rho w)
+        with np.errstate(invalid="ignore"):
+            pull_slope = self.rho * (1.0 - w) * np.exp(np.where(pull > -np.inf, log_between - pull, 0.0))
+        odds_slope = 1.0 + self.rho * w
+        if self.one_composition:
+            return (_log(alpha) + log_odds - pull)[0], -(odds_slope + pull_slope)[0]
+        sigma = _sigmoid(log_odds)
+        apart, apart_slope = _log_sum(self.log_weight + _log_sigmoid(log_odds), -(1.0 - sigma) * odds_slope)
+        _, log_lonely = self._share_of_others(self.log_alone, y)
+        together, together_slope = _log_sum(
+            np.concatenate(
+                [self.log_weight + _log_sigmoid(-log_odds) + pull, (_log(alpha) + self.log_lonely + log_lonely)[None]]
+            ),
+            np.concatenate([sigma * odds_slope + pull_slope, (self.rho * (1.0 - np.exp(log_lonely)))[None]]),
+        )
+        return _log(alpha) + apart - together, apart_slope - together_slope
+
+
+class Spread:
+    """`l_spread`: each positive against itself and the negatives, plus the class-conditional InfoNCE."""
+
+    def __init__(self, geometry: Geometry, batch: Batch) -> None:
+        self.rho = geometry.rho
+        # An anchor without a same-class instance keeps its own other view as positive: the term k = 0.
+        weight, same, other = batch.weight, batch.same, batch.other
+        if batch.alone.any():
+            weight = np.concatenate([weight, batch.alone[None]])
+            same = np.concatenate([same, np.zeros_like(batch.alone)[None]])
+            other = np.concatenate([other, batch.alone_other[None]])
+        self.log_weight, self.log_same = _log(weight), _log(same)
+        self.log_own_pull = _log(weight * self.rho / (same + 1.0))
+        self.log_same_pull = _log(weight * same * (1.0 + self.rho) / (same + 1.0))
+        self.log_others = _log(other) + geometry.log_r
+
+    def _pulls(self, y: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+        """(log S_self, slope) and (log -S_sup, slope)."""
+        own, same = self.log_others + self.rho * y, self.log_others + (1.0 + self.rho) * y
+        together = _log_sum(
+            np.concatenate([self.log_own_pull + _log_sigmoid(own), self.log_same_pull + _log_sigmoid(same)]),
+            np.concatenate([self.rho * _sigmoid(-own), (1.0 + self.rho) * _sigmoid(-same)]),
+        )
+        spread = self.log_same - y
+        return _log_sum(self.log_weight + _log_sigmoid(spread), -_sigmoid(-spread)), together
+
+    def weight(self, y: np.ndarray) -> np.ndarray:
+        (apart, _), (together, _) = self._pulls(y)
+        return _sigmoid(together - apart)
+
+    def balance(self, y: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        (apart, apart_slope), (together, together_slope) = self._pulls(y)
+        with np.errstate(divide="ignore"):
+            return np.log(alpha) - np.log1p(-alpha) + apart - together, apart_slope - together_slope

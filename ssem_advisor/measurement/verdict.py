@@ -1,0 +1,77 @@
+"""From two or three numbers to a verdict: what it means and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ssem_advisor.measurement.prediction import Comparison
+
+BAND = (0.05, 0.5)  # within-class variance that keeps both classes and instances
+COLLAPSED = 0.02  # share of the variance below which it counts as lost
+STRUCTURE_LOST = 0.9  # share of the variance inside classes above which classes hardly differ
+ANISOTROPIC = 0.5  # squared length of the common mean
+
+NAMES = ("total collapse", "class collapse", "anisotropic", "class structure lost", "healthy")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """name: one of NAMES. meaning: what the embeddings have become. remedy: what to do about it."""
+
+    name: str
+    meaning: str
+    remedy: str
+
+
+def diagnose(spread: float, structure: float, common: float, theory: Comparison | None = None) -> Verdict:
+    """Verdict on embeddings, most severe first.
+
+    spread: 1 - x, variance inside classes; structure: (x - s)(m - 1)/m, variance between them, both free of the bias
+    that few rows a class bring; common: squared length of the overall mean.
+    """
+    variance = spread + structure
+    if 1 - common < COLLAPSED:
+        return Verdict(
+            "total collapse",
+            "all embeddings point the same way; classes and instances are lost alike",
+            "alpha does not cure this: warm up or lower the learning rate, check that the loss gets the normalised "
+            "projection and that labels match rows, then start again from before the collapse",
+        )
+    if spread < COLLAPSED * variance:
+        return Verdict(
+            "class collapse",
+            "the instances of a class coincide; classes are apart, what tells instances from each other is lost",
+            _against_class_collapse(theory),
+        )
+    if common > ANISOTROPIC:
+        return Verdict(
+            "anisotropic",
+            f"a common mean holds {common:.0%} of the squared length; similarities are high between all classes",
+            "measure the normalised projection that the loss sees rather than features after a ReLU, or subtract the "
+            "mean first; if this is the projection, raise the temperature or train longer",
+        )
+    if spread > STRUCTURE_LOST * variance:
+        return Verdict(
+            "class structure lost",
+            "classes hardly differ: nearly all variance lies inside them",
+            "check that labels belong to these rows; else lower alpha, the weight of the self-supervised term"
+            + ("" if theory is None else f" (now {theory.alpha:.3g}; {theory.recommendation})"),
+        )
+    return Verdict("healthy", "classes are apart and instances within a class still differ", "nothing to do")
+
+
+def _against_class_collapse(theory: Comparison | None) -> str:
+    if theory is None:
+        return (
+            "raise alpha, the weight of the self-supervised term, above its collapse threshold, or lower the "
+            "temperature: ssem-advisor recommend gives both"
+        )
+    if theory.alpha <= theory.threshold:
+        return (
+            f"the loss asks for it: alpha={theory.alpha:.3g} is not above the collapse threshold "
+            f"{theory.threshold:.3g}; {theory.recommendation}"
+        )
+    return (
+        f"the loss does not ask for it (alpha={theory.alpha:.3g} is above the threshold {theory.threshold:.3g}, the "
+        f"optimum keeps {theory.optimum:.3g}): views too different or training too short; {theory.recommendation}"
+    )

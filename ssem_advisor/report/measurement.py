@@ -1,0 +1,177 @@
+"""Measurements and loss values as text for people (80 columns) and as JSON-ready dictionaries."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from dataclasses import asdict
+from typing import Any
+
+from ssem_advisor.measurement import Comparison, LossPlacement, Measurement
+
+VERSION = 1
+_WIDTH = 80
+_MANY = 12  # classes listed in full
+
+
+def measurement_text(m: Measurement) -> str:
+    """The verdict first, then the numbers behind it."""
+    gloss = " (common mean)" if m.verdict == "anisotropic" else ""
+    lines = [f"{m.verdict}{gloss}", *_wrapped(m.meaning), *_wrapped(m.remedy, "do: "), ""]
+    views = "" if m.rows == m.instances else f" with {m.rows / m.instances:.3g} views"
+    lines += [f"{m.instances} instances{views}, {m.classes} classes, dim {m.dim}", ""]
+    for name, key in (("within-class", "within_class"), ("between-class", "between_class"), ("total", "total")):
+        low, high = m.intervals.get(f"{key}_variance", (None, None))
+        interval = "" if low is None or high is None else f"95% interval {_number(low)} .. {_number(high)}"
+        lines.append(_row(f"{name} variance", getattr(m, f"{key}_variance"), interval))
+    lines += ["", *_theory(m), *_classes(m)]
+    lines += [
+        _row("within similarity x", m.ssem.within_similarity, "same class, different instances"),
+        _row("between similarity s", m.ssem.between_similarity, "different classes"),
+        _row("simplex delta", m.ssem.delta, "0 class collapse, 1 every instance apart"),
+        _row("simplex residual", m.ssem.residual, "rms distance of inner products from x, s"),
+        _row("NC1", m.nc1, "0 = classes are points"),
+        _row("class-distance variance", m.class_distance_variance, "0 = classes are points"),
+        _row("ETF deviation", m.etf_deviation, "0 = class means form a simplex"),
+        _row("effective rank", m.effective_rank, "of all embeddings"),
+        _row("effective dimension", m.effective_dimension, "of the spread inside a class"),
+    ]
+    if m.view_reliability is not None:
+        lines.append(_row("view reliability", m.view_reliability, "share of the spread not due to augmentation"))
+    lines += [
+        _row(
+            "alignment",
+            m.alignment,
+            "views of an instance" if m.view_reliability is not None else "instances of a class",
+        ),
+        _row("uniformity", m.uniformity, f"{m.uniformity_pairs} random pairs, seed {m.seed}"),
+    ]
+    for note in m.notes:
+        lines += _wrapped(note, "note: ")
+    return "\n".join(lines) + "\n"
+
+
+def where_the_variance_went(theory: Comparison, reliability: float | None, directions: float) -> str:
+    """One sentence from the optimum down to what was measured."""
+    parts = [f"optimum {_number(theory.optimum)}", f"finite dimension {_number(theory.finite_dimension)}"]
+    if theory.network is not None and reliability is not None:
+        parts.append(
+            f"reliability {reliability:.2f} and {directions:.0f} effective directions {_number(theory.network)}"
+        )
+    return ", ".join([*parts, f"measured {_number(theory.measured)}"])
+
+
+def measurement_json(m: Measurement) -> dict[str, Any]:
+    """Numbers unrounded; null where a statistic is undefined."""
+    theory = None
+    if m.theory is not None:
+        theory = {
+            **asdict(m.theory),
+            "share_of_optimum": m.theory.share_of_optimum,
+            "where_the_variance_went": where_the_variance_went(m.theory, m.view_reliability, m.effective_dimension),
+        }
+        del theory["recommendation"]
+    return _plain(
+        {
+            "version": VERSION,
+            "verdict": m.verdict,
+            "meaning": m.meaning,
+            "remedy": m.remedy,
+            "rows": m.rows,
+            "instances": m.instances,
+            "classes": m.classes,
+            "dim": m.dim,
+            "within_class_variance": m.within_class_variance,
+            "between_class_variance": m.between_class_variance,
+            "total_variance": m.total_variance,
+            "intervals": {name: list(interval) for name, interval in m.intervals.items()},
+            "per_class": [
+                {"label": label, "within_class_variance": value} for label, value in m.class_variances.items()
+            ],
+            "nc1": m.nc1,
+            "class_distance_variance": m.class_distance_variance,
+            "etf_deviation": m.etf_deviation,
+            "ssem": m.ssem._asdict(),
+            "effective_rank": m.effective_rank,
+            "effective_dimension": m.effective_dimension,
+            "view_reliability": m.view_reliability,
+            "alignment": m.alignment,
+            "uniformity": {"value": m.uniformity, "pairs": m.uniformity_pairs, "seed": m.seed},
+            "theory": theory,
+            "notes": list(m.notes),
+        }
+    )
+
+
+def loss_text(p: LossPlacement) -> str:
+    """A loss value on the line from total collapse to the optimum."""
+    lines = [f"loss {p.value:g}: {p.verdict}", *_wrapped(p.meaning), *_wrapped(p.remedy, "do: "), ""]
+    points = [
+        ("total collapse", p.total_collapse, "all embeddings equal"),
+        ("class collapse", p.class_collapse, "each class one point"),
+        ("optimum", p.optimum, "as low as this loss gets"),
+        ("this value", p.value, "" if p.position is None else f"{p.position:.0%} of the way to the optimum"),
+    ]
+    known = [(name, value, text) for name, value, text in points if value is not None]
+    lines += [_row(name, value, text) for name, value, text in sorted(known, key=lambda point: -point[1])]
+    if p.scale != 1:
+        lines += _wrapped(f"values carry the factor temperature / base temperature = {p.scale:.4g}", "note: ")
+    if p.class_collapse is not None:
+        lines += _wrapped("the reference values are those of a class-balanced batch", "note: ")
+    return "\n".join(lines) + "\n"
+
+
+def loss_json(p: LossPlacement) -> dict[str, Any]:
+    return _plain({"version": VERSION, "loss_value": asdict(p)})
+
+
+# -- pieces ---------------------------------------------------------------------------------------------------------
+
+
+def _theory(m: Measurement) -> list[str]:
+    t = m.theory
+    if t is None:
+        return []
+    where = where_the_variance_went(t, m.view_reliability, m.effective_dimension)
+    if t.optimum > 0:
+        share = f"you are at {t.share_of_optimum:.0%} of the optimum variance"
+    else:
+        share = f"the optimum is class collapse: alpha={t.alpha:.3g} is not above the threshold {t.threshold:.3g}"
+    return [*_wrapped(share), *_wrapped(where, "where it went: "), ""]
+
+
+def _classes(m: Measurement) -> list[str]:
+    ranked = sorted(m.class_variances.items(), key=lambda item: item[1])
+    if len(ranked) <= _MANY:
+        text = ", ".join(f"{label} {_number(value)}" for label, value in m.class_variances.items())
+        return [*_wrapped(text, "by class: "), ""]
+    low = ", ".join(f"{label} {_number(value)}" for label, value in ranked[:3])
+    high = ", ".join(f"{label} {_number(value)}" for label, value in ranked[-3:])
+    return [*_wrapped(f"least {low}; most {high}", "by class: "), ""]
+
+
+def _row(name: str, value: float, text: str = "") -> str:
+    return f"{name:<24} {_number(value):>9}  {text}".rstrip()
+
+
+def _wrapped(text: str, head: str = "") -> list[str]:
+    return textwrap.wrap(head + text, _WIDTH, subsequent_indent=" " * len(head), break_on_hyphens=False)
+
+
+def _number(value: float) -> str:
+    if math.isnan(value):
+        return "undefined"
+    if abs(value) >= 1e4 or 0 < abs(value) < 1e-3:
+        return f"{value:.2g}"
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN or infinity: null instead."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -12,12 +12,17 @@ Kind = Literal["supcon", "supcon+self", "ce+supcon", "self-only", "not-contrasti
 
 @dataclass(frozen=True)
 class Location:
-    """A place in a file: 1-based line and column, and the character span [start, end) of the value's own token."""
+    """A place in a file: 1-based line and column, and the character span [start, end) of the value's own token.
+
+    path: the file, where it is another one than the document's own (a base file, a Hydra group); such a value must
+    not be rewritten through this document.
+    """
 
     line: int
     column: int
     start: int
     end: int
+    path: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,8 @@ class Run:
 
     fields may hold temperature, alpha, classes, dim, batch_size, views, sampler, classes_per_batch,
     instances_per_class, class_counts, dataset, loss ("supcon" | "ssem" | "l_spread" | "l_in"), base_temperature,
-    precision ("fp16" | "bf16" | "fp32"), world_size, gather, epochs, goal. A field that is absent is unknown.
+    precision ("fp16" | "bf16" | "fp32"), world_size, gather, batch_scope ("device" | "total"), epochs, goal. A field
+    that is absent is unknown. batch_size is the number as written; `loss_batch` says what the loss sees.
     """
 
     kind: Kind
@@ -61,6 +67,27 @@ class Run:
     missing: list[str] = field(default_factory=list)
     traps: list[Trap] = field(default_factory=list)
     location: Location | None = None
+
+    def get(self, name: str) -> Any:
+        """The bare value of a field, None when it is unknown."""
+        found = self.fields.get(name)
+        return None if found is None else found.value
+
+    @property
+    def loss_batch(self) -> int | None:
+        """Instances the loss sees at once: the written batch size, spread over or gathered from the devices.
+
+        None where the batch size is unknown, or where several devices are named but not whether they share a batch.
+        """
+        batch, world, gather = self.get("batch_size"), self.get("world_size") or 1, self.get("gather")
+        if batch is None or world == 1:
+            return batch
+        scope = self.get("batch_scope")
+        if scope is None or gather is None:
+            return None
+        if scope == "device":
+            return batch * world if gather else batch
+        return batch if gather else batch // world
 
 
 @dataclass

@@ -1,0 +1,77 @@
+"""What a dialect is: how one training code base spells the facts, and what it leaves to its code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ssem_advisor.config.model import Kind
+from ssem_advisor.config.tree import Tree
+
+
+@dataclass(frozen=True)
+class Sign:
+    """Something to recognise a config by. All parts must hold; a sign without parts always does.
+
+    keys: key patterns that must all occur; values: key pattern -> regular expression for the value, whole and
+    case-insensitive; absent: key patterns of which none may occur; script: regular expression for the launched
+    script or the file's own name; text: regular expression to be found anywhere in the file; formats: file formats.
+    """
+
+    keys: tuple[str, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
+    script: str = ""
+    text: str = ""
+    formats: tuple[str, ...] = ()
+
+    def fits(self, tree: Tree) -> bool:
+        return (
+            (not self.formats or tree.format in self.formats)
+            and all(any(tree.find(key)) for key in self.keys)
+            and not any(any(tree.find(key)) for key in self.absent)
+            and all(
+                any(re.fullmatch(wanted, str(leaf.value), re.I) for leaf in tree.find(key))
+                for key, wanted in self.values.items()
+            )
+            and (not self.script or bool(re.fullmatch(self.script, tree.script or tree.path.stem, re.I)))
+            and (not self.text or bool(re.search(self.text, tree.text)))
+        )
+
+
+@dataclass(frozen=True)
+class Case:
+    """The loss that a config of the dialect asks for when the sign fits.
+
+    assumed: what then stands only in the training code, field -> value.
+    """
+
+    kind: Kind
+    loss: str | None = None
+    when: Sign = field(default_factory=Sign)
+    assumed: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One code base's way to write a config, as data.
+
+    fields: quantity -> tiers of key patterns; the first tier with a match counts, and within a tier (names separated
+    by spaces) all matches must agree. A pattern names the end of a key path; a leading dot anchors it at the root, a
+    leading plus adds up all its matches. Quantities left out are read as in the generic dialect; an empty tuple says
+    that this dialect has no key for the quantity.
+    assumed: defaults that stand only in the training code.
+    flags: all flags of the launched script, where they are known: argparse completes unique prefixes of them.
+    cases: the first that fits gives kind and loss; without one, the words of the config decide.
+    """
+
+    name: str
+    title: str
+    signs: tuple[Sign, ...]
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    assumed: Mapping[str, Any] = field(default_factory=dict)
+    cases: tuple[Case, ...] = ()
+    flags: tuple[str, ...] = ()
+    notes: str = ""

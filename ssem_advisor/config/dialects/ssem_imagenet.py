@@ -1,0 +1,17 @@
+from ssem_advisor.config.dialects.core import Case, Dialect, Sign
+
+DIALECT = Dialect(
+    name="ssem-imagenet",
+    title="Reference implementation of the SSEM paper, ImageNet",
+    signs=(
+        Sign(
+            keys=("T", "alpha", "dim"),
+            absent=("teacher", "distill", "kd_T", "path_t", "model_s", "student", "lambda_kd", "moco_k"),
+            text=r"(?i)sup_?con|contrast|ssem|simclr",
+        ),
+    ),
+    fields={"temperature": ("T",), "alpha": ("alpha",), "dim": ("dim",), "views": ()},
+    assumed={"views": 2},
+    cases=(Case("supcon+self", "supcon"),),
+    notes="The anchor is left out of its softmax. `--T` with `--alpha` alone is knowledge distillation elsewhere.",
+)

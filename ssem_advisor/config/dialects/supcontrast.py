@@ -1,0 +1,37 @@
+from ssem_advisor.config.dialects.core import Case, Dialect, Sign
+
+DIALECT = Dialect(
+    name="supcontrast",
+    title="SupContrast (PyTorch reference code of SupCon)",
+    signs=(
+        Sign(script=r"main_supcon\w*"),
+        Sign(keys=("temp",), values={"method": "supcon|simclr"}, absent=("method_kwargs",), formats=("shell", "python")),
+    ),
+    fields={
+        "temperature": ("temp",),
+        "dim": ("feat_dim",),
+        "views": ("n_views",),
+        "dataset": ("dataset",),
+    },
+    assumed={
+        "temperature": 0.07,
+        "base_temperature": 0.07,
+        "batch_size": 256,
+        "dim": 128,
+        "views": 2,
+        "dataset": "cifar10",
+        "epochs": 1000,
+    },
+    cases=(
+        Case("self-only", "supcon", Sign(values={"method": "simclr"})),
+        Case("supcon", "supcon", Sign(values={"method": "supcon"})),
+        Case("supcon", "supcon", Sign(absent=("method",))),
+        Case("unknown"),
+    ),
+    flags=(
+        "print_freq", "save_freq", "batch_size", "num_workers", "epochs", "learning_rate", "lr_decay_epochs",
+        "lr_decay_rate", "weight_decay", "momentum", "model", "dataset", "mean", "std", "data_folder", "size",
+        "method", "temp", "cosine", "syncBN", "warm", "trial",
+    ),
+    notes="One process; DataParallel gathers the features, so the loss sees the whole batch.",
+)  # fmt: skip

@@ -1,0 +1,297 @@
+"""Launch lines in shell scripts and in the code blocks of README files, each word with its exact span."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from ssem_advisor.config import scalars
+from ssem_advisor.config.model import Trap
+from ssem_advisor.config.tree import MAX_LEAVES, UNKNOWN, Leaf, Text, Tree
+
+_PYTHON = re.compile(r"(?:.*/)?(?:python[0-9.]*|pypy3?|torchrun|accelerate|deepspeed|horovodrun|ipython)")
+_LAUNCH_MODULES = ("torch.distributed.launch", "torch.distributed.run", "accelerate.commands.launch")
+_ASSIGNMENT = re.compile(r"(?:(?:export|local|declare(?: -\w+)*|readonly) +)?([A-Za-z_]\w*)=")
+_FLAG = re.compile(r"--?[A-Za-z]")
+_HYDRA = re.compile(r"[+~]{0,2}[A-Za-z_][\w./@-]*=")
+_NUMBER = re.compile(r"[-+]?\.?[0-9]")
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_OPEN, _CLOSE = {"if", "for", "while", "until", "case", "select", "{", "("}, {"fi", "done", "esac", "}", ")"}
+_WORLD = {"nproc_per_node", "num_processes", "num_gpus", "np"}
+
+
+@dataclass(slots=True)
+class _Word:
+    text: str
+    start: int
+    end: int
+    dynamic: bool = False
+    """Whether the shell would still expand something in it."""
+
+
+@dataclass
+class _Command:
+    words: list[_Word] = field(default_factory=list)
+    depth: int = 0
+    broken: str = ""
+
+
+def read(text: Text, path: Path, markdown: bool = False) -> Iterator[Tree]:
+    """One tree for each command that starts a Python program."""
+    for start, end in _code_blocks(text.text) if markdown else [(0, len(text.text))]:
+        commands = list(_commands(text.text, start, end))
+        constants = _constants(commands)
+        launch: Tree | None = None
+        for command in commands:
+            if not command.words:
+                continue
+            first, last = command.words[0], command.words[-1]
+            if launch is not None and _FLAG.match(first.text):
+                launch.complete = False
+                detail = "flags cut off from their command: a missing or misplaced line continuation"
+                launch.traps.append(Trap("malformed", detail, first.text, text.at(first.start, last.end)))
+                continue
+            if launch is not None:
+                yield launch
+            launch = _launch(command, constants, text, path)
+        if launch is not None:
+            yield launch
+
+
+def _code_blocks(text: str) -> Iterator[tuple[int, int]]:
+    """Spans of fenced blocks, and of indented ones, in Markdown or reStructuredText."""
+    fence, begin, position = "", 0, 0
+    indented: int | None = None
+    for line in text.splitlines(keepends=True):
+        bare = line.strip()
+        if fence:
+            if bare.startswith(fence) and not bare.strip(fence[0]):
+                yield begin, position
+                fence = ""
+        elif bare.startswith(("```", "~~~")):
+            fence, begin = bare[: len(bare) - len(bare.lstrip(bare[0]))], position + len(line)
+            if re.search(r"ya?ml|json|toml|^.{3,}py", bare):
+                begin = len(text)  # a config or a listing, no launch line
+        elif line.startswith(("    ", "\t")) and bare:
+            indented = position if indented is None else indented
+        elif bare and indented is not None:
+            yield indented, position
+            indented = None
+        position += len(line)
+    if fence and begin < len(text):
+        yield begin, len(text)
+    if indented is not None:
+        yield indented, len(text)
+
+
+def _commands(text: str, position: int, end: int) -> Iterator[_Command]:
+    """Simple commands between separators, with the depth of the loops and conditions around them."""
+    command, depth = _Command(), 0
+    heredoc = ""
+    while position < end:
+        char = text[position]
+        if char in " \t":
+            position += 1
+        elif char == "\\" and (skip := re.compile(r"\\\r?\n").match(text, position)):
+            position = skip.end()
+        elif char == "#":
+            newline = text.find("\n", position, end)
+            position = end if newline < 0 else newline
+        elif char in "\r\n;|&()":
+            yield command
+            command = _Command(depth=depth)
+            position += 1
+            if char == "\n" and heredoc:
+                close = re.compile(rf"^\s*{re.escape(heredoc)}\s*$", re.M).search(text, position, end)
+                position, heredoc = (close.end() if close else position), ""
+        elif char in "<>":
+            redirect = re.compile(r"<<-?\s*(['\"]?)(\w+)\1|[<>]+&?\s*(?:\d|[^\s;|&()]*)").match(text, position)
+            heredoc = (redirect and redirect.group(2)) or heredoc
+            position = redirect.end() if redirect else position + 1
+        else:
+            word, position, error = _word(text, position, end)
+            if not command.words and word.text in _CLOSE:
+                depth = max(0, depth - 1)
+            elif not command.words and word.text in _OPEN:
+                depth += 1
+            if (
+                command.words
+                or word.text not in ("do", "then", "else", "$", "%", ">", "time", "!", *_OPEN, *_CLOSE)
+                or word.text in ("for", "select")
+            ):
+                command.words.append(word)
+            command.depth, command.broken = max(command.depth, depth), command.broken or error
+    yield command
+
+
+def _word(text: str, start: int, end: int) -> tuple[_Word, int, str]:
+    """The shell word that begins at `start`: unquoted text, its span, and what is wrong with it."""
+    out, position, dynamic = [], start, False
+    while position < end and (char := text[position]) not in " \t\r\n;|&()<>":
+        if char == "'":
+            close = text.find("'", position + 1, end)
+            if close < 0:
+                return _broken(text, start, end)
+            out.append(text[position + 1 : close])
+            position = close + 1
+        elif char == '"':
+            quoted = re.compile(r'"((?:[^"\\]|\\.)*)"', re.S).match(text, position, end)
+            if quoted is None:
+                return _broken(text, start, end)
+            dynamic = dynamic or bool(re.search(r"(?<!\\)[$`]", quoted.group(1)))
+            out.append(re.sub(r'\\([\\"$`])', r"\1", quoted.group(1)))
+            position = quoted.end()
+        elif char == "\\":
+            if skip := re.compile(r"\\\r?\n").match(text, position):
+                position = skip.end()
+                if position < end and text[position] in " \t":
+                    break
+                continue
+            out.append(text[position + 1 : position + 2])
+            position += 2
+        elif char == "$" and text.startswith("$(", position):
+            dynamic, depth, begin = True, 0, position
+            position += 1
+            while position < end:
+                depth += {"(": 1, ")": -1}.get(text[position], 0)
+                position += 1
+                if depth == 0:
+                    break
+            out.append(text[begin:position])
+        elif char == "$" and (braced := re.compile(r"\$\{[^}\n]*\}").match(text, position, end)):
+            dynamic = True
+            out.append(braced.group())
+            position = braced.end()
+        else:
+            dynamic = dynamic or char in "$`"
+            out.append(char)
+            position += 1
+    return _Word("".join(out), start, position, dynamic), position, ""
+
+
+def _broken(text: str, start: int, end: int) -> tuple[_Word, int, str]:
+    newline = text.find("\n", start, end)
+    stop = end if newline < 0 else newline
+    return _Word(text[start:stop], start, stop, dynamic=True), stop, "a quote that is never closed"
+
+
+def _constants(commands: list[_Command]) -> dict[str, _Word | None]:
+    """Shell variables that are set exactly once, to a literal, outside loops and conditions; None for the others."""
+    constants: dict[str, _Word | None] = {}
+    for command in commands:
+        words = command.words
+        if words and words[0].text in ("for", "read", "select", "mapfile") and len(words) > 1:
+            constants.update({word.text: None for word in words[1:]})
+        if words and words[0].text in ("export", "local", "declare", "readonly"):
+            words = words[1:]
+        elif not all(_ASSIGNMENT.match(word.text) for word in words):
+            continue  # `X=1 command` holds for that command alone, and not for its own arguments
+        for word in words:
+            if match := _ASSIGNMENT.match(word.text):
+                name, value = match.group(1), word.text[match.end() :]
+                literal = not word.dynamic and command.depth == 0 and name not in constants and value
+                begin = word.start + word.text.index("=") + 1
+                constants[name] = _Word(value, begin, word.end) if literal else None
+    return constants
+
+
+def _launch(command: _Command, constants: dict[str, _Word | None], text: Text, path: Path) -> Tree | None:
+    words = command.words
+    start = next((i for i, word in enumerate(words[:40]) if _PYTHON.fullmatch(word.text)), None)
+    if start is None:
+        start = next((i for i, word in enumerate(words[:1]) if word.text.endswith(".py")), None)
+        if start is None:
+            return None
+    program = _program(words, start)
+    if program is None:
+        return None
+    script, launcher, arguments = program
+    first, last = words[0], words[-1]
+    tree = Tree([], "shell", path, text.text, script, text.at(first.start, last.end))
+    given = {leaf.path: leaf for leaf in _leaves(arguments[:MAX_LEAVES], constants, text)}  # the last of a flag counts
+    started = [leaf for leaf in _leaves(launcher, constants, text) if leaf.keys[-1:] and leaf.keys[-1] in _WORLD]
+    tree.leaves = [*started, *given.values()]
+    if command.broken:
+        tree.complete = False
+        tree.traps.append(Trap("malformed", command.broken, "", text.at(last.start, last.end)))
+    return tree
+
+
+def _program(words: list[_Word], start: int) -> tuple[str, list[_Word], list[_Word]] | None:
+    """The name of the script or module, the words for the launcher, and those for the program."""
+    position = start
+    while position < len(words):
+        word = words[position].text
+        if word == "-m" and position + 1 < len(words):
+            module = words[position + 1].text
+            if module not in _LAUNCH_MODULES:
+                return module.rsplit(".", 1)[-1], words[start + 1 : position], words[position + 2 :]
+            position += 1
+        elif word == "-c":
+            return None
+        elif word.endswith(".py"):
+            return PurePosixPath(word).stem, words[start + 1 : position], words[position + 1 :]
+        elif word.endswith(".ipynb"):
+            return None
+        position += 1
+    return None
+
+
+def _leaves(words: list[_Word], constants: dict[str, _Word | None], text: Text) -> Iterator[Leaf]:
+    """`--flag value`, `--flag=value`, `--switch`, and Hydra's `key=value`."""
+    position = 0
+    while position < len(words):
+        word = words[position]
+        position += 1
+        equals = word.text.find("=")
+        if _FLAG.match(word.text) and not _NUMBER.match(word.text.lstrip("-")):
+            name = word.text if equals < 0 else word.text[:equals]
+            if equals >= 0:
+                value = _after(word, equals, text)
+            elif position < len(words) and not _is_flag(words[position]):
+                values = []
+                while position < len(words) and not _is_flag(words[position]):
+                    values.append(words[position])
+                    position += 1
+                if len(values) > 1 and not _HYDRA.match(values[1].text):
+                    for index, each in enumerate(values):
+                        yield _leaf((name, index), each, constants, text)
+                    continue
+                position -= len(values) - 1
+                value = values[0]
+            else:
+                yield Leaf((name,), True, word.text, text.at(word.start, word.end))
+                continue
+            yield _leaf((name,), value, constants, text)
+        elif equals > 0 and _HYDRA.match(word.text):
+            name = word.text[:equals].lstrip("+~")
+            yield _leaf(tuple(name.replace("/", ".").split(".")), _after(word, equals, text), constants, text)
+
+
+def _is_flag(word: _Word) -> bool:
+    return bool(_FLAG.match(word.text)) or (bool(_HYDRA.match(word.text)) and not word.dynamic)
+
+
+def _after(word: _Word, equals: int, text: Text) -> _Word:
+    """The part of `name=value` behind the sign; its span is exact where the word holds no quotes before it."""
+    begin = text.text.find("=", word.start, word.end) + 1
+    return _Word(word.text[equals + 1 :], begin, word.end, word.dynamic)
+
+
+def _leaf(path: tuple[str | int, ...], word: _Word, constants: dict[str, _Word | None], text: Text) -> Leaf:
+    if word.dynamic:
+        variable = _VARIABLE.fullmatch(word.text)
+        known = constants.get(variable.group(1) or variable.group(2)) if variable else None
+        if known is None:
+            return Leaf(path, UNKNOWN, word.text, text.at(word.start, word.end))
+        word = known
+    start, end = word.start, word.end
+    if end - start > len(word.text) and text.text[start:end].strip("'\"") == word.text:
+        start += text.text[start:end].index(word.text)  # the span is that of the value itself, without its quotes
+        end = start + len(word.text)
+    value = scalars.word(word.text)
+    if isinstance(value, str) and value.startswith("["):
+        value = UNKNOWN
+    return Leaf(path, value, text.text[start:end], text.at(start, end))

@@ -1,0 +1,80 @@
+"""One file in, one document out. Nothing it reads is executed, and no content makes it raise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from ssem_advisor.config import from_shell, from_yaml
+from ssem_advisor.config.files import MAX_BYTES, SUFFIXES, load_text
+from ssem_advisor.config.interpret import interpret
+from ssem_advisor.config.model import Document
+from ssem_advisor.config.own import OwnConfig
+from ssem_advisor.config.tree import Text, Tree, Unreadable
+
+# A file without any of these words says nothing about contrastive training and is not parsed at all.
+_MENTIONS = re.compile(
+    r"con[-_ ]?trast|sup[-_ ]?con|simclr|moco|nt[-_]?xent|info[-_]?nce|spread|ssem|n_augment|balanced_batch|paco|setfit|"
+    r"npairs|positives|defaults|_base_",
+    re.I,
+)
+
+
+def read(path: Path | str, own: OwnConfig | None = None, text: str | None = None) -> Document:
+    """The runs that a file describes. Content that cannot be read gives a document with `error` set.
+
+    path: the file, also where `text` is given instead of its content (standard input is the path `-`).
+    """
+    path = Path(path)
+    section = (own or OwnConfig()).for_file(path)
+    document = Document(path, text or "", "other")
+    try:
+        if text is None:
+            document.text, document.encoding = load_text(path)
+        elif len(text) > MAX_BYTES:
+            raise Unreadable(f"larger than {MAX_BYTES // 1_000_000} MB: not a training config")
+        document.newline = "\r\n" if "\r\n" in document.text else "\n"
+        document.format = _format(path, document.text)  # type: ignore[assignment]
+        if (
+            section.fields
+            or "kind" in section.defaults
+            or _MENTIONS.search(document.text)
+            or _MENTIONS.search(path.name)
+        ):
+            trees = _trees(document)
+            document.runs = [run for tree in trees if (run := interpret(tree, section)) is not None]
+    except Unreadable as error:
+        document.error = str(error)
+    except RecursionError:
+        document.error = "nested too deeply"
+    return document
+
+
+def _format(path: Path, text: str) -> str:
+    known = SUFFIXES.get(path.suffix.lower())
+    if known:
+        return known
+    start = text.lstrip()[:2000]
+    if start.startswith("{"):
+        return "json"
+    if start.startswith("#!") or re.search(
+        r"^\s*(?:\w+=\S* )*(?:python[0-9.]*|torchrun|accelerate|deepspeed) ", start, re.M
+    ):
+        return "python" if re.match(r"#!.*python", start) else "shell"
+    if re.search(r"^(?:import|from|def|class) |^\w+ *= *(?:dict\(|\[)", start, re.M):
+        return "python"
+    if re.search(r"^\[\[?[\w.\"-]+\]\]?\s*$|^[\w.-]+ *= ", start, re.M):
+        return "toml"
+    return "yaml" if re.search(r"^[\s-]*[\w\"'./-]+\s*:(?:\s|$)", start, re.M) else "other"
+
+
+def _trees(document: Document) -> Iterable[Tree]:
+    text, path = Text(document.text), document.path
+    match document.format:
+        case "yaml":
+            for leaves, traps in from_yaml.read(text):
+                yield Tree(leaves, "yaml", path, document.text, traps=traps)
+        case "shell" | "other":
+            for tree in from_shell.read(text, path, markdown=document.format == "other"):
+                yield tree

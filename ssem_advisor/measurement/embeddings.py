@@ -53,7 +53,7 @@ class Measurement:
     effective_dimension: tr(C)^2 / tr(C^2) of the within-class covariance, averaged over classes.
     alignment: mean squared distance of positive pairs: views of one instance, or instances of one class without views.
     uniformity: log mean exp(-2 |z - z'|^2) over `uniformity_pairs` random pairs (Wang, Isola 2020), drawn by seed.
-    view_reliability: share of the within-class spread that is the instance's own, not its augmentation's; None: one view.
+    view_reliability: share of the within-class spread that is the instance's, not its augmentation's; None: one view.
     intervals: 95% bootstrap intervals over instances, by statistic.
     """
 

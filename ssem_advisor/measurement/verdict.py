@@ -23,11 +23,14 @@ class Verdict:
     remedy: str
 
 
-def diagnose(spread: float, structure: float, common: float, theory: Comparison | None = None) -> Verdict:
+def diagnose(
+    spread: float, structure: float, common: float, theory: Comparison | None = None, collapsed: float = COLLAPSED
+) -> Verdict:
     """Verdict on embeddings, most severe first.
 
     spread: 1 - x, variance inside classes; structure: (x - s)(m - 1)/m, variance between them, both free of the bias
-    that few rows a class bring; common: squared length of the overall mean.
+    that few rows a class bring; common: squared length of the overall mean; collapsed: share of the variance inside
+    classes below which they count as collapsed.
     """
     variance = spread + structure
     if 1 - common < COLLAPSED:
@@ -37,7 +40,7 @@ def diagnose(spread: float, structure: float, common: float, theory: Comparison 
             "alpha does not cure this: warm up or lower the learning rate, check that the loss gets the normalised "
             "projection and that labels match rows, then start again from before the collapse",
         )
-    if spread < COLLAPSED * variance:
+    if spread < collapsed * variance:
         return Verdict(
             "class collapse",
             "the instances of a class coincide; classes are apart, what tells instances from each other is lost",

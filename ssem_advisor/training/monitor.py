@@ -1,0 +1,280 @@
+"""A watch over training: is the embedding collapsing, and how far is the loss from its reference values?"""
+
+from __future__ import annotations
+
+import math
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from ssem_advisor import theory
+from ssem_advisor.domain import AdvisorError, Setting
+from ssem_advisor.losses import supervised_contrastive_loss
+from ssem_advisor.measurement.prediction import Comparison, compare
+from ssem_advisor.measurement.verdict import COLLAPSED, Verdict, diagnose
+
+Scalars = dict[str, float]
+
+# Where theory says that collapse is the optimum, a within-class share this low and falling is collapse under way.
+_UNDER_WAY = 0.1
+# Networks start with all embeddings nearly equal; total collapse is called only when they stay so.
+_TOTAL_PATIENCE = 10
+
+
+class CollapseWarning(UserWarning):
+    """Training is collapsing; issued once, on rank 0."""
+
+
+class CollapseMonitor:
+    """Follow within-class variance during training and warn once, early, when embeddings collapse.
+
+        monitor = CollapseMonitor(setting, every=10)
+        for x, y in loader:
+            z = model(x)                     # (instances, views, dim) or (embeddings, dim)
+            loss = criterion(z, y)
+            monitor.update(z, y)
+            ...
+
+    Each update adds pair sums on the device of the embeddings (no transfer, no N x N matrix). Every `every` updates
+    they are reduced over the ranks of torch.distributed, read, judged and logged, as (prefix `ssem/`):
+
+    within_class_variance, between_class_variance, total_variance: unbiased estimates from the batches since the last
+        report; anchors_with_positives: share of instances with another one of their class in the batch.
+    With temperature and alpha in the setting also share_of_optimum (of the within-class variance) and, for supcon and
+    ssem, loss, distance_to_plateau and distance_to_class_collapse (reference value minus loss: how far it has come
+    below total and class collapse) and distance_to_optimum (loss minus optimum), in nats without base temperature.
+
+    setting: what the loss is trained with; it makes verdicts earlier and remedies concrete. None = measure alone.
+    every: updates between reports. patience: consecutive bad reports before the warning.
+    log: where reports go: a callable (scalars, step), a TensorBoard SummaryWriter or a Lightning logger. None = the
+        W&B and MLflow runs active in this process, if any; no run is ever created.
+
+    Feed what the loss sees: after a cross-device gather, the gathered rows. All ranks must update equally often.
+    """
+
+    def __init__(
+        self,
+        setting: Setting | None = None,
+        *,
+        every: int = 10,
+        patience: int = 3,
+        log: Any = None,
+    ) -> None:
+        if every < 1 or patience < 1:
+            raise ValueError("every and patience must be integers >= 1")
+        self.setting, self.every, self.patience = setting, every, patience
+        self.log = log_to(log) if log is not None else log_to_active_runs
+        self.steps = 0
+        self.verdict: Verdict | None = None  # of the last report
+        self.warning: str | None = None  # what was warned about, if anything
+        self._sums: Tensor | None = None
+        self._bad, self._last_total = 0, 0.0
+        self._comparison: Comparison | None = None
+        self._references: dict[int, tuple[float, float, float] | None] = {}
+
+    # -- public -----------------------------------------------------------------------------------------------------
+
+    def update(
+        self, z: Tensor, y: Tensor, *, instance_ids: Tensor | None = None, step: int | None = None
+    ) -> Scalars | None:
+        """Take in a batch; on every `every`-th call log and return the scalars, else None.
+
+        z: (instances, views, dim) or (embeddings, dim), any scale, any float type. y: one integer label per instance.
+        instance_ids: with two axes, which rows are views of one instance. step: for the logger; default: updates.
+        """
+        scalars = self.observe(z, y, instance_ids=instance_ids)
+        if scalars is not None and _rank() == 0:
+            self.log(scalars, self.steps if step is None else step)
+        return scalars
+
+    @torch.no_grad()
+    def observe(self, z: Tensor, y: Tensor, *, instance_ids: Tensor | None = None) -> Scalars | None:
+        """Like `update`, without logging: for callbacks that know their own loggers."""
+        self.steps += 1
+        z, y = z.detach(), torch.as_tensor(y, device=z.device).reshape(-1)
+        sums = _pair_sums(z, y, instance_ids)
+        self._sums = sums if self._sums is None else self._sums.to(sums.device).add_(sums)
+        if self.steps % self.every:
+            return None
+        values, self._sums = self._sums, None
+        values = torch.cat((values, values.new_tensor(self._loss(z, y, instance_ids))))
+        if _world() > 1:
+            dist.all_reduce(values)
+        return self._report(values.tolist(), y, int(z.shape[-1]))
+
+    def state_dict(self) -> dict[str, Any]:
+        """JSON-ready state, for a checkpoint."""
+        return {
+            "steps": self.steps,
+            "warning": self.warning,
+            "bad": self._bad,
+            "last_total": self._last_total,
+            "sums": None if self._sums is None else self._sums.tolist(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.steps, self.warning = state["steps"], state["warning"]
+        self._bad, self._last_total = state["bad"], state["last_total"]
+        self._sums = None if state["sums"] is None else torch.tensor(state["sums"])
+
+    # -- pieces -----------------------------------------------------------------------------------------------------
+
+    def _report(self, values: list[float], y: Tensor, dim: int) -> Scalars:
+        within, within_pairs, between, between_pairs, positives, instances, loss, losses = values
+        x = within / within_pairs if within_pairs else math.nan
+        s = between / between_pairs if between_pairs else math.nan
+        m = self.setting.classes if self.setting is not None else max(2, int(y.unique().numel()))
+        spread, structure = 1 - x, (x - s) * (m - 1) / m
+        scalars = {
+            "ssem/within_class_variance": spread,
+            "ssem/between_class_variance": structure,
+            "ssem/total_variance": spread + structure,
+            "ssem/anchors_with_positives": positives / instances,
+        }
+        predicted = self._predicted(dim)
+        if predicted is not None and predicted.optimum > 0:
+            scalars["ssem/share_of_optimum"] = spread / predicted.optimum
+        references = self._reference_losses(round(instances / self.every / _world())) if losses else None
+        if references is not None:
+            plateau, collapse, optimum = references
+            scalars["ssem/loss"] = value = loss / losses
+            scalars["ssem/distance_to_plateau"] = plateau - value
+            scalars["ssem/distance_to_class_collapse"] = collapse - value
+            scalars["ssem/distance_to_optimum"] = value - optimum
+        self._judge(spread, structure, predicted)
+        return scalars
+
+    def _judge(self, spread: float, structure: float, predicted: Comparison | None) -> None:
+        total = spread + structure
+        if math.isnan(total):  # no pair of one class, or of two, since the last report; or NaN embeddings
+            self.verdict = None
+            return
+        asked_for = predicted is not None and predicted.alpha <= predicted.threshold
+        self.verdict = diagnose(spread, structure, 1 - total, predicted, _UNDER_WAY if asked_for else COLLAPSED)
+        stuck = self.verdict.name == "total collapse" and total < 1.05 * self._last_total
+        self._bad = self._bad + 1 if stuck or self.verdict.name == "class collapse" else 0
+        self._last_total = total
+        if self.warning is None and self._bad >= (_TOTAL_PATIENCE if stuck else self.patience):
+            self.warning = (
+                f"{self.verdict.name} after {self.steps} updates: within-class variance {spread:.3g} of {total:.3g} in "
+                f"all; {self.verdict.meaning}. Remedy: {self.verdict.remedy}."
+            )
+            if _rank() == 0:
+                warnings.warn(self.warning, CollapseWarning, stacklevel=5)
+
+    def _predicted(self, dim: int) -> Comparison | None:
+        """What theory says of the setting; computed once."""
+        setting = self.setting
+        if self._comparison is None and setting is not None and None not in (setting.alpha, setting.temperature):
+            self._comparison, _ = compare(
+                setting, classes=setting.classes, dim=dim, measured=math.nan, reliability=None, effective_dim=math.nan
+            )
+        return self._comparison
+
+    def _loss(self, z: Tensor, y: Tensor, instance_ids: Tensor | None) -> list[float]:
+        """Sum and count of this batch's loss, (0, 0) where the setting does not say which."""
+        setting = self.setting
+        if setting is None or setting.alpha is None or setting.temperature is None or setting.loss == "l_spread":
+            return [0.0, 0.0]
+        try:
+            loss = supervised_contrastive_loss(
+                z, y, setting.alpha, setting.temperature, loss=setting.loss, instance_ids=instance_ids
+            )
+        except AdvisorError:  # one view, a batch without positives, NaN: the training loss says so itself
+            return [0.0, 0.0]
+        return [float(loss), 1.0]
+
+    def _reference_losses(self, batch: int) -> tuple[float, float, float] | None:
+        """Total collapse, class collapse and optimum for batches of this size; None where theory is silent."""
+        assert self.setting is not None
+        if batch not in self._references:
+            try:
+                plateau, collapse, optimum = theory.reference_losses(self.setting.with_(batch_size=batch))
+                self._references[batch] = (float(plateau), float(collapse), float(optimum))
+            except AdvisorError:
+                self._references[batch] = None
+        return self._references[batch]
+
+
+def _pair_sums(z: Tensor, y: Tensor, instance_ids: Tensor | None) -> Tensor:
+    """Inner products of different instances, summed within and between classes, with their numbers.
+
+    Through class sums: sum over pairs of a class = |sum|^2 - sum of squares. Sorting gives every class a slot without
+    asking the device how many there are, so nothing waits for it.
+    """
+    with torch.autocast(z.device.type, enabled=False):
+        kind = torch.float32 if z.device.type == "mps" else torch.float64
+        z = torch.nn.functional.normalize(z.float() if z.itemsize < 4 else z, dim=-1)
+        one = torch.ones(len(y), dtype=z.dtype, device=z.device)
+        if z.ndim == 3:
+            z = z.mean(dim=1)
+        elif instance_ids is not None:  # as many slots as rows; the unused ones stay zero and weigh nothing
+            slot = _ranks(instance_ids.to(z.device))
+            views = torch.zeros_like(one).index_add_(0, slot, one)
+            z = torch.zeros_like(z).index_add_(0, slot, z) / views.clamp(min=1)[:, None]
+            y, one = torch.zeros_like(y).scatter_(0, slot, y), (views > 0).to(z.dtype)
+        slot = _ranks(y)
+        sums = torch.zeros_like(z).index_add_(0, slot, z)
+        counts = torch.zeros_like(one).index_add_(0, slot, one)
+        class_squares = (sums.to(kind) ** 2).sum()
+        all_squares = (sums.to(kind).sum(dim=0) ** 2).sum()
+        n, pairs = counts.sum(), (counts**2).sum()
+        return torch.stack(
+            [
+                class_squares - (z.to(kind) ** 2).sum(),
+                (pairs - n).to(kind),
+                all_squares - class_squares,
+                (n**2 - pairs).to(kind),
+                counts[counts > 1].sum().to(kind),
+                n.to(kind),
+            ]
+        )
+
+
+def _ranks(ids: Tensor) -> Tensor:
+    """Equal ids get equal numbers from 0 on; no shape depends on a value, so the device is not waited for."""
+    ranked, order = ids.sort()
+    steps = torch.zeros_like(ranked)
+    steps[1:] = (ranked[1:] != ranked[:-1]).cumsum(0)
+    return torch.empty_like(steps).scatter_(0, order, steps)
+
+
+# -- where scalars go -----------------------------------------------------------------------------------------------
+
+
+def log_to_active_runs(scalars: Scalars, step: int) -> None:
+    """Write to the W&B and MLflow runs that are active in this process; without one, do nothing."""
+    wandb, mlflow = sys.modules.get("wandb"), sys.modules.get("mlflow")
+    if wandb is not None and getattr(wandb, "run", None) is not None:
+        wandb.run.log(scalars, commit=False)  # joins the training loop's own row: W&B steps may only grow
+    if mlflow is not None and getattr(mlflow, "active_run", lambda: None)() is not None:
+        mlflow.log_metrics(scalars, step=step)
+
+
+def log_to(target: Any) -> Callable[[Scalars, int], None]:
+    """A function (scalars, step) that writes to a TensorBoard writer, a Lightning logger, or is one already."""
+    if hasattr(target, "add_scalar"):
+
+        def write(scalars: Scalars, step: int) -> None:
+            for name, value in scalars.items():
+                target.add_scalar(name, value, step)
+
+        return write
+    if hasattr(target, "log_metrics"):
+        return lambda scalars, step: target.log_metrics(scalars, step=step)
+    if callable(target):
+        return target
+    raise TypeError(f"log={target!r}: must be a callable (scalars, step), a SummaryWriter or a Lightning logger")
+
+
+def _world() -> int:
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def _rank() -> int:
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0

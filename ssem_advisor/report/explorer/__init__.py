@@ -1,0 +1,65 @@
+"""The explorer: one self-contained page in which every number follows the sliders, computed in the browser.
+
+Its engine (engine.js) is the closed forms of `ssem_advisor.theory` once more, small enough to travel with the page; tests
+hold it to the Python one in a real browser.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import urlencode
+
+from ssem_advisor.domain import Setting
+from ssem_advisor.report.files import write_atomically
+
+_START = Setting(classes=100, batch_size=512, dim=128, temperature=0.1, alpha=0.3)
+_FIELDS = {
+    "loss": "loss",
+    "sampler": "sampler",
+    "classes": "classes",
+    "instances": "instances_per_class",
+    "batch": "batch_size",
+    "perBatch": "classes_per_batch",
+    "views": "views",
+    "dim": "dim",
+    "alpha": "alpha",
+    "tau": "temperature",
+}
+
+
+def write(path: str | os.PathLike[str], setting: Setting | None = None) -> Path:
+    """Write the page to `path`, opened at a setting with scalar fields and equal classes."""
+    return write_atomically(path, page(setting).encode())
+
+
+def page(setting: Setting | None = None) -> str:
+    """The page as one HTML document that asks the network for nothing, opened at `setting`."""
+    style, script = _part("style.css"), _part("engine.js") + _part("page.js")
+    policy = f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}"
+    parts = {"csp": policy, "start": escape(_address(setting or _START)), "style": style, "script": script}
+    html = _part("page.html")
+    for name, text in parts.items():
+        html = html.replace(f"{{{name}}}", text, 1)
+    return html
+
+
+def _part(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _address(setting: Setting) -> str:
+    """The setting as the page's address writes it; what is not given stays blank, or at the page's start."""
+    values = {short: getattr(setting, name) for short, name in _FIELDS.items()}
+    for short, name in _FIELDS.items():
+        if values[short] is None and short in ("alpha", "tau", "batch"):
+            values[short] = getattr(_START, name)
+    return urlencode({short: value for short, value in values.items() if value is not None})

@@ -1,0 +1,273 @@
+"use strict";
+/* The closed forms of the theory in double precision, in log space, without cancellation.
+ *
+ * A setting is {loss, classes, instances, batch, sampler, perBatch, views, dim, alpha, tau}; instances and dim may be
+ * Infinity. Every answer follows from two forces at a within-class variance v: v = 0 is class collapse.
+ */
+const SSEM = (() => {
+  class SettingError extends Error {
+    constructor(field, message) {
+      super(message);
+      this.field = field;
+    }
+  }
+  class NotCovered extends Error {}
+
+  const { abs, ceil, exp, floor, log, log1p, max, min, sqrt } = Math;
+  const sigmoid = (z) => (z >= 0 ? 1 / (1 + exp(-z)) : exp(z) / (1 + exp(z)));
+  const logAdd = (a, b) => (a === b ? a + Math.LN2 : max(a, b) + log1p(exp(-abs(a - b))));
+
+  const DOMAIN = { classes: 2, instances: 2, batch: 2, perBatch: 1, views: 1, dim: 1 };
+  const LABELS = {
+    classes: "Classes", instances: "Instances per class", batch: "Batch size", perBatch: "Classes per batch",
+    views: "Views", dim: "Dimension",
+  };
+
+  /** The setting itself, or a SettingError naming the field and its domain. */
+  function checked(s) {
+    for (const [name, least] of Object.entries(DOMAIN)) {
+      const value = s[name];
+      const unlimited = value === Infinity && (name === "instances" || name === "dim");
+      const absent = value == null && (name === "perBatch" || (name === "batch" && s.sampler === "full"));
+      if (!absent && !unlimited && !(Number.isSafeInteger(value) && value >= least))
+        throw new SettingError(name, `${LABELS[name]} must be a whole number of at least ${least}`);
+    }
+    if (!(s.tau >= 0.005 && s.tau <= 100)) throw new SettingError("tau", "Temperature must lie between 0.005 and 100");
+    if (!(s.alpha >= 0 && s.alpha <= 1)) throw new SettingError("alpha", "Weight alpha must lie between 0 and 1");
+    const total = s.classes * s.instances;
+    if (s.sampler === "full") {
+      if (total === Infinity) throw new SettingError("instances", "A full batch needs the number of instances per class");
+      return s;
+    }
+    if (s.batch > total) throw new SettingError("batch", `The batch is larger than the data set of ${total} instances`);
+    if (s.sampler === "balanced") {
+      const drawn = s.perBatch ?? s.classes;
+      if (drawn > s.classes) throw new SettingError("perBatch", `Classes per batch must be at most ${s.classes}`);
+      if (s.batch % drawn) {
+        const lower = s.batch - (s.batch % drawn);
+        const near = lower ? `${lower} or ${lower + drawn}` : drawn;
+        throw new SettingError("batch", `A balanced batch is a multiple of its ${drawn} classes: try ${near}`);
+      }
+      if (s.batch / drawn > s.instances)
+        throw new SettingError("batch", `The batch asks for ${s.batch / drawn} instances a class, the data set has ${s.instances}`);
+    }
+    return s;
+  }
+
+  /** What an anchor meets: [{k, o, q}] = same-class and other-class instances in its batch, and the probability. */
+  function batches(s) {
+    if (s.sampler === "full") return [{ k: s.instances - 1, o: (s.classes - 1) * s.instances, q: 1 }];
+    if (s.sampler === "random") return randomBatches(s.classes, s.instances, s.batch - 1);
+    const drawn = s.perBatch ?? s.classes;
+    const each = s.batch / drawn;
+    return [{ k: each - 1, o: (drawn - 1) * each, q: 1 }];
+  }
+
+  /** Hypergeometric (binomial for infinite data) weights, by ratios outward from the mode. */
+  function randomBatches(m, N, draws) {
+    const finite = N < Infinity;
+    const others = (m - 1) * N;
+    const ratio = finite
+      ? (k) => ((N - 1 - k) * (draws - k)) / ((k + 1) * (others - draws + k + 1))
+      : (k) => (draws - k) / ((k + 1) * (m - 1));
+    const least = finite ? max(0, draws - others) : 0;
+    const most = finite ? min(draws, N - 1) : draws;
+    const mode = min(most, max(least, floor(finite ? ((draws + 1) * N) / (m * N + 1) : (draws + 1) / m)));
+    const found = [{ k: mode, q: 1 }];
+    for (let k = mode, q = 1; k < most && (q *= ratio(k)) > 1e-24; ) found.push({ k: ++k, q });
+    for (let k = mode, q = 1; k > least && (q /= ratio(k - 1)) > 1e-24; ) found.unshift({ k: --k, q });
+    const total = found.reduce((sum, b) => sum + b.q, 0);
+    return found.map(({ k, q }) => ({ k, o: draws - k, q: q / total }));
+  }
+
+  /** Neighbouring batches merged into at most `size` by their means: for drawing, where three digits are plenty. */
+  function merged(all, size = 40) {
+    const step = ceil(all.length / size);
+    if (step === 1) return all;
+    const alone = all[0].k === 0 ? [all[0]] : []; // anchors without a positive obey another formula
+    const result = alone.slice();
+    for (let i = alone.length; i < all.length; i += step) {
+      const group = all.slice(i, i + step);
+      const q = group.reduce((sum, b) => sum + b.q, 0);
+      if (q < 1e-12) continue;
+      const mean = (name) => group.reduce((sum, b) => sum + b.q * b[name], 0) / q;
+      result.push({ k: mean("k"), o: mean("o"), q });
+    }
+    return result;
+  }
+
+  const selfTerm = (s) => (s.loss === "ssem" ? 1 : (s.views - 1) / s.views);
+  const logR = (s) => -s.classes / ((s.classes - 1) * s.tau);
+  const spread = (s) => 1 - 1 / s.instances; // (N-1)/N
+  const rhoOf = (s) => spread(s) / (s.classes - 1); // minus the slope of the between-class similarity
+
+  /* Two ways to the forces at within-class variance v, for anchors that meet the batches `all`:
+   * pull = -S_sup, excess = S_self, sum = S_self - S_sup. The optimum lies where alpha = pull / sum. */
+
+  /** Exact, where the regular geometry has room. */
+  function exact(s, all) {
+    const [rho, lr, logC] = [rhoOf(s), logR(s), log(selfTerm(s))];
+    return (v) => {
+      const y = v / (s.tau * spread(s));
+      const total = { pull: 0, excess: 0, sum: 0 };
+      for (const { k, o, q } of all) {
+        const logO = log(o) + lr;
+        if (s.loss === "l_spread") {
+          const pull = (rho * sigmoid(logO + rho * y) + k * (1 + rho) * sigmoid(logO + (1 + rho) * y)) / (k + 1);
+          const excess = sigmoid(log(k) - y);
+          add(total, q, pull, excess, pull + excess);
+          continue;
+        }
+        const w = sigmoid(logO + rho * y - logC);
+        if (k === 0) {
+          add(total, q, 0, -rho * w, -rho * w);
+          continue;
+        }
+        const gap = log(k) - logAdd(logC + y, logO + (1 + rho) * y);
+        const rest = sigmoid(-gap);
+        add(total, q, rest * (1 + rho * w), sigmoid(gap) - rest * rho * w, 1);
+      }
+      return total;
+    };
+  }
+
+  /** Estimated for `dim` dimensions: residuals spread evenly over those that the class means leave free. */
+  function estimated(s, all) {
+    const room = max(s.dim > s.classes - 1 ? s.dim - (s.classes - 1) : s.dim - 1, 1);
+    const [c, between] = [selfTerm(s), 1 / (s.classes - 1)];
+    return (v) => {
+      const [logM, slope] = logMeanExp(v / s.tau, room);
+      const near = logM - v / s.tau, far = logM - (1 + (1 - v) * between) / s.tau;
+      const scale = max(0, near, far);
+      const total = { pull: 0, excess: 0, sum: 0 };
+      for (const { k, o, q } of all) {
+        const own = c * exp(-scale), same = k * exp(near - scale), other = o * exp(far - scale), all = own + same + other;
+        const excess = ((1 - slope) * same - (between + slope) * other) / all;
+        if (k === 0) add(total, q, 0, excess, excess);
+        else add(total, q, (own + slope * same + (1 + between + slope) * other) / all, excess, 1);
+      }
+      return total;
+    };
+  }
+
+  function add(total, q, pull, excess, sum) {
+    total.pull += q * pull;
+    total.excess += q * excess;
+    total.sum += q * sum;
+  }
+
+  /** log E[exp(z cos)] of two uniform directions in D dimensions, 0F1(; D/2; z^2/4), and its derivative in z. */
+  function logMeanExp(z, D) {
+    let [term, sum, moment] = [1, 1, 0];
+    for (let j = 0; term > 1e-18 * sum; j++) {
+      term *= (z * z) / 4 / ((j + 1) * (D / 2 + j));
+      sum += term;
+      moment += (j + 1) * term;
+    }
+    return [log(sum), z > 0 ? (2 * moment) / (z * sum) : 0];
+  }
+
+  /** The weight that makes v optimal; infinite where none does. */
+  const weight = ({ pull, sum }) => (sum > 0 ? pull / sum : Infinity);
+
+  /** The variance that the weight alpha makes optimal. Written so that nothing cancels, at alpha = 1 either. */
+  function balance(alpha, forces) {
+    const opens = (v) => {
+      const { pull, excess } = forces(v);
+      return alpha * excess > (1 - alpha) * pull;
+    };
+    if (alpha <= weight(forces(0)) || !opens(1e-18)) return 0;
+    return opens(1) ? 1 : edge(opens, 1e-18, 1);
+  }
+
+  /** The edge of a predicate that holds at `low` and fails at `high`, both > 0, to the last digit. */
+  function edge(holds, low, high) {
+    for (;;) {
+      const middle = high > 2 * low ? sqrt(low) * sqrt(high) : (low + high) / 2;
+      if (middle <= low || middle >= high) return middle;
+      if (holds(middle)) low = middle;
+      else high = middle;
+    }
+  }
+
+  // -- answers -----------------------------------------------------------------------------------------------------
+
+  /** Collapse minimises the loss if and only if alpha is at most this; above 1 no weight prevents collapse. */
+  const collapseThreshold = (s) => weight(exact(s, batches(s))(0));
+
+  /** The weight at whose optimum, with room for every instance, the within-class variance is v. */
+  const alphaForVariance = (s, v) => weight(exact(s, batches(s))(v));
+
+  /** Within-class variance at the minimiser, with room for every instance. */
+  const optimalVariance = (s) => balance(s.alpha, exact(s, batches(s)));
+
+  /** Collapse minimises the loss if and only if tau is at least this: 0 = at every tau, Infinity = at none. */
+  function criticalTemperature(s) {
+    const all = batches(s);
+    const [{ k, o }] = all;
+    if (s.loss !== "l_spread" && all.length === 1) {
+      // alpha_c = alpha solved for r, times the views to keep whole numbers whole.
+      const own = s.loss === "ssem" ? s.views : s.views - 1;
+      const reach = multiplySubtract(s.alpha, own + s.views * k, own), others = s.views * o * (1 + rhoOf(s) - s.alpha);
+      if (reach <= 0 || k === 0) return 0;
+      const logRatio = reach > others / 2 ? log1p((reach - others) / others) : log(reach / others);
+      return reach >= others ? Infinity : -s.classes / (s.classes - 1) / logRatio;
+    }
+    const safe = (tau) => s.alpha > weight(exact({ ...s, tau }, all)(0));
+    if (!safe(1e-300)) return 0;
+    return safe(1e300) ? Infinity : edge(safe, 1e-300, 1e300);
+  }
+
+  /** a b - c, rounded once (Dekker): 0.2 * 5 - 1 is 5.6e-17. */
+  function multiplySubtract(a, b, c) {
+    const upper = (x) => 134217729 * x - (134217729 * x - x);
+    const [p, ah, bh] = [a * b, upper(a), upper(b)];
+    return p - c + (ah * bh - p + ah * (b - bh) + (a - ah) * bh + (a - ah) * (b - bh));
+  }
+
+  /** Why no theorem speaks about a setting, or null. */
+  function notCovered(s) {
+    if (s.dim < s.classes - 1)
+      return `Fewer than ${s.classes - 1} dimensions cannot hold ${s.classes} classes at equal distances; class thresholds then need the command line.`;
+    if (s.loss !== "ssem" && s.views === 1) return "With one view the self-supervised term has no positive: give each instance a second view.";
+    return null;
+  }
+
+  /** How good the prediction of a variance is: "exact", an "estimate" for the dimension, or the "optimum" as an upper bound. */
+  const basis = (s) => (s.dim === Infinity || s.dim >= s.classes * s.instances - 1 ? "exact" : s.loss === "l_spread" ? "optimum" : "estimate");
+
+  /** The weight at which the variance predicted for the setting's dimension is v. */
+  function weightFor(s, v, all = batches(s)) {
+    const best = weight(exact(s, all)(v));
+    return basis(s) === "estimate" ? max(best, weight(estimated(s, all)(v))) : best;
+  }
+
+  /** The within-class variance predicted for the setting's dimension. */
+  function predictedVariance(s) {
+    const best = optimalVariance(s);
+    return basis(s) === "estimate" ? min(best, balance(s.alpha, estimated(s, batches(s)))) : best;
+  }
+
+  /** The weight at which the mixture is plain SupCon, all same-class positives alike. */
+  function plainWeight(s) {
+    if (s.loss !== "supcon" || s.sampler === "random") throw new NotCovered();
+    const [{ k }] = batches(s);
+    return (s.views - 1) / ((k + 1) * s.views - 1);
+  }
+
+  /** [within, between] inner products at within-class variance v. */
+  function similarities(s, v) {
+    const u = v / spread(s);
+    return [1 - u, rhoOf(s) * u - 1 / (s.classes - 1)];
+  }
+
+  /** Values of the loss, in nats: {totalCollapse, classCollapse, optimum}. */
+  function referenceLosses(s) {
+    throw new NotCovered();
+  }
+
+  return {
+    SettingError, NotCovered, checked, notCovered, basis, batches, merged, collapseThreshold, alphaForVariance, optimalVariance,
+    criticalTemperature, weightFor, predictedVariance, plainWeight, similarities, referenceLosses,
+  };
+})();

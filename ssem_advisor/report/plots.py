@@ -1,0 +1,404 @@
+"""Pictures of the theory: phase diagram, threshold against batch size, variance against the weight.
+
+Every contour is a closed form, alpha as a function of the variance: nothing is searched, nothing interpolated over a grid.
+The colours are ordered in lightness (cividis), and contours, hatching and markers carry the same facts, so the pictures
+survive colour blindness and a grey printer. The same call writes the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
+from ssem_advisor.report.files import write_atomically
+from ssem_advisor.theory import alpha_for_variance, collapse_threshold, optimal_variance
+from ssem_advisor.theory.estimates import alpha_for_expected_variance, expected_variance
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+
+BAND = (0.05, 0.5)
+TEMPERATURES = (0.01, 10.0)
+ENDINGS = (".png", ".svg", ".pdf")
+_LEVELS = np.array([0.0, 0.025, *np.arange(0.05, 1.0, 0.05), 1.0]).round(3)
+_POWER = 0.6  # of the variance, before colouring: gives the safe band its share of the colours
+_INK, _SOFT, _EDGE, _COLLAPSE, _HATCH = "#1b2430", "#566273", "#8290a2", "#e8ebf0", "#a3adba"
+_STYLE = {
+    "svg.hashsalt": "ssem-advisor",
+    "font.family": "DejaVu Sans",
+    "axes.edgecolor": _EDGE,
+    "axes.labelcolor": _INK,
+    "text.color": _INK,
+    "xtick.color": _SOFT,
+    "ytick.color": _SOFT,
+    "grid.color": "#e3e7ed",
+    "hatch.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "legend.title_fontsize": 9,
+    "savefig.dpi": 160,
+}
+# cividis at 0, 0.1 ... 1, for the terminal, which shall not load matplotlib
+_SHADES = "#00224e #083370 #35456c #4f576c #666970 #7d7c78 #948e77 #aea371 #c8b866 #e5cf52 #fee838".split()
+_METADATA: dict[str, dict[str, None]] = {  # no dates and no versions
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+
+
+class Point(NamedTuple):
+    """A place in the phase diagram: the words of its legend, temperature, weight, and how it is marked."""
+
+    label: str
+    temperature: float
+    alpha: float
+    look: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    label: str
+    losses: tuple[str, ...]
+    temperature: float
+    alpha: float | None  # None = plain SupCon's own weight
+    marker: str
+
+
+_RECIPES = (
+    _Recipe("plain SupCon", ("supcon",), 0.07, None, "^"),
+    _Recipe("plain SupCon", ("supcon",), 0.1, None, "v"),
+    _Recipe("SimCLR", ("supcon",), 0.1, 1.0, "s"),
+    _Recipe("SSEM paper's runs", ("supcon", "ssem"), 0.1, 0.5, "p"),
+    _Recipe("L_spread defaults", ("l_spread",), 0.5, 0.5, "s"),
+)
+_RECOMMENDED = {"marker": "D", "color": "white", "markeredgecolor": _INK, "markersize": 8.5}
+_OWN = {"marker": "o", "color": "#d8342c", "markeredgecolor": "white", "markersize": 10, "markeredgewidth": 1.4}
+_CONFIG = {"marker": "*", "color": "#ff9d5c", "markeredgecolor": _INK, "markersize": 15}
+
+
+def phase_diagram(setting: Setting, path: str | os.PathLike[str], config: Setting | None = None) -> Path:
+    """Write the phase diagram of a setting: predicted within-class variance over temperature and weight.
+
+    On it: the collapse boundary, the safe band of variance, the recommended point, the setting's own point where it has a
+    temperature and an alpha, the point of `config`, and well-known recipes of the same loss. The ending of `path` chooses
+    PNG, SVG or PDF. Raises AdvisorError for another ending, NotCovered where no theorem speaks, ModuleNotFoundError
+    without matplotlib.
+    """
+    _need_coverage(setting)
+    with _canvas(path, (8.4, 5.6)) as (figure, axes):
+        temperatures, weights = _contours(setting, 241)
+        colours = _colours()
+        axes.fill_between(temperatures, 0, weights[0], facecolor=_COLLAPSE, edgecolor=_HATCH, hatch="///", linewidth=0)
+        for low, high, curve in zip(_LEVELS[:-1], _LEVELS[1:], weights[:-1], strict=True):
+            axes.fill_between(temperatures, curve, 1.1, color=colours.to_rgba((low + high) / 2), linewidth=0)
+        axes.plot(temperatures, weights[0], color=_INK, linewidth=2.2)
+        for level in BAND:
+            curve = weights[_LEVELS == level][0]
+            axes.plot(temperatures, curve, color="white", linewidth=1.5, path_effects=_halo("#00224e", 3.2))
+            lowest = int(np.argmin(curve))
+            if curve[lowest] < 0.95:
+                axes.text(temperatures[lowest], curve[lowest] + 0.015, f"{level:g}", ha="center", path_effects=_halo())
+        roomy = len(temperatures) * 6 // 7
+        if weights[0][roomy] > 0.15:
+            axes.text(temperatures[roomy], weights[0][roomy] / 2, "collapse", ha="center", path_effects=_halo())
+        for label, temperature, alpha, look in _points(setting, config):
+            axes.plot(temperature, alpha, linestyle="none", label=label, clip_on=False, zorder=5, **look)
+        _logarithmic(axes.xaxis, [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10])
+        axes.set(xlim=TEMPERATURES, ylim=(0, 1), xlabel="temperature τ", ylabel="weight α of the self-supervised term")
+        bar = figure.colorbar(colours, ax=axes, pad=0.02, aspect=28, ticks=[0, *BAND, 1], format="%g")
+        bar.outline.set_edgecolor(_EDGE)  # type: ignore[operator]
+        bar.set_label(f"within-class variance {_basis(setting)}")
+        for level in BAND:
+            bar.ax.axhline(level, color="white", linewidth=1.5)
+        _title(axes, "Where class collapse is the optimum", setting)
+        figure.legend(loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.8)
+    return Path(path)
+
+
+def threshold_vs_batch(setting: Setting, path: str | os.PathLike[str]) -> Path:
+    """Write the collapse threshold of the weight against the batch size, for several temperatures.
+
+    Raises as `phase_diagram`, and SettingError for sampler="full", whose batch is the data set.
+    """
+    _need_coverage(setting)
+    with _canvas(path, (7.8, 4.8)) as (_, axes):
+        sizes = _batch_sizes(setting)
+        for temperature, look in _temperatures(setting):
+            at = setting.with_(batch_size=sizes, temperature=temperature, alpha=None)
+            threshold = np.minimum(collapse_threshold(at), 2.0)
+            axes.plot(sizes, threshold, label=f"{temperature:g}", **look)
+        axes.axhspan(1, 1.1, facecolor=_COLLAPSE, edgecolor=_HATCH, hatch="///", linewidth=0, zorder=3)
+        axes.text(sizes[0], 1.045, "  no weight prevents collapse", va="center", path_effects=_halo(), zorder=4)
+        if setting.batch_size is not None:
+            axes.axvline(setting.batch_size, color=_SOFT, linewidth=1, linestyle=(0, (2, 3)))
+        powers = np.arange(1, 24)[(2.0 ** np.arange(1, 24) >= sizes[0]) & (2.0 ** np.arange(1, 24) <= sizes[-1])]
+        _logarithmic(axes.xaxis, [int(2**power) for power in powers[:: 1 + len(powers) // 10]])
+        axes.set(
+            xlim=(sizes[0], sizes[-1]),
+            ylim=(0, 1.09),
+            xlabel="batch size, in instances",
+            ylabel="collapse threshold of α",
+        )
+        axes.grid()
+        _title(axes, "Collapse is the optimum below each line", setting.with_(batch_size=None))
+        axes.legend(title="temperature", loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return Path(path)
+
+
+def variance_vs_alpha(setting: Setting, path: str | os.PathLike[str]) -> Path:
+    """Write the predicted within-class variance against the weight, for several temperatures. Raises as `phase_diagram`."""
+    variances = np.concatenate([np.geomspace(1e-4, 0.02, 20), np.linspace(0.025, 1, 118)])
+    _need_coverage(setting)
+    with _canvas(path, (7.8, 4.8)) as (_, axes):
+        axes.axhspan(*BAND, color="#e4f3ee", linewidth=0)
+        axes.text(0.012, 0.47, "safe band", va="center", color="#0b6b50", fontsize=9)
+        for temperature, look in _temperatures(setting):
+            at = setting.with_(temperature=temperature, alpha=None)
+            weights = _weights(at, variances)
+            inside = weights <= 1
+            edge = min(float(collapse_threshold(at)), 1.0)
+            alphas, values = [0, edge, *weights[inside], 1], [0, 0, *variances[inside], _variance(at.with_(alpha=1.0))]
+            axes.plot(alphas, values, label=f"{temperature:g}", clip_on=False, **look)
+        if setting.alpha is not None:
+            axes.axvline(setting.alpha, color=_SOFT, linewidth=1, linestyle=(0, (2, 3)))
+        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="weight α of the self-supervised term")
+        axes.set_ylabel(f"within-class variance {_basis(setting)}")
+        axes.grid()
+        _title(axes, "How far the weight opens the classes", setting)
+        axes.legend(title="temperature", loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return Path(path)
+
+
+def terminal_heat_map(
+    setting: Setting, config: Setting | None = None, width: int = 80, unicode: bool = True
+) -> list[list[tuple[str, str]]]:
+    """The phase diagram as lines of (text, rich style) for a terminal; the glyphs alone say what the colours say.
+
+    Without `unicode` only ASCII is written. Raises NotCovered where no theorem speaks.
+    """
+    _need_coverage(setting)
+    glyphs, bar = ("·░▒▓", "│") if unicode else (".:+#", "|")
+    columns, rows = min(max(width - 8, 24), 100), 21
+    _, weights = _contours(setting, columns)
+    points = list(enumerate(_points(setting, config), start=1))
+    marks = {
+        (round((rows - 1) * (1 - point.alpha)), round((columns - 1) * _share(point.temperature))): str(number)
+        for number, point in reversed(points)
+    }
+    lines = [[(_heading(setting), "bold")]]
+    for row, alpha in enumerate(np.linspace(1, 0, rows)):
+        line = [(f"{alpha:5.2f} {bar}" if row % 5 == 0 else f"      {bar}", "")]
+        for column in range(columns):
+            variance = _reached(alpha, weights[:, column])
+            kind = 0 if alpha <= weights[0, column] else 1 + int(np.searchsorted(BAND, variance))
+            style = _SHADES[int(10 * variance**_POWER)] if kind else "bright_black"
+            mark = marks.get((row, column))
+            line.append((mark, "bold reverse") if mark else (glyphs[kind], style))
+        lines.append(line)
+    ticks = [" "] * (columns + 14)
+    for tick in (0.01, 0.1, 1.0, 10.0):
+        text, place = f"{tick:g}", round((columns - 1) * _share(tick))
+        ticks[place + 7 : place + 7 + len(text)] = text
+    lines.append([("".join(ticks).rstrip() + ("  τ" if unicode else "  tau"), "")])
+    names = ("collapse is optimal", "variance < 0.05", "safe band", "variance > 0.5")
+    lines.append([("   ".join(f"{glyph} {name}" for glyph, name in zip(glyphs, names, strict=True)), "")])
+    lines += [[(f"{number} {point.label}", "")] for number, point in points]
+    return lines
+
+
+# -- what is drawn -------------------------------------------------------------------------------------------------------
+
+
+def _need_coverage(setting: Setting) -> None:
+    if setting.unequal:
+        raise NotCovered("class_counts: not covered, the pictures need classes of equal size; see `recommend`")
+    if setting.dim is not None and setting.dim < setting.classes - 1:
+        raise NotCovered(
+            f"dim={setting.dim}: not covered, the pictures need dim >= classes-1 = {setting.classes - 1}; see `recommend`"
+        )
+    if setting.views == 1 and setting.loss != "ssem":
+        raise NotCovered("views=1: not covered, without a second view the self-supervised term has no positive")
+
+
+def _weights(setting: Setting, variance: Any) -> Any:
+    """The weight at which the variance predicted for the setting's dimension is the given one."""
+    if setting.loss == "l_spread":
+        return alpha_for_variance(setting, variance)
+    return alpha_for_expected_variance(setting, variance)
+
+
+def _variance(setting: Setting) -> float:
+    return float(optimal_variance(setting) if setting.loss == "l_spread" else expected_variance(setting))
+
+
+def _basis(setting: Setting) -> str:
+    if setting.loss == "l_spread" or setting.dim is None:
+        return "at the optimum"
+    return f"expected in {setting.dim} dimensions"
+
+
+def _contours(setting: Setting, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Temperatures, shape (columns,), and the weights of _LEVELS at them, shape (levels, columns), at most 1.1."""
+    temperatures = np.geomspace(*TEMPERATURES, columns)
+    at = setting.with_(temperature=temperatures, alpha=None)
+    return temperatures, np.minimum([_weights(at, level) for level in _LEVELS], 1.1)
+
+
+def _reached(alpha: float, weights: np.ndarray) -> float:
+    """The largest variance whose weight is at most alpha, between the levels by interpolation."""
+    above = int(np.searchsorted(weights, alpha, side="right"))
+    if above in (0, len(weights)):
+        return float(_LEVELS[min(above, len(weights) - 1)])
+    return float(np.interp(alpha, weights[above - 1 : above + 1], _LEVELS[above - 1 : above + 1]))
+
+
+def _share(temperature: float) -> float:
+    """Place on the temperature axis, 0 left to 1 right."""
+    low, high = np.log(TEMPERATURES)
+    return min(max((float(np.log(temperature)) - low) / (high - low), 0.0), 1.0)
+
+
+def _points(setting: Setting, config: Setting | None) -> list[Point]:
+    temperature = 0.1 if setting.temperature is None else setting.temperature
+    target = float(_weights(setting.with_(temperature=temperature), 0.25))
+    points = []
+    if target <= 1:
+        points.append(Point(f"recommended: α {target:.3g}, τ {temperature:g}", temperature, target, _RECOMMENDED))
+    if setting.temperature is not None and setting.alpha is not None:
+        points.append(
+            Point(f"this setting: α {setting.alpha:.3g}, τ {temperature:g}", temperature, setting.alpha, _OWN)
+        )
+    if config is not None and config.temperature is not None and config.alpha is not None:
+        points.append(
+            Point(
+                f"your config: α {config.alpha:.3g}, τ {config.temperature:g}",
+                config.temperature,
+                config.alpha,
+                _CONFIG,
+            )
+        )
+    for recipe in _RECIPES:
+        if setting.loss in recipe.losses:
+            alpha = _plain_weight(setting) if recipe.alpha is None else recipe.alpha
+            look = {"marker": recipe.marker, "color": "#c9d3df", "markeredgecolor": _INK, "markersize": 7.5}
+            points.append(
+                Point(f"{recipe.label}: α {alpha:.3g}, τ {recipe.temperature:g}", recipe.temperature, alpha, look)
+            )
+    return points
+
+
+def _plain_weight(setting: Setting) -> float:
+    """The weight at which the mixture is plain SupCon, at the mean number of same-class instances in a batch."""
+    views, m = setting.views, setting.classes
+    if setting.sampler == "full":
+        same = setting.instances_per_class
+    elif setting.sampler == "balanced":
+        same = setting.batch_size / (setting.classes_per_batch or m)
+    elif setting.instances_per_class is None:
+        same = 1 + (setting.batch_size - 1) / m
+    else:
+        same = 1 + (setting.batch_size - 1) * (setting.instances_per_class - 1) / (m * setting.instances_per_class - 1)
+    return (views - 1) / (same * views - 1) if same * views > 1 else 0.0
+
+
+def _temperatures(setting: Setting) -> Iterator[tuple[float, dict[str, Any]]]:
+    """A few temperatures, the setting's own among them and drawn thick, with line styles that grey keeps apart."""
+    own = setting.temperature
+    chosen = sorted({0.07, 0.1, 0.2, 0.3, 0.5} | ({own} if own is not None else set()))
+    styles: Sequence[Any] = ["-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)), (0, (3, 1, 1, 1, 1, 1)), "-"]
+    for rank, temperature in enumerate(chosen):
+        colour = _cividis()(0.88 * rank / (len(chosen) - 1))
+        yield temperature, {"color": colour, "linestyle": styles[rank], "linewidth": 3.2 if temperature == own else 1.8}
+
+
+def _batch_sizes(setting: Setting) -> np.ndarray:
+    """Batch sizes from the smallest with a same-class pair to 65536 or the data set, evenly spaced in the logarithm."""
+    if setting.sampler == "full":
+        raise SettingError(
+            "sampler='full': the batch is the data set; choose random or balanced to vary the batch size"
+        )
+    step = 1 if setting.sampler == "random" else setting.classes_per_batch or setting.classes
+    largest = 65536 if setting.instances_per_class is None else min(65536, step * setting.instances_per_class)
+    if setting.sampler == "random" and setting.instances_per_class is not None:
+        largest = min(65536, setting.classes * setting.instances_per_class)
+    multiples = np.unique(np.geomspace(max(2, 4 // step), max(largest // step, 4), 97).round().astype(int))
+    return multiples * step
+
+
+def _heading(setting: Setting) -> str:
+    """The setting in one line."""
+    parts = [setting.loss, f"{setting.classes} classes"]
+    if setting.instances_per_class is not None:
+        parts.append(f"{setting.instances_per_class} instances each")
+    if setting.sampler == "full":
+        parts.append("full batch")
+    else:
+        drawn = f" from {setting.classes_per_batch} classes" if setting.classes_per_batch else ""
+        parts.append(f"{setting.sampler} batches" + (f" of {setting.batch_size}" if setting.batch_size else "") + drawn)
+    parts.append(f"{setting.views} view{'s' if setting.views != 1 else ''}")
+    if setting.dim is not None:
+        parts.append(f"dimension {setting.dim}")
+    return ", ".join(parts)
+
+
+# -- how it is drawn: matplotlib is loaded here, on first use --------------------------------------------------------------
+
+
+@contextmanager
+def _canvas(path: str | os.PathLike[str], size: tuple[float, float]) -> Iterator[tuple[Figure, Axes]]:
+    """A figure with one pair of axes, written to `path` when the block ends."""
+    ending = Path(path).suffix.lower()
+    if ending not in ENDINGS:
+        raise AdvisorError(
+            f"{path}: unknown picture format {ending or '(no ending)'!r}; end the name in {', '.join(ENDINGS)}"
+        )
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    with style.context(["default", _STYLE]):  # the user's matplotlibrc shall not change our bytes
+        figure = Figure(figsize=size, layout="constrained")
+        yield figure, figure.add_subplot()
+        picture = io.BytesIO()
+        figure.savefig(picture, format=ending[1:], metadata=_METADATA[ending[1:]])
+    write_atomically(path, picture.getvalue())
+
+
+def _cividis() -> Any:
+    from matplotlib import colormaps
+
+    return colormaps["cividis"]
+
+
+def _colours() -> Any:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import PowerNorm
+
+    return ScalarMappable(PowerNorm(_POWER, 0, 1), _cividis())
+
+
+def _halo(colour: str = "white", width: float = 3.0) -> list[Any]:
+    from matplotlib.patheffects import withStroke
+
+    return [withStroke(linewidth=width, foreground=colour)]
+
+
+def _logarithmic(axis: Axis, ticks: Sequence[float]) -> None:
+    axis.axes.set_xscale("log")
+    axis.set_ticks(list(ticks), labels=[f"{tick:g}" for tick in ticks])
+    axis.set_ticks([], minor=True)
+
+
+def _title(axes: Axes, title: str, setting: Setting) -> None:
+    axes.set_title(title, loc="left", fontsize=13, fontweight="bold", pad=24)
+    axes.annotate(_heading(setting), (0, 1), (0, 7), "axes fraction", "offset points", color=_SOFT, fontsize=9.5)

@@ -15,7 +15,7 @@ from typing import Any
 from ssem_advisor.config import scalars
 from ssem_advisor.config.dialects import DIALECTS, GENERIC, Dialect
 from ssem_advisor.config.evidence import SUPERVISED, Evidence, out_of_scope, weigh
-from ssem_advisor.config.model import Kind, Location, Run, Trap, Value
+from ssem_advisor.config.model import Kind, Location, Origin, Run, Trap, Value
 from ssem_advisor.config.own import Section
 from ssem_advisor.config.tree import UNKNOWN, Leaf, Tree, normalise
 
@@ -129,7 +129,9 @@ class _Reading:
 
     def run(self) -> Run | None:
         evidence = weigh(self.tree)
-        kind, loss, assumed = self.loss(evidence)
+        kind, loss = self.loss(evidence)
+        if kind == "not-contrastive":
+            return None
         mapped = any(self.pick(q, [tier], exact=True) for q, tiers in self.own.fields.items() for tier in tiers)
         if kind is None:
             if not mapped and "kind" not in self.own.defaults:
@@ -151,17 +153,16 @@ class _Reading:
         if loss is not None and "loss" not in self.fields:
             self.fields["loss"] = self.named(loss, evidence.place)
         self.dataset()
-        self.assume(assumed)
+        self.assume()
         self.hazards()
         place = self.tree.location or (evidence.place.location if evidence.place else Location(1, 1, 0, 0))
         return Run(kind, self.dialect.name, self.fields, self.missing(kind), self.traps, place)
 
-    def loss(self, evidence: Evidence) -> tuple[Kind | None, str | None, Mapping[str, Any]]:
+    def loss(self, evidence: Evidence) -> tuple[Kind | None, str | None]:
         for case in self.dialect.cases:
             if case.when.fits(self.tree):
-                return case.kind, case.loss, {**self.dialect.assumed, **case.assumed}
-        loss = "supcon" if evidence.kind in ("supcon", "supcon+self", "ce+supcon", "self-only") else None
-        return evidence.kind, loss, self.dialect.assumed
+                return case.kind, case.loss
+        return evidence.kind, None if evidence.kind in (None, "unknown") else "supcon"
 
     def named(self, loss: str, place: Leaf | None) -> Value:
         if place is None:
@@ -201,16 +202,20 @@ class _Reading:
                     return leaves
                 best = min(map(self.rank, leaves))
                 return [leaf for leaf in leaves if self.rank(leaf) == best]
-            if not exact and any(normalise(name)[-1] in self.tree.names for name in tier.lstrip("+").split()):
-                if any(self.inside(name) for name in tier.lstrip("+").split()):
-                    self.blocked.add(quantity)
+            if not exact and any(self.inside(name) for name in tier.lstrip("+").split()):
+                self.blocked.add(quantity)
         return None
 
     def inside(self, name: str) -> bool:
         """Whether the name heads a section or a list: then it says something that is not one number."""
         wanted = normalise(name)
-        return len(wanted) == 1 and any(
-            wanted[0] in (leaf.keys[:-1] if isinstance(leaf.path[-1], str) else leaf.keys) for leaf in self.tree.leaves
+        return (
+            len(wanted) == 1
+            and wanted[0] in self.tree.names
+            and any(
+                wanted[0] in (leaf.keys[:-1] if isinstance(leaf.path[-1], str) else leaf.keys)
+                for leaf in self.tree.leaves
+            )
         )
 
     def listed(self, name: str) -> list[Leaf]:
@@ -297,18 +302,26 @@ class _Reading:
     # -- conclusions --
 
     def mixture(self, evidence: Evidence) -> None:
-        """alpha from two named weights, the supervised and the self-supervised one."""
-        if "alpha" in self.fields or evidence.weights is None:
+        """alpha as the self-supervised share of two named weights."""
+        names = self.dialect.weights
+        if names is not None:
+            found = [self.pick(name, [name]) for name in names]
+            leaves = [each[0] if each and len(each) == 1 else None for each in found]
+            clear = all(each is None or len(each) == 1 for each in found) and not self.blocked & set(names)
+            defaults = [self.dialect.assumed.get(name) for name in names]
+        else:
+            clear, leaves, defaults = evidence.weights is not None, list(evidence.weights or ()), [None, None]
+        if not clear or "alpha" in self.fields or "alpha" in self.blocked:
             return
-        sup, self_ = evidence.weights
-        if (
-            scalars.is_number(sup.value)
-            and scalars.is_number(self_.value)
-            and min(sup.value, self_.value) >= 0 < sup.value + self_.value
-        ):
-            share = self_.value / (sup.value + self_.value)
-            reason = f"{self_.dotted} / ({sup.dotted} + {self_.dotted})"
-            self.fields["alpha"] = Value(share, "inferred", self_.dotted, self_.location, self_.raw, reason)
+        values: list[Any] = [leaf.value if leaf else other for leaf, other in zip(leaves, defaults, strict=True)]
+        if not all(scalars.is_number(value) and value >= 0 for value in values) or sum(values) <= 0:
+            return
+        share, reason = values[1] / sum(values), "the self-supervised share of the two weights"
+        stated = leaves[1] or leaves[0]
+        if stated is not None:
+            self.fields["alpha"] = Value(share, "inferred", stated.dotted, stated.location, stated.raw, reason)
+        elif self.tree.complete:
+            self.fields["alpha"] = Value(share, "assumed", reason=f"{reason}, the defaults of {self.dialect.title}")
 
     def dataset(self) -> None:
         """Class counts from the name of the data set, and the name from paths, defaults and experiment names."""
@@ -326,7 +339,7 @@ class _Reading:
         if known is None or "classes" in self.blocked:
             return
         if "classes" not in self.fields and not (name.origin != "stated" and "classes" in self.own.defaults):
-            origin = "assumed" if name.origin == "assumed" else "inferred"
+            origin: Origin = "assumed" if name.origin == "assumed" else "inferred"
             self.fields["classes"] = Value(
                 known.classes, origin, name.key, name.location, name.raw, f"the data set {name.value}"
             )
@@ -338,22 +351,18 @@ class _Reading:
                         value, "inferred", name.key, name.location, name.raw, f"the data set {name.value}"
                     )
 
-    def assume(self, assumed: Mapping[str, Any]) -> None:
+    def assume(self) -> None:
         """Defaults: the user's own, then those that stand only in the training code."""
         for quantity, value in self.own.defaults.items():
             if quantity not in ("kind", *self.blocked) and quantity not in self.fields:
                 self.fields[quantity] = Value(
                     value, "assumed", f"defaults.{quantity}", reason="default in our own config"
                 )
-        if not self.tree.complete or self.tree.format == "python":
+        if not self.tree.complete:
             return
-        for quantity, value in assumed.items():
-            if (
-                quantity not in self.fields
-                and quantity not in self.blocked
-                and quantity != "dataset"
-                and not self.typo(quantity)
-            ):
+        elsewhere = {"dataset", *self.fields, *self.blocked, *(self.dialect.weights or ())}
+        for quantity, value in self.dialect.assumed.items():
+            if quantity not in elsewhere and not self.typo(quantity):
                 self.fields[quantity] = Value(value, "assumed", reason=f"default of {self.dialect.title}")
 
     def typo(self, quantity: str) -> bool:

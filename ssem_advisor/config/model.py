@@ -43,7 +43,15 @@ class Value:
 
 @dataclass(frozen=True)
 class Trap:
-    """Something a rule may want to speak about that is not a field: a false friend, a parser difference, a queue."""
+    """Something a rule may want to speak about that is not a field.
+
+    About a quantity that stays unknown: "string-number" (text to the training program), "odd-number" (parsers
+    disagree), "unresolved" (filled in at run time, or empty), "ambiguous" (several places that differ),
+    "out-of-domain", "typo", "false-friend" (a bare alpha of unknown meaning). About the file: "duplicate-key",
+    "malformed" (flags cut off from their command, an open quote), "include" (a file that is not followed),
+    "abbreviated-flag", "word-bool" (a truth value to PyYAML, a word to others). About training: "queue",
+    "no-shuffle", "relu-last", "gather-without-gradient".
+    """
 
     name: str
     detail: str

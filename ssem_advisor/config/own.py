@@ -115,7 +115,7 @@ def load_file(path: Path | str) -> OwnConfig:
 
 def _table(path: Path) -> dict[str, Any] | None:
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        data: Any = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise AdvisorError(f"{path}: cannot be read: {error}") from error
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:

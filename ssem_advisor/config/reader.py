@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
-from ssem_advisor.config import from_shell, from_yaml
+from ssem_advisor.config import from_json, from_python, from_shell, from_toml, from_yaml, includes
 from ssem_advisor.config.files import MAX_BYTES, SUFFIXES, load_text
 from ssem_advisor.config.interpret import interpret
 from ssem_advisor.config.model import Document
@@ -69,12 +69,34 @@ def _format(path: Path, text: str) -> str:
     return "yaml" if re.search(r"^[\s-]*[\w\"'./-]+\s*:(?:\s|$)", start, re.M) else "other"
 
 
-def _trees(document: Document) -> Iterable[Tree]:
-    text, path = Text(document.text), document.path
-    match document.format:
-        case "yaml":
-            for leaves, traps in from_yaml.read(text):
-                yield Tree(leaves, "yaml", path, document.text, traps=traps)
-        case "shell" | "other":
-            for tree in from_shell.read(text, path, markdown=document.format == "other"):
-                yield tree
+def _trees(document: Document) -> Iterator[Tree]:
+    """The runs of a document as trees, includes followed."""
+    path, text = document.path, document.text
+    if document.format in ("shell", "other"):
+        yield from from_shell.read(Text(text), path, markdown=document.format == "other")
+        return
+    for tree in _parse(path, text, document.format):
+        yield includes.follow(tree, _included) if tree.leaves else tree
+
+
+def _parse(path: Path, text: str, form: str) -> Iterator[Tree]:
+    source = Text(text)
+    if form == "yaml":
+        for leaves, traps in from_yaml.read(source):
+            yield Tree(leaves, form, path, text, traps=traps)
+    elif form == "python":
+        yield Tree(from_python.read(source), form, path, text)
+    else:
+        leaves, traps = (from_json if form == "json" else from_toml).read(source)
+        yield Tree(leaves, form, path, text, traps=traps)
+
+
+def _included(path: Path) -> Tree:
+    text, _ = load_text(path)
+    form = SUFFIXES.get(path.suffix.lower(), "other")
+    if form not in ("yaml", "json", "toml", "python"):
+        raise Unreadable("not a config file")
+    tree = next(iter(_parse(path, text, form)), None)
+    if tree is None:
+        raise Unreadable("is empty")
+    return tree

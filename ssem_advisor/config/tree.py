@@ -44,6 +44,9 @@ class Text:
     def _line_starts(self) -> list[int]:
         return [0, *(match.end() for match in re.finditer(r"\r\n|\n|\r", self.text))]
 
+    def line_start(self, line: int) -> int:
+        return self._line_starts[min(line, len(self._line_starts)) - 1]
+
     def at(self, start: int, end: int) -> Location:
         line = bisect_right(self._line_starts, start)
         return Location(line, start - self._line_starts[line - 1] + 1, start, end, self.path)
@@ -122,7 +125,7 @@ class Tree:
     @cached_property
     def _labels(self) -> dict[tuple[str | int, ...], str]:
         """Names of the objects that sections build: `_target_`, `class_path`, `type`, or what is called."""
-        labels = {}
+        labels: dict[tuple[str | int, ...], str] = {}
         for leaf in self.leaves:
             if leaf.path and leaf.path[-1] in LABELS and isinstance(leaf.value, str):
                 labels.setdefault(leaf.path[:-1], leaf.value)

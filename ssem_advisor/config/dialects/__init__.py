@@ -1,14 +1,42 @@
 """The dialects we read, most specific first; the first whose sign fits explains a config."""
 
-from ssem_advisor.config.dialects import generic, ssem_cifar, ssem_imagenet, supcontrast
+from ssem_advisor.config.dialects import (
+    generic,
+    hydra_objects,
+    keras_example,
+    lightly,
+    lightning_cli,
+    long_tailed,
+    openmmlab,
+    pytorch_metric_learning,
+    setfit,
+    solo_learn,
+    ssem_cifar,
+    ssem_imagenet,
+    supcontrast,
+    thanos,
+)
 from ssem_advisor.config.dialects.core import Case, Dialect, Sign
 
 GENERIC = generic.DIALECT
-DIALECTS: tuple[Dialect, ...] = (
-    ssem_cifar.DIALECT,
-    ssem_imagenet.DIALECT,
-    supcontrast.DIALECT,
-    GENERIC,
+DIALECTS: tuple[Dialect, ...] = tuple(
+    module.DIALECT
+    for module in (
+        solo_learn,
+        thanos,
+        ssem_cifar,
+        ssem_imagenet,
+        long_tailed,
+        setfit,
+        pytorch_metric_learning,
+        lightly,
+        keras_example,
+        supcontrast,
+        openmmlab,
+        lightning_cli,
+        hydra_objects,
+        generic,
+    )
 )
 
 __all__ = ["DIALECTS", "GENERIC", "Case", "Dialect", "Sign"]

@@ -43,15 +43,11 @@ class Sign:
 
 @dataclass(frozen=True)
 class Case:
-    """The loss that a config of the dialect asks for when the sign fits.
-
-    assumed: what then stands only in the training code, field -> value.
-    """
+    """The loss that a config of the dialect asks for when the sign fits."""
 
     kind: Kind
     loss: str | None = None
     when: Sign = field(default_factory=Sign)
-    assumed: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,6 +59,7 @@ class Dialect:
     leading plus adds up all its matches. Quantities left out are read as in the generic dialect; an empty tuple says
     that this dialect has no key for the quantity.
     assumed: defaults that stand only in the training code.
+    weights: keys of the supervised and the self-supervised weight, where alpha is the second's share.
     flags: all flags of the launched script, where they are known: argparse completes unique prefixes of them.
     cases: the first that fits gives kind and loss; without one, the words of the config decide.
     """
@@ -73,5 +70,6 @@ class Dialect:
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     assumed: Mapping[str, Any] = field(default_factory=dict)
     cases: tuple[Case, ...] = ()
+    weights: tuple[str, str] | None = None
     flags: tuple[str, ...] = ()
     notes: str = ""

@@ -1,0 +1,228 @@
+"""Python configs and training scripts by their syntax tree alone; no line of them runs."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from ssem_advisor.config import scalars
+from ssem_advisor.config.evidence import SUPERVISED
+from ssem_advisor.config.tree import MAX_DEPTH, MAX_LEAVES, UNKNOWN, Leaf, Text, Unreadable
+
+_BUILDS = re.compile(r"Loss$|SupCon|Sampler$|Trainer|TrainingArguments|Memory|DataLoader$|Criterion|^NTXent")
+_SETTINGS = re.compile(r"Config|Args|Arguments|Params|Settings|Options|Hyper|^CFG$", re.I)
+_ARGUMENTS = frozenset({"args", "opt", "opts", "cfg", "config", "hparams", "flags", "FLAGS", "hp", "params", "conf"})
+Path = tuple[str | int, ...]
+
+
+def read(text: Text) -> list[Leaf]:
+    """Module constants, `dict(...)` configs, argparse defaults, settings classes and the calls that build a loss.
+
+    Raises Unreadable.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            module = ast.parse(text.text)
+    except SyntaxError as error:
+        raise Unreadable(f"line {error.lineno or 1}: not Python: {error.msg}") from error
+    except (ValueError, RecursionError, MemoryError, OverflowError) as error:
+        raise Unreadable(f"not Python: {error}") from error
+    return _Module(text, module).leaves
+
+
+class _Module:
+    def __init__(self, text: Text, module: ast.Module) -> None:
+        self.text = text
+        self.constants: dict[str, Leaf] = {}
+        self.arguments: dict[str, Leaf] = {}
+        self.leaves: list[Leaf] = []
+        self.imported = {
+            alias.asname or alias.name: f"{node.module or ''}.{alias.name}"
+            for node in ast.walk(module)
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        self.assignments(module.body)
+        nodes = [node for node in ast.walk(module) if isinstance(node, ast.Call)]
+        for node in nodes:
+            self.argument(node)
+        self.leaves += self.arguments.values()
+        for settings in ast.walk(module):
+            if isinstance(settings, ast.ClassDef):
+                self.settings(settings)
+        for node in nodes:
+            self.build(node)
+
+    # -- places --
+
+    def leaf(self, path: Path, value: Any, node: ast.expr) -> Leaf:
+        if len(self.leaves) >= MAX_LEAVES:
+            raise Unreadable(f"more than {MAX_LEAVES} values: data, not a training config")
+        start, end = (
+            self.offset(node.lineno, node.col_offset),
+            self.offset(node.end_lineno or node.lineno, node.end_col_offset or 0),
+        )
+        return Leaf(path, value, self.text.text[start:end], self.text.at(start, end))
+
+    def offset(self, line: int, column: int) -> int:
+        """A character offset from ast's line and UTF-8 column."""
+        start = self.text.line_start(line)
+        part = self.text.text[start : start + column]
+        if part.isascii():
+            return start + column
+        return start + len(part.encode(errors="replace")[:column].decode(errors="ignore"))
+
+    # -- values --
+
+    def literal(self, node: ast.expr | None) -> Any:
+        if isinstance(node, ast.Constant):
+            return node.value if not isinstance(node.value, (bytes, complex)) else UNKNOWN
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
+            value = self.literal(node.operand)
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                return -value if isinstance(node.op, ast.USub) else value
+        return UNKNOWN
+
+    def expand(self, path: Path, node: ast.expr, depth: int = 0) -> Iterator[Leaf]:
+        """The leaves of an expression: dictionaries and lists by their parts, names followed to their one literal."""
+        if depth > MAX_DEPTH:
+            raise Unreadable(f"nested deeper than {MAX_DEPTH} levels")
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict" and not node.args:
+            for keyword in node.keywords:
+                if keyword.arg is not None:
+                    yield from self.expand((*path, keyword.arg), keyword.value, depth + 1)
+        elif isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    yield from self.expand((*path, key.value), value, depth + 1)
+        elif isinstance(node, (ast.List, ast.Tuple)):
+            for position, value in enumerate(node.elts):
+                yield from self.expand((*path, position), value, depth + 1)
+        elif isinstance(node, ast.Call):
+            yield self.leaf((*path, "__call__"), _name(node.func) or UNKNOWN, node.func)
+            for keyword in node.keywords:
+                if keyword.arg is not None:
+                    yield from self.expand((*path, keyword.arg), keyword.value, depth + 1)
+        else:
+            yield self.follow(path, node)
+
+    def follow(self, path: Path, node: ast.expr) -> Leaf:
+        known = None
+        if isinstance(node, ast.Name):
+            known = self.constants.get(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, (ast.Name, ast.Attribute)):
+            owner = node.value.id if isinstance(node.value, ast.Name) else node.value.attr
+            if owner in _ARGUMENTS:
+                known = self.arguments.get(node.attr)
+        if known is not None:
+            return known.moved(path)
+        return self.leaf(path, self.literal(node), node)
+
+    # -- statements --
+
+    def assignments(self, body: list[ast.stmt]) -> None:
+        """Names that the module sets; one set twice, or under a condition, has no value of its own."""
+        targets: dict[str, list[ast.expr]] = {}
+        for statement in body:
+            if isinstance(statement, ast.Assign):
+                names = [target.id for target in statement.targets if isinstance(target, ast.Name)]
+                value: ast.expr | None = statement.value
+            elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+                names, value = [statement.target.id], statement.value
+            else:
+                continue
+            for name in names:
+                if value is not None:
+                    targets.setdefault(name, []).append(value)
+        conditional = {
+            node.id
+            for statement in body
+            if isinstance(statement, (ast.If, ast.For, ast.While, ast.Try, ast.With, ast.AugAssign))
+            for node in ast.walk(statement)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        }
+        for name, values in targets.items():
+            if len(values) > 1 or name in conditional:
+                self.leaves.append(self.leaf((name,), UNKNOWN, values[-1]))
+                continue
+            for leaf in self.expand((name,), values[0]):
+                self.leaves.append(leaf)
+                if leaf.path == (name,):
+                    self.constants[name] = leaf
+
+    def argument(self, node: ast.Call) -> None:
+        """`add_argument("--temp", type=float, default=0.07)`, and `set_defaults(temp=0.1)`."""
+        if not isinstance(node.func, ast.Attribute):
+            return
+        given = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
+        if node.func.attr == "set_defaults":
+            for name, value in given.items():
+                self.arguments[name] = self.follow((name,), value)
+            return
+        flags = [self.literal(flag) for flag in node.args]
+        if node.func.attr not in ("add_argument", "add_option") or not flags or not isinstance(flags[0], str):
+            return
+        longest = next((flag for flag in flags if isinstance(flag, str) and flag.startswith("--")), flags[0])
+        name = self.literal(given.get("dest")) or longest.lstrip("-").replace("-", "_")
+        action = self.literal(given.get("action"))
+        if "default" in given:
+            leaf = self.follow((name,), given["default"])
+            if isinstance(leaf.value, str) and _name(given.get("type")) in ("float", "int"):
+                leaf = replace(leaf, value=scalars.word(leaf.value))
+        elif action in ("store_true", "store_false"):
+            leaf = self.leaf((name,), action == "store_false", node)
+        else:
+            leaf = self.leaf((name,), UNKNOWN if given.get("required") else None, node)
+        clash = self.arguments.get(name)
+        if clash is not None and clash.value != leaf.value:
+            leaf = self.leaf((name,), UNKNOWN, node)
+        self.arguments[name] = leaf
+
+    def settings(self, node: ast.ClassDef) -> None:
+        """Class attributes of dataclasses and of classes that are called a config."""
+        decorated = any("dataclass" in (_name(each) or "") for each in node.decorator_list)
+        if not (decorated or _SETTINGS.search(node.name)):
+            return
+        for statement in node.body:
+            target: ast.expr | None = None
+            if isinstance(statement, ast.AnnAssign):
+                target = statement.target
+            elif isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+                target = statement.targets[0]
+            value = getattr(statement, "value", None)
+            if isinstance(target, ast.Name) and value is not None:
+                self.leaves += self.expand((node.name, target.id), value)
+
+    def build(self, node: ast.Call) -> None:
+        """A call that builds a loss, a sampler or a trainer: its name and its keywords."""
+        name = _name(node.func)
+        if name is None or not _BUILDS.search(name):
+            return
+        head, dot, rest = _dotted(node.func).partition(".")
+        full = self.imported.get(head, head) + dot + rest
+        self.leaves.append(self.leaf((name, "__call__"), full, node.func))
+        if node.args and SUPERVISED.search(name):
+            self.leaves.append(self.follow((name, "temperature"), node.args[0]))
+        for keyword in node.keywords:
+            if keyword.arg is not None:
+                self.leaves += self.expand((name, keyword.arg), keyword.value)
+
+
+def _name(node: ast.expr | None) -> str | None:
+    """The last name of `a.b.Name` or `Name(...)`."""
+    if isinstance(node, ast.Call):
+        node = node.func
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def _dotted(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else "?"

@@ -23,7 +23,5 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
             os.unlink(name)
             raise
     except OSError as error:
-        raise AdvisorError(
-            f"{target}: cannot be written ({error.strerror}); choose another place with --output"
-        ) from error
+        raise AdvisorError(f"{target}: cannot be written ({error.strerror}); choose another file") from error
     return target

@@ -1,8 +1,8 @@
 """Pictures of the theory: phase diagram, threshold against batch size, variance against the weight.
 
-Every contour is a closed form, alpha as a function of the variance: nothing is searched, nothing interpolated over a grid.
-The colours are ordered in lightness (cividis), and contours, hatching and markers carry the same facts, so the pictures
-survive colour blindness and a grey printer. The same call writes the same bytes.
+Every contour is a closed form, alpha as a function of the variance: nothing is searched, nothing interpolated over a
+grid. The colours are ordered in lightness (cividis), and contours, hatching and markers carry the same facts, so the
+pictures survive colour blindness and a grey printer. The same call writes the same bytes.
 """
 
 from __future__ import annotations
@@ -49,7 +49,19 @@ _STYLE = {
     "savefig.dpi": 160,
 }
 # cividis at 0, 0.1 ... 1, for the terminal, which shall not load matplotlib
-_SHADES = "#00224e #083370 #35456c #4f576c #666970 #7d7c78 #948e77 #aea371 #c8b866 #e5cf52 #fee838".split()
+_SHADES = (
+    "#00224e",
+    "#083370",
+    "#35456c",
+    "#4f576c",
+    "#666970",
+    "#7d7c78",
+    "#948e77",
+    "#aea371",
+    "#c8b866",
+    "#e5cf52",
+    "#fee838",
+)
 _METADATA: dict[str, dict[str, None]] = {  # no dates and no versions
     "png": {"Software": None},
     "svg": {"Date": None, "Creator": None},
@@ -84,16 +96,17 @@ _RECIPES = (
 )
 _RECOMMENDED = {"marker": "D", "color": "white", "markeredgecolor": _INK, "markersize": 8.5}
 _OWN = {"marker": "o", "color": "#d8342c", "markeredgecolor": "white", "markersize": 10, "markeredgewidth": 1.4}
+_RECIPE = {"color": "#c9d3df", "markeredgecolor": _INK, "markersize": 7.5}
 _CONFIG = {"marker": "*", "color": "#ff9d5c", "markeredgecolor": _INK, "markersize": 15}
 
 
 def phase_diagram(setting: Setting, path: str | os.PathLike[str], config: Setting | None = None) -> Path:
     """Write the phase diagram of a setting: predicted within-class variance over temperature and weight.
 
-    On it: the collapse boundary, the safe band of variance, the recommended point, the setting's own point where it has a
-    temperature and an alpha, the point of `config`, and well-known recipes of the same loss. The ending of `path` chooses
-    PNG, SVG or PDF. Raises AdvisorError for another ending, NotCovered where no theorem speaks, ModuleNotFoundError
-    without matplotlib.
+    On it: the collapse boundary, the safe band of variance, the recommended point, the setting's own point where it has
+    a temperature and an alpha, the point of `config`, and well-known recipes of the same loss. The ending of `path`
+    chooses PNG, SVG or PDF. Raises AdvisorError for another ending, NotCovered where no theorem speaks,
+    ModuleNotFoundError without matplotlib.
     """
     _need_coverage(setting)
     with _canvas(path, (8.4, 5.6)) as (figure, axes):
@@ -104,7 +117,7 @@ def phase_diagram(setting: Setting, path: str | os.PathLike[str], config: Settin
             axes.fill_between(temperatures, curve, 1.1, color=colours.to_rgba((low + high) / 2), linewidth=0)
         axes.plot(temperatures, weights[0], color=_INK, linewidth=2.2)
         for level in BAND:
-            curve = weights[_LEVELS == level][0]
+            curve = weights[np.equal(_LEVELS, level)][0]
             axes.plot(temperatures, curve, color="white", linewidth=1.5, path_effects=_halo("#00224e", 3.2))
             lowest = int(np.argmin(curve))
             if curve[lowest] < 0.95:
@@ -142,14 +155,10 @@ def threshold_vs_batch(setting: Setting, path: str | os.PathLike[str]) -> Path:
         axes.text(sizes[0], 1.045, "  no weight prevents collapse", va="center", path_effects=_halo(), zorder=4)
         if setting.batch_size is not None:
             axes.axvline(setting.batch_size, color=_SOFT, linewidth=1, linestyle=(0, (2, 3)))
-        powers = np.arange(1, 24)[(2.0 ** np.arange(1, 24) >= sizes[0]) & (2.0 ** np.arange(1, 24) <= sizes[-1])]
-        _logarithmic(axes.xaxis, [int(2**power) for power in powers[:: 1 + len(powers) // 10]])
-        axes.set(
-            xlim=(sizes[0], sizes[-1]),
-            ylim=(0, 1.09),
-            xlabel="batch size, in instances",
-            ylabel="collapse threshold of α",
-        )
+        powers = [2**power for power in range(1, 24) if sizes[0] <= 2**power <= sizes[-1]]
+        _logarithmic(axes.xaxis, powers[:: 1 + len(powers) // 10])
+        axes.set(xlim=(sizes[0], sizes[-1]), ylim=(0, 1.09))
+        axes.set(xlabel="batch size, in instances", ylabel="collapse threshold of α")
         axes.grid()
         _title(axes, "Collapse is the optimum below each line", setting.with_(batch_size=None))
         axes.legend(title="temperature", loc="center left", bbox_to_anchor=(1.01, 0.5))
@@ -157,7 +166,10 @@ def threshold_vs_batch(setting: Setting, path: str | os.PathLike[str]) -> Path:
 
 
 def variance_vs_alpha(setting: Setting, path: str | os.PathLike[str]) -> Path:
-    """Write the predicted within-class variance against the weight, for several temperatures. Raises as `phase_diagram`."""
+    """Write the predicted within-class variance against the weight, for several temperatures.
+
+    Raises as `phase_diagram`.
+    """
     variances = np.concatenate([np.geomspace(1e-4, 0.02, 20), np.linspace(0.025, 1, 118)])
     _need_coverage(setting)
     with _canvas(path, (7.8, 4.8)) as (_, axes):
@@ -217,15 +229,16 @@ def terminal_heat_map(
     return lines
 
 
-# -- what is drawn -------------------------------------------------------------------------------------------------------
+# -- what is drawn ----------------------------------------------------------------------------------------------------
 
 
 def _need_coverage(setting: Setting) -> None:
     if setting.unequal:
         raise NotCovered("class_counts: not covered, the pictures need classes of equal size; see `recommend`")
-    if setting.dim is not None and setting.dim < setting.classes - 1:
+    least = setting.classes - 1
+    if setting.dim is not None and setting.dim < least:
         raise NotCovered(
-            f"dim={setting.dim}: not covered, the pictures need dim >= classes-1 = {setting.classes - 1}; see `recommend`"
+            f"dim={setting.dim}: not covered, the pictures need dim >= classes-1 = {least}; see `recommend`"
         )
     if setting.views == 1 and setting.loss != "ssem":
         raise NotCovered("views=1: not covered, without a second view the self-supervised term has no positive")
@@ -257,7 +270,8 @@ def _contours(setting: Setting, columns: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _reached(alpha: float, weights: np.ndarray) -> float:
     """The largest variance whose weight is at most alpha, between the levels by interpolation."""
-    above = int(np.searchsorted(weights, alpha, side="right"))
+    # Near 1 the weights of different variances may differ by rounding alone.
+    above = int(np.searchsorted(weights, alpha + 1e-12, side="right"))
     if above in (0, len(weights)):
         return float(_LEVELS[min(above, len(weights) - 1)])
     return float(np.interp(alpha, weights[above - 1 : above + 1], _LEVELS[above - 1 : above + 1]))
@@ -272,30 +286,22 @@ def _share(temperature: float) -> float:
 def _points(setting: Setting, config: Setting | None) -> list[Point]:
     temperature = 0.1 if setting.temperature is None else setting.temperature
     target = float(_weights(setting.with_(temperature=temperature), 0.25))
-    points = []
-    if target <= 1:
-        points.append(Point(f"recommended: α {target:.3g}, τ {temperature:g}", temperature, target, _RECOMMENDED))
-    if setting.temperature is not None and setting.alpha is not None:
-        points.append(
-            Point(f"this setting: α {setting.alpha:.3g}, τ {temperature:g}", temperature, setting.alpha, _OWN)
-        )
-    if config is not None and config.temperature is not None and config.alpha is not None:
-        points.append(
-            Point(
-                f"your config: α {config.alpha:.3g}, τ {config.temperature:g}",
-                config.temperature,
-                config.alpha,
-                _CONFIG,
-            )
-        )
+    found: list[tuple[str, float | None, float | None, dict[str, Any]]] = [
+        ("recommended", temperature, target, _RECOMMENDED)
+    ]
+    if setting.temperature is not None:
+        found.append(("this setting", temperature, setting.alpha, _OWN))
+    if config is not None:
+        found.append(("your config", config.temperature, config.alpha, _CONFIG))
     for recipe in _RECIPES:
         if setting.loss in recipe.losses:
             alpha = _plain_weight(setting) if recipe.alpha is None else recipe.alpha
-            look = {"marker": recipe.marker, "color": "#c9d3df", "markeredgecolor": _INK, "markersize": 7.5}
-            points.append(
-                Point(f"{recipe.label}: α {alpha:.3g}, τ {recipe.temperature:g}", recipe.temperature, alpha, look)
-            )
-    return points
+            found.append((recipe.label, recipe.temperature, alpha, _RECIPE | {"marker": recipe.marker}))
+    return [
+        Point(f"{name}: α {alpha:.3g}, τ {tau:g}", tau, alpha, look)
+        for name, tau, alpha, look in found
+        if tau is not None and alpha is not None and alpha <= 1
+    ]
 
 
 def _plain_weight(setting: Setting) -> float:
@@ -325,9 +331,7 @@ def _temperatures(setting: Setting) -> Iterator[tuple[float, dict[str, Any]]]:
 def _batch_sizes(setting: Setting) -> np.ndarray:
     """Batch sizes from the smallest with a same-class pair to 65536 or the data set, evenly spaced in the logarithm."""
     if setting.sampler == "full":
-        raise SettingError(
-            "sampler='full': the batch is the data set; choose random or balanced to vary the batch size"
-        )
+        raise SettingError("sampler='full': the batch is the data set; choose random or balanced to vary it")
     step = 1 if setting.sampler == "random" else setting.classes_per_batch or setting.classes
     largest = 65536 if setting.instances_per_class is None else min(65536, step * setting.instances_per_class)
     if setting.sampler == "random" and setting.instances_per_class is not None:
@@ -352,7 +356,7 @@ def _heading(setting: Setting) -> str:
     return ", ".join(parts)
 
 
-# -- how it is drawn: matplotlib is loaded here, on first use --------------------------------------------------------------
+# -- how it is drawn: matplotlib is loaded here, on first use ---------------------------------------------------------
 
 
 @contextmanager
@@ -360,9 +364,7 @@ def _canvas(path: str | os.PathLike[str], size: tuple[float, float]) -> Iterator
     """A figure with one pair of axes, written to `path` when the block ends."""
     ending = Path(path).suffix.lower()
     if ending not in ENDINGS:
-        raise AdvisorError(
-            f"{path}: unknown picture format {ending or '(no ending)'!r}; end the name in {', '.join(ENDINGS)}"
-        )
+        raise AdvisorError(f"{path}: unknown picture format {ending!r}; end the name in {', '.join(ENDINGS)}")
     from matplotlib import style
     from matplotlib.figure import Figure
 

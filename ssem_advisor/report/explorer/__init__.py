@@ -1,7 +1,7 @@
 """The explorer: one self-contained page in which every number follows the sliders, computed in the browser.
 
-Its engine (engine.js) is the closed forms of `ssem_advisor.theory` once more, small enough to travel with the page; tests
-hold it to the Python one in a real browser.
+Its engine (engine.js) is the closed forms of `ssem_advisor.theory` once more, small enough to travel with the page;
+tests hold it to the Python one in a real browser.
 """
 
 from __future__ import annotations

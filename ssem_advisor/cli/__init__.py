@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from ssem_advisor import __version__
+from ssem_advisor.cli import check, rule
 from ssem_advisor.domain import AdvisorError
 
 
@@ -67,6 +68,10 @@ def _root(
     version: bool = typer.Option(False, "--version", help="Show the version and exit.", callback=_version, is_eager=True),
 ) -> None:
     pass
+
+
+app.command(cls=check.Command)(check.check)
+app.command()(rule.rule)
 
 
 def main() -> None:

@@ -1,0 +1,52 @@
+"""`ssem-advisor rule`: what a rule looks for, why, and what to do about it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import typer
+
+
+class Format(StrEnum):
+    text = "text"
+    json = "json"
+    md = "md"
+
+
+def rule(
+    code: str = typer.Argument(None, help="Code, prefix of codes, or name.", show_default=False),
+    all_: bool = typer.Option(False, "--all", help="Every rule."),
+    form: Format = typer.Option(Format.text, "--format", help="Output format."),
+) -> None:
+    """Print the page of a rule."""
+    from ssem_advisor.lint import all_rules, rules_matching
+    from ssem_advisor.lint.pages import page
+
+    if all_ == (code is not None):
+        raise typer.BadParameter("give a rule, or --all")
+    rules = all_rules() if all_ else rules_matching(code)
+    if not rules:
+        from difflib import get_close_matches
+
+        names = [word for r in all_rules() for word in (r.code, r.name)]
+        near = get_close_matches(code, names, 1) or get_close_matches(code.upper(), names, 1)
+        hint = f"did you mean {near[0]}?" if near else "rule --all prints them all"
+        raise typer.BadParameter(f"{code}: no such rule; {hint}")
+    if form is Format.json:
+        import json
+
+        listed = [
+            {
+                "code": r.code,
+                "name": r.name,
+                "severity": r.severity,
+                "fixable": r.fixable,
+                "theorem": r.theorem or None,
+                "summary": r.summary,
+                "page": page(r),
+            }
+            for r in rules
+        ]
+        typer.echo(json.dumps(listed if all_ or len(listed) > 1 else listed[0], indent=2, ensure_ascii=False))
+    else:
+        typer.echo("\n".join(page(r) for r in rules), nl=False)

@@ -1,0 +1,297 @@
+"""What a rule is, what it may see, and what it says."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+from ssem_advisor.config.model import Document, Location, Origin, Run, Trap, Value
+from ssem_advisor.domain import NotCovered, Setting, SettingError
+
+Severity = Literal["note", "warning", "error"]
+SEVERITIES: tuple[Severity, ...] = ("note", "warning", "error")
+GOALS = ("transfer", "classification")
+
+# How sure a finding is: as sure as the least certain value it rests on.
+_CERTAINTY: tuple[Origin, ...] = ("stated", "inferred", "assumed")
+
+START = Location(1, 1, 0, 0)
+
+
+class Says(NamedTuple):
+    """One sentence of a rule: where (a field's name, a trap, or a place), what is wrong, what to do about it."""
+
+    at: str | Trap | Location | None
+    message: str
+    help: str
+    severity: Severity | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule with everything it knows about itself. The docstring of its check is its page.
+
+    theorem: key in the theorem registry, "" for a rule about files rather than losses.
+    uses: the fields a finding rests on; they decide its confidence.
+    fixable: whether `--fix` can mend it by writing alpha or temperature.
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    check: Callable[[Case], Iterator[Says]]
+    theorem: str = ""
+    uses: tuple[str, ...] = ()
+    fixable: bool = False
+
+    @property
+    def page(self) -> str:
+        """The page in Markdown: a summary line, then its sections."""
+        from inspect import getdoc
+
+        return getdoc(self.check) or ""
+
+    @property
+    def summary(self) -> str:
+        return self.page.partition("\n")[0]
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """(format, firing text, format, silent text) from the fenced blocks under `Example` and `Use instead`."""
+        blocks = re.findall(r"^## (?:Example|Use instead)\n+```(\w+)\n(.*?)^```$", self.page, re.M | re.S)
+        return tuple(part for block in blocks for part in block)
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """Why a finding does not count: a comment in the file, the project's configuration, or the baseline."""
+
+    kind: Literal["comment", "per-file-ignores", "baseline"]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A sentence of a rule about one place of one file.
+
+    because: the values it rests on; key: the dotted path (or flag) of the value it is about; run: its number in the
+    file; occurrence: tells findings of one rule about one key apart.
+    """
+
+    rule: Rule
+    path: str
+    severity: Severity
+    confidence: Origin
+    message: str
+    help: str
+    because: str = ""
+    key: str = ""
+    location: Location = START
+    run: int | None = None
+    occurrence: int = 0
+    suppressed: Suppression | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Stable while the value, its line and the rest of the file change: made of rule, key path and occurrence."""
+        text = f"{self.rule.code}:{self.key}:{self.occurrence}"
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+# -- the registry -----------------------------------------------------------------------------------------------------
+
+_RULES: dict[str, Rule] = {}
+
+
+def rule(
+    code: str,
+    name: str,
+    severity: Severity,
+    *,
+    theorem: str = "",
+    uses: tuple[str, ...] = (),
+    fixable: bool = False,
+) -> Callable[[Callable[[Case], Iterator[Says]]], Rule]:
+    """Register a check as a rule. Codes and names are unique and never reused for another claim."""
+
+    def register(check: Callable[[Case], Iterator[Says]]) -> Rule:
+        made = Rule(code, name, severity, check, theorem, uses, fixable)
+        if code in _RULES or any(name == other.name for other in _RULES.values()):
+            raise ValueError(f"rule {code} {name}: code or name is taken")
+        _RULES[code] = made
+        return made
+
+    return register
+
+
+def all_rules() -> tuple[Rule, ...]:
+    """Every rule, by code."""
+    import ssem_advisor.lint.rules  # noqa: F401  (registers them)
+
+    return tuple(_RULES[code] for code in sorted(_RULES))
+
+
+def rules_matching(selector: str) -> tuple[Rule, ...]:
+    """The rules a selector names: a code, a prefix of codes (SSM1), a name, or ALL."""
+    wanted = selector.strip()
+    if wanted.upper() == "ALL":
+        return all_rules()
+    return tuple(r for r in all_rules() if r.name == wanted.lower() or (wanted and r.code.startswith(wanted.upper())))
+
+
+# -- what a rule may see -----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Case:
+    """One run of one document, with the theorems' view of it.
+
+    `undecided` says what is missing for a verdict on the mixture of losses; empty if there is a verdict or none is due.
+    """
+
+    document: Document
+    run: Run
+    goal: str | None = None
+    undecided: list[str] = field(default_factory=list)
+
+    def value(self, name: str) -> Any:
+        """The value of a field as the training program sees it; None if unknown."""
+        return self.run.get(name)
+
+    def traps(self, *names: str) -> Iterator[Trap]:
+        return (trap for trap in self.run.traps if trap.name in names)
+
+    @property
+    def supervised(self) -> bool:
+        """Whether a supervised contrastive term is in the loss."""
+        return self.run.kind in ("supcon", "supcon+self", "ce+supcon")
+
+    def severity_of_collapse(self) -> Severity:
+        """Collapse is what some classifiers want, and what transfer cannot stand."""
+        return {"transfer": "error", "classification": "note"}.get(self.goal or "", "warning")  # type: ignore[return-value]
+
+    def shown(self, *names: str) -> str:
+        """The values a sentence rests on, with their origin where it is not the file itself."""
+        parts = []
+        for name in names:
+            if (found := self.run.fields.get(name)) is not None:
+                parts.append(f"{name} {found.value}" + ("" if found.origin == "stated" else f" ({found.origin})"))
+        return ", ".join(parts)
+
+    def confidence(self, uses: tuple[str, ...]) -> Origin:
+        used = [found.origin for name in uses if (found := self.run.fields.get(name)) is not None]
+        return max(used, key=_CERTAINTY.index, default="stated")
+
+    def place(self, at: str | Trap | Location | None, uses: tuple[str, ...]) -> tuple[Location, str]:
+        """Where to point at, and the key there: the field itself, else a field it rests on, else the run."""
+        if isinstance(at, Location):
+            return at, ""
+        if isinstance(at, Trap):
+            return at.location or self.run.location or START, at.key
+        for name in (at, *uses):
+            found = self.run.fields.get(name or "")
+            if isinstance(found, Value) and found.location is not None:
+                return found.location, found.key or str(name)
+        return self.run.location or START, str(at or "")
+
+    # -- the theorems' view -----------------------------------------------------------------------------------
+
+    @cached_property
+    def setting(self) -> Setting | None:
+        """The setting of a mixture of losses (alpha may be unknown); None, with `undecided` filled, otherwise."""
+        if self.run.kind != "supcon+self":
+            return None
+        # The variant that keeps the anchor counts it once, however many views there are.
+        facts = ("classes", "temperature") if self.value("loss") == "ssem" else ("classes", "temperature", "views")
+        needs = [name for name in facts if self.value(name) is None]
+        if self.value("sampler") != "full" and self.run.loss_batch is None:
+            needs += [n for n in ("batch_size", "batch_scope", "gather") if self.value(n) is None] or ["batch_size"]
+        if needs:
+            self.undecided += needs
+            return None
+        try:
+            return self._setting(*_SETTING_FIELDS)
+        except SettingError as error:
+            self.undecided.append(str(error))
+            return None
+
+    def _setting(self, *names: str) -> Setting:
+        known = {name: self.value(name) for name in names} | {"batch_size": self.run.loss_batch}
+        return Setting(**{name: value for name, value in known.items() if value is not None})
+
+    @cached_property
+    def lonely_share(self) -> float | None:
+        """The expected share of anchors without another instance of their class; None if the batch is not known."""
+        from ssem_advisor.theory.batches import batch_of
+
+        if self.value("classes") is None or self.run.loss_batch is None or self.value("sampler") == "full":
+            return None
+        try:
+            batch = batch_of(self._setting("classes", "sampler", "classes_per_batch", "instances_per_class"))
+        except SettingError:
+            return None
+        return float(batch.alone.item())
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """What the theorems say about this mixture, or None with `undecided` filled."""
+        if (setting := self.setting) is None:
+            return None
+        if self.value("loss") == "l_in":
+            self.undecided.append("a loss the theorems speak about (the log-of-sum form is not one)")
+            return None
+        if queue := next(self.traps("queue"), None):
+            self.undecided.append(f"a loss over one batch ({queue.key or 'a memory bank'} adds stale negatives)")
+            return None
+        try:
+            verdict = verdict_on(setting)
+        except (SettingError, NotCovered) as error:
+            self.undecided.append(str(error))
+            return None
+        if setting.alpha is None:
+            self.undecided.append("alpha")
+        return verdict
+
+
+_SETTING_FIELDS = (
+    "classes",
+    "dim",
+    "temperature",
+    "alpha",
+    "loss",
+    "views",
+    "sampler",
+    "classes_per_batch",
+    "instances_per_class",
+    "class_counts",
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The theorems' numbers for one setting. Without an alpha, variance is None."""
+
+    setting: Setting
+    threshold: float
+    critical: float | None
+    variance: float | None
+
+    @property
+    def collapses(self) -> bool:
+        return self.setting.alpha is not None and self.setting.alpha <= self.threshold
+
+
+def verdict_on(setting: Setting) -> Verdict:
+    """Ask the theorems. Raises NotCovered or SettingError where they are silent."""
+    from ssem_advisor import theory
+
+    threshold = theory.collapse_threshold(setting)
+    if setting.alpha is None:
+        return Verdict(setting, threshold, None, None)
+    if setting.alpha <= threshold:
+        return Verdict(setting, threshold, theory.critical_temperature(setting), 0.0)
+    return Verdict(setting, threshold, None, theory.expected_variance(setting))

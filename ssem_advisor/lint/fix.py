@@ -1,0 +1,170 @@
+"""Mending a config: alpha, the temperature, or both, written over the very characters where they stand.
+
+A fix is tried on the text in memory, read again and judged again by the same rules. It is kept only if the finding is
+gone and nothing new is found; the rest of the file stays as it is, byte for byte.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ssem_advisor.config.model import Document, Value
+from ssem_advisor.domain import AdvisorError, Setting
+from ssem_advisor.lint.core import Case, Finding
+from ssem_advisor.lint.numbers import above, below
+
+if TYPE_CHECKING:
+    from ssem_advisor.lint.run import Result
+    from ssem_advisor.lint.session import Session
+
+# Which knobs to turn, in this order: the least intrusive first.
+_ATTEMPTS = (("alpha",), ("temperature",), ("alpha", "temperature"))
+_DIGITS = 3
+
+
+@dataclass
+class Fixed:
+    """A document with its mended text. changes: what was set; refusals: what was not, and why, one line each."""
+
+    path: str
+    original: Document
+    text: str
+    changes: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+
+    def diff(self) -> str:
+        before, after = (text.splitlines(keepends=True) for text in (self.original.text, self.text))
+        lines = difflib.unified_diff(before, after, f"a/{self.path}", f"b/{self.path}")
+        return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+    def write(self) -> None:
+        """Replace the file; encoding, newlines and permissions stay. Raises AdvisorError if it changed meanwhile."""
+        path, encoding = self.original.path, self.original.encoding
+        if path.read_bytes() != self.original.text.encode(encoding):
+            raise AdvisorError(
+                f"{self.path}: changed while it was checked, or its encoding cannot be kept; not written"
+            )
+        write_atomically(path, self.text.encode(encoding))
+
+
+def mend(document: Document, session: Session) -> Fixed:
+    """The document with every fixable finding mended that can be mended safely."""
+    result = session.check(document)
+    fixed = Fixed(result.path, document, document.text)
+    refused: set[tuple[str, int | None]] = set()
+    while finding := next((f for f in result.active if f.rule.fixable and (f.rule.code, f.run) not in refused), None):
+        better = _mended(result, finding, session)
+        if isinstance(better, str):
+            refused.add((finding.rule.code, finding.run))
+            fixed.refusals.append(f"{fixed.path}:{finding.location.line}: {finding.rule.code} not fixed: {better}")
+        else:
+            result, changes = better
+            fixed.changes += changes
+    assert result.document is not None
+    fixed.text = result.document.text
+    return fixed
+
+
+def _mended(result: Result, finding: Finding, session: Session) -> tuple[Result, list[str]] | str:
+    """The result with one run mended and what was set, or the reason why not."""
+    document = result.document
+    assert document is not None
+    run = document.runs[finding.run or 0]
+    setting = Case(document, run).setting
+    if setting is None:
+        return "a fact that the recommendation needs is missing"
+    stuck = {name: why for name in ("alpha", "temperature") if (why := _unwritable(run.fields.get(name), name))}
+    for knobs in _ATTEMPTS:
+        if not stuck.keys().isdisjoint(knobs):
+            continue
+        for values in _recommended(setting, knobs):
+            text = _with(document.text, {run.fields[knob]: values[knob] for knob in knobs})
+            again = session.check(session.read(document.path, text))
+            if _better(result, again, finding.run):
+                places = {knob: run.fields[knob].location for knob in knobs}
+                return again, [f"{knob} = {values[knob]} (line {p.line if p else 0})" for knob, p in places.items()]
+    return "; ".join(stuck.values()) or "no recommended value mends it"
+
+
+def _better(before: Result, after: Result, run: int | None) -> bool:
+    """Whether the run has no fixable finding left, and nothing new is found or undecided in the file."""
+    if any(finding.rule.fixable and finding.run == run for finding in after.active):
+        return False
+    old, new = (Counter((f.run, f.rule.code) for f in result.active) for result in (before, after))
+    return not new - old and set(after.missing) <= set(before.missing)
+
+
+def _unwritable(value: Value | None, name: str) -> str | None:
+    """Why a value cannot be rewritten: only a plain number that stands in this very file can."""
+    if value is None:
+        return f"{name} is not in the file"
+    if value.origin != "stated" or value.location is None:
+        return f"{name} is {value.origin}, not written in the file"
+    if value.location.path is not None:
+        return f"{name} stands in {value.location.path.as_posix()}"
+    number = _number_in(value.raw)
+    if number is None or float(number) != value.value:
+        return f"{name} is not written as a plain number"
+    return None
+
+
+def _number_in(raw: str) -> str | None:
+    """The number within a token such as `0.1`, `"0.1"` or `--alpha=0.1`; None if there is not exactly one."""
+    numbers = re.findall(r"(?<![\w.+-])[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])", raw)
+    return numbers[0] if len(numbers) == 1 else None
+
+
+def _with(text: str, new: dict[Value, str]) -> str:
+    """The text with numbers replaced, from the end so that earlier places stay right."""
+    for value, number in sorted(new.items(), key=lambda item: -item[0].location.start):  # type: ignore[union-attr]
+        place = value.location
+        assert place is not None
+        token = text[place.start : place.end]
+        old = _number_in(token) or token
+        text = text[: place.start] + token.replace(old, number, 1) + text[place.end :]
+    return text
+
+
+def _recommended(setting: Setting, knobs: tuple[str, ...]) -> Iterator[dict[str, str]]:
+    """Recommended values as they would be written, rounded either way: the rules decide which side is safe."""
+    from ssem_advisor.advice import recommend
+
+    try:
+        advice = recommend(setting.with_(**dict.fromkeys(knobs)))
+    except AdvisorError:
+        return
+    for spell in (above, below):
+        yield {knob: spell(getattr(advice, knob), _DIGITS) for knob in knobs}
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file in one step, keeping its permissions. Raises AdvisorError if the folder does not allow it."""
+    target = Path(os.path.realpath(path))
+    try:
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(content)
+            os.chmod(name, target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask())
+            os.replace(name, target)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(name)
+            raise
+    except OSError as error:
+        raise AdvisorError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,231 @@
+"""SSM3xx: what one loss value sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ssem_advisor.lint.core import Case, Says, rule
+
+_LONELY = 0.1
+
+
+@rule("SSM301", "few-positives", "warning", theorem="BATCH", uses=("classes", "batch_size", "sampler"))
+def few_positives(case: Case) -> Iterator[Says]:
+    """Many anchors meet no other instance of their class in a batch.
+
+    ## What it does
+
+    Computes the share of anchors without a same-class instance under the run's sampler and reports more than a tenth.
+
+    ## Why is this bad
+
+    For such an anchor the supervised term is silent, or NaN in implementations that divide by the number of
+    positives. The loss then learns from a part of the batch only, and its weights are not what they seem.
+
+    ## Example
+
+    ```yaml
+    temperature: 0.1
+    alpha: 0.5
+    n_augment: 2
+    batch_size: 256
+    dim: 1024
+    num_classes: 1000
+    ```
+
+    ## Use instead
+
+    ```yaml
+    temperature: 0.1
+    alpha: 0.5
+    n_augment: 2
+    batch_size: 512
+    dim: 128
+    num_classes: 100
+    ```
+
+    or a sampler that draws several instances of each class it draws.
+
+    ## When to ignore
+
+    When a sampler outside the config already draws several instances per class: state it under `[tool.ssem-advisor]`.
+    """
+    if not case.supervised or (share := case.lonely_share) is None or share <= _LONELY:
+        return
+    yield Says(
+        "batch_size",
+        f"{share:.0%} of the anchors have no other instance of their class in the batch "
+        f"({case.shown('batch_size', 'classes', 'sampler')})",
+        "draw several instances of each class (a balanced or P x K sampler), or use a larger batch",
+    )
+
+
+@rule("SSM302", "per-device-batch", "warning", theorem="BATCH", uses=("batch_size", "world_size", "gather"))
+def per_device_batch(case: Case) -> Iterator[Says]:
+    """The run uses several devices, but each computes the loss on its own part of the batch.
+
+    ## What it does
+
+    Reports a contrastive loss on more than one device without a gather of the embeddings.
+
+    ## Why is this bad
+
+    The loss sees the batch of one device. More devices give it no further positives and negatives, and the collapse
+    threshold stays that of the small batch.
+
+    ## Example
+
+    ```yaml
+    method: supcon
+    temperature: 0.1
+    batch_size: 256
+    num_gpus: 8
+    gather: false
+    ```
+
+    ## Use instead
+
+    ```yaml
+    method: supcon
+    temperature: 0.1
+    batch_size: 256
+    num_gpus: 8
+    gather: true
+    ```
+
+    ## When to ignore
+
+    When the batch of one device is the batch you planned with.
+    """
+    devices = case.value("world_size")
+    if case.supervised and devices is not None and devices > 1 and case.value("gather") is False:
+        yield Says(
+            "world_size",
+            f"the loss sees the batch of one device only: {case.shown('batch_size', 'world_size')}, no gather",
+            "gather the embeddings of all devices (with gradient), or plan with the batch of one device",
+        )
+
+
+@rule("SSM303", "gather-without-gradient", "warning", theorem="BATCH", uses=("gather",))
+def gather_without_gradient(case: Case) -> Iterator[Says]:
+    """Embeddings of other devices enter the loss without their gradient.
+
+    ## What it does
+
+    Reports a gather that cuts the gradient, as `torch.distributed.all_gather` does by itself.
+
+    ## Why is this bad
+
+    Each device then minimises another function than the loss over the whole batch: the pull that other devices'
+    anchors exert on its embeddings is lost, the gradient is too small by a factor that depends on the number of
+    devices, and a threshold computed for the whole batch does not apply.
+
+    ## Example
+
+    ```yaml
+    method: supcon
+    temperature: 0.1
+    batch_size: 256
+    num_gpus: 8
+    gather_with_grad: false
+    ```
+
+    ## Use instead
+
+    ```yaml
+    method: supcon
+    temperature: 0.1
+    batch_size: 256
+    num_gpus: 8
+    gather_with_grad: true
+    ```
+
+    ## When to ignore
+
+    When the implementation restores the gradient in another way.
+    """
+    for trap in case.traps("gather-without-gradient"):
+        yield Says(
+            trap,
+            "the gather across devices cuts the gradient",
+            "use a gather that passes the gradient (torch.distributed.nn.all_gather)",
+        )
+
+
+@rule("SSM304", "memory-bank", "warning", theorem="BATCH")
+def memory_bank(case: Case) -> Iterator[Says]:
+    """A memory bank or queue adds stale embeddings to the loss.
+
+    ## What it does
+
+    Reports a queue or memory bank beside a supervised contrastive loss.
+
+    ## Why is this bad
+
+    The theorems speak about a loss over one batch of current embeddings. With a queue the anchors meet many more
+    embeddings, old and without gradient, so the collapse threshold of the batch does not apply; this tool says
+    nothing about alpha and temperature then.
+
+    ## Example
+
+    ```sh
+    python main_supcon.py --method SupCon --temp 0.1 --batch_size 256 --moco-k 65536
+    ```
+
+    ## Use instead
+
+    ```sh
+    python main_supcon.py --method SupCon --temp 0.1 --batch_size 256
+    ```
+
+    ## When to ignore
+
+    When `ssem-advisor measure` shows that the trained embedding keeps the within-class variance you want.
+    """
+    if case.supervised:
+        for trap in case.traps("queue"):
+            yield Says(
+                trap,
+                f"{trap.detail or 'a memory bank'}: no theorem covers stale embeddings in the loss",
+                "check the trained embedding with ssem-advisor measure",
+            )
+
+
+@rule("SSM305", "no-reshuffling", "warning", theorem="BATCH")
+def no_reshuffling(case: Case) -> Iterator[Says]:
+    """The training data is not shuffled anew in every epoch.
+
+    ## What it does
+
+    Reports a training loader with shuffling turned off beside a supervised contrastive loss.
+
+    ## Why is this bad
+
+    The batch law behind the threshold draws a new batch each time. With fixed batches an instance meets the same few
+    others in every epoch, and data stored class by class gives batches of one class: no negatives at all.
+
+    ## Example
+
+    ```yaml
+    method: supcon
+    temperature: 0.1
+    data: {batch_size: 256, shuffle: false}
+    ```
+
+    ## Use instead
+
+    ```yaml
+    method: supcon
+    temperature: 0.1
+    data: {batch_size: 256, shuffle: true}
+    ```
+
+    ## When to ignore
+
+    When a sampler does the shuffling.
+    """
+    if case.supervised:
+        for trap in case.traps("no-shuffle"):
+            yield Says(
+                trap, "the training data is not reshuffled: every epoch has the same batches", "turn shuffling on"
+            )

@@ -1,0 +1,208 @@
+"""SSM4xx: classes, their sizes, and the space they are put in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ssem_advisor.lint.core import Case, Says, rule
+from ssem_advisor.lint.numbers import above
+
+
+def _codimension(case: Case) -> int | None:
+    """dim - (classes - 1) of a supervised run; None if unknown."""
+    classes, dim = case.value("classes"), case.value("dim")
+    if not case.supervised or not isinstance(classes, int) or not isinstance(dim, int):
+        return None
+    return dim - (classes - 1)
+
+
+@rule("SSM401", "dimension-below-simplex", "warning", theorem="DIMENSION", uses=("dim", "classes"))
+def dimension_below_simplex(case: Case) -> Iterator[Says]:
+    """The projection has fewer than `classes - 1` dimensions: the classes cannot lie equally far apart.
+
+    ## What it does
+
+    Compares the dimension of the projection with the number of classes.
+
+    ## Why is this bad
+
+    Equally separated class means form a simplex, which needs `classes - 1` dimensions. In fewer, some classes must lie
+    closer to each other than others, and the closed form of the collapse threshold does not apply.
+
+    ## Example
+
+    ```yaml
+    temperature: 0.1
+    alpha: 0.5
+    n_augment: 2
+    balanced_batch: true
+    batch_size: 500
+    dim: 64
+    num_classes: 100
+    ```
+
+    ## Use instead
+
+    ```yaml
+    temperature: 0.1
+    alpha: 0.5
+    n_augment: 2
+    balanced_batch: true
+    batch_size: 500
+    dim: 128
+    num_classes: 100
+    ```
+
+    ## When to ignore
+
+    When the classes are similar to each other by nature, so that equal distances are not wanted.
+    """
+    if (room := _codimension(case)) is not None and room < 0:
+        classes = case.value("classes")
+        yield Says(
+            "dim",
+            f"{case.shown('classes')} cannot be equally far apart in {case.shown('dim')}",
+            f"use at least {classes} dimensions",
+        )
+
+
+@rule("SSM402", "dimension-exactly-simplex", "warning", theorem="DIMENSION", uses=("dim", "classes"))
+def dimension_exactly_simplex(case: Case) -> Iterator[Says]:
+    """The projection has exactly `classes - 1` dimensions: collapse can trap the training above its threshold.
+
+    ## What it does
+
+    Reports a projection dimension equal to `classes - 1`.
+
+    ## Why is this bad
+
+    The class means fill the space, and no direction is left for the instances of a class to spread into. Collapse
+    then stays a local minimum for weights well above the threshold, and training may end there.
+
+    ## Example
+
+    ```yaml
+    temperature: 0.1
+    alpha: 0.5
+    n_augment: 2
+    balanced_batch: true
+    batch_size: 650
+    dim: 64
+    num_classes: 65
+    ```
+
+    ## Use instead
+
+    ```yaml
+    temperature: 0.1
+    alpha: 0.5
+    n_augment: 2
+    balanced_batch: true
+    batch_size: 650
+    dim: 128
+    num_classes: 65
+    ```
+
+    ## When to ignore
+
+    When the within-class variance of the trained embedding is what you want.
+    """
+    if _codimension(case) == 0:
+        yield Says(
+            "dim",
+            f"{case.shown('dim')} is exactly classes - 1 ({case.shown('classes')}): collapse stays a local minimum "
+            "above its threshold",
+            f"use at least {case.value('classes')} dimensions",
+        )
+
+
+@rule(
+    "SSM403",
+    "small-class-collapses",
+    "error",
+    theorem="UNEQUAL",
+    uses=("alpha", "temperature", "class_counts", "classes", "views", "dim"),
+    fixable=True,
+)
+def small_class_collapses(case: Case) -> Iterator[Says]:
+    """Classes differ in size, and at this weight the smallest of them collapse.
+
+    ## What it does
+
+    Computes the collapse threshold of every class from the class sizes and compares the weight with the largest.
+
+    ## Why is this bad
+
+    Small classes need a larger weight than large ones. A weight that keeps the spread of the large classes can
+    collapse the small ones, and an average over all classes does not show it.
+
+    ## Example
+
+    ```yaml
+    loss: {name: supcon, temperature: 0.5, alpha: 0.3}
+    data: {class_counts: [6, 5, 4, 3], sampler: full}
+    model: {projection_dim: 128}
+    ```
+
+    ## Use instead
+
+    ```yaml
+    loss: {name: supcon, temperature: 0.1, alpha: 0.6}
+    data: {class_counts: [6, 5, 4, 3], sampler: full}
+    model: {projection_dim: 128}
+    ```
+
+    ## When to ignore
+
+    When the small classes do not matter.
+    """
+    verdict = case.verdict
+    if verdict is None or not verdict.setting.unequal or not verdict.collapses:
+        return
+    counts = verdict.setting.class_counts or ()
+    yield Says(
+        "alpha",
+        f"alpha {verdict.setting.alpha} is at or below {above(verdict.threshold)}, the collapse threshold of the "
+        f"smallest classes (class sizes {min(counts)} to {max(counts)})",
+        f"raise alpha above {above(verdict.threshold)}, or draw balanced batches",
+    )
+
+
+@rule("SSM404", "relu-before-loss", "warning", theorem="GEOMETRY")
+def relu_before_loss(case: Case) -> Iterator[Says]:
+    """The embedding passes a ReLU before it enters the loss.
+
+    ## What it does
+
+    Reports a projection whose last layer is a ReLU.
+
+    ## Why is this bad
+
+    Without negative coordinates two embeddings can be orthogonal at most, never opposed: the class means cannot form
+    the simplex that minimises the loss, and the theorems do not apply.
+
+    ## Example
+
+    ```yaml
+    method: supcon
+    temperature: 0.1
+    batch_size: 256
+    projector: {projection_dim: 128, last_activation: relu}
+    ```
+
+    ## Use instead
+
+    ```yaml
+    method: supcon
+    temperature: 0.1
+    batch_size: 256
+    projector: {projection_dim: 128, last_activation: none}
+    ```
+
+    ## When to ignore
+
+    When the loss does not normalise the embedding.
+    """
+    if case.supervised:
+        for trap in case.traps("relu-last"):
+            yield Says(trap, "the embedding passes a ReLU before the loss", "end the projection with a linear layer")

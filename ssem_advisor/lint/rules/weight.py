@@ -1,0 +1,248 @@
+"""SSM1xx: the weight of the self-supervised term and the temperature."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ssem_advisor.advice import BAND
+from ssem_advisor.lint.core import Case, Says, rule
+from ssem_advisor.lint.numbers import above, below
+
+_BATCH = (
+    "classes",
+    "batch_size",
+    "views",
+    "sampler",
+    "classes_per_batch",
+    "instances_per_class",
+    "class_counts",
+    "dim",
+)
+_ALL = ("alpha", "temperature", *_BATCH)
+
+
+@rule("SSM101", "collapse-is-optimal", "error", theorem="THRESHOLD", uses=_ALL, fixable=True)
+def collapse_is_optimal(case: Case) -> Iterator[Says]:
+    """Class collapse minimises the loss at this weight and temperature.
+
+    ## What it does
+
+    Compares the weight `alpha` of the self-supervised term with the collapse threshold of the run: its temperature,
+    number of classes, batch and views. At or below the threshold the loss is smallest when all instances of a class
+    share one embedding.
+
+    ## Why is this bad
+
+    A collapsed embedding tells classes apart and nothing else. What distinguishes the instances of a class, which
+    transfer, retrieval, finer labels and detection of new classes live on, is trained away: the longer the training
+    and the better the optimiser, the more of it.
+
+    ## Example
+
+    ```yaml
+    temperature: 0.5
+    alpha: 0.1
+    n_augment: 2
+    balanced_batch: true
+    batch_size: 250
+    dim: 128
+    num_classes: 10
+    ```
+
+    ## Use instead
+
+    ```yaml
+    temperature: 0.1
+    alpha: 0.3
+    n_augment: 2
+    balanced_batch: true
+    batch_size: 250
+    dim: 128
+    num_classes: 10
+    ```
+
+    ## When to ignore
+
+    When the classes are all that will ever be asked of the embedding, or when collapse is the subject of the study.
+    """
+    verdict = case.verdict
+    if verdict is None or not verdict.collapses or verdict.setting.unequal:
+        return
+    remedies = []
+    if verdict.threshold < 1:
+        remedies.append(f"raise alpha above {above(verdict.threshold)}")
+    if verdict.critical:
+        remedies.append(f"lower the temperature below {below(verdict.critical)}")
+    yield Says(
+        "alpha",
+        f"class collapse minimises the loss: alpha {verdict.setting.alpha} is at or below its threshold "
+        f"{above(verdict.threshold)} at {case.shown('temperature', 'classes', 'batch_size')}",
+        ", or ".join(remedies) or "no alpha and no temperature helps with this batch: use larger classes in the batch",
+    )
+
+
+@rule("SSM102", "close-to-collapse", "warning", theorem="FINITE", uses=_ALL, fixable=True)
+def close_to_collapse(case: Case) -> Iterator[Says]:
+    """The weight is above the collapse threshold, but so little that almost no spread is left.
+
+    ## What it does
+
+    Estimates the within-class variance that the loss asks for, in the run's dimension, and reports less than 0.05
+    (the total is 1) where it is not zero.
+
+    ## Why is this bad
+
+    The optimum is not collapsed in theory, but a network that cannot tell every instance apart under augmentation
+    meets a higher threshold than the ideal one. A run this close to it usually collapses in practice.
+
+    ## Example
+
+    ```yaml
+    temperature: 0.5
+    alpha: 0.58
+    n_augment: 2
+    balanced_batch: true
+    batch_size: 250
+    dim: 128
+    num_classes: 10
+    ```
+
+    ## Use instead
+
+    ```yaml
+    temperature: 0.5
+    alpha: 0.75
+    n_augment: 2
+    balanced_batch: true
+    batch_size: 250
+    dim: 128
+    num_classes: 10
+    ```
+
+    ## When to ignore
+
+    When `ssem-advisor measure` on the trained embedding shows the within-class variance you want.
+    """
+    verdict = case.verdict
+    if verdict and verdict.variance is not None and not verdict.collapses and verdict.variance < BAND[0]:
+        yield Says(
+            "alpha",
+            f"alpha {verdict.setting.alpha} is just above its collapse threshold {below(verdict.threshold)}: about "
+            f"{verdict.variance:.2g} of the variance stays within classes at {case.shown('temperature', 'classes')}",
+            f"raise alpha, or lower the temperature, for at least {BAND[0]}",
+        )
+
+
+@rule("SSM103", "temperature-above-critical", "warning", theorem="TEMPERATURE", uses=_ALL, fixable=True)
+def temperature_above_critical(case: Case) -> Iterator[Says]:
+    """The temperature is at or above the one from which on class collapse minimises the loss.
+
+    ## What it does
+
+    Compares the temperature with the critical temperature at the run's `alpha`. Where `alpha` is not known, with the
+    temperature from which on no weight at all prevents collapse.
+
+    ## Why is this bad
+
+    A high temperature makes the softmax blind to the differences within a class. It is the other face of
+    `collapse-is-optimal`, reported where the temperature stands because lowering it is the other remedy.
+
+    ## Example
+
+    ```yaml
+    temperature: 0.5
+    alpha: 0.5
+    n_augment: 2
+    balanced_batch: true
+    batch_size: 500
+    dim: 128
+    num_classes: 100
+    ```
+
+    ## Use instead
+
+    ```yaml
+    temperature: 0.1
+    alpha: 0.5
+    n_augment: 2
+    balanced_batch: true
+    batch_size: 500
+    dim: 128
+    num_classes: 100
+    ```
+
+    ## When to ignore
+
+    As for `collapse-is-optimal`.
+    """
+    verdict = case.verdict
+    if verdict is None:
+        return
+    temperature = verdict.setting.temperature
+    if verdict.collapses and verdict.critical:
+        critical = below(verdict.critical)
+        yield Says(
+            "temperature",
+            f"temperature {temperature} is at or above {critical}, its critical value at "
+            f"{case.shown('alpha', 'classes')}",
+            f"lower the temperature below {critical}",
+        )
+    elif verdict.setting.alpha is None and verdict.threshold >= 1:
+        yield Says(
+            "temperature",
+            f"at temperature {temperature} class collapse minimises the loss whatever the weight alpha",
+            "lower the temperature",
+            "error",
+        )
+
+
+@rule("SSM104", "too-much-variance", "warning", theorem="FINITE", uses=_ALL, fixable=True)
+def too_much_variance(case: Case) -> Iterator[Says]:
+    """The optimum keeps more variance within the classes than between them.
+
+    ## What it does
+
+    Estimates the within-class variance that the loss asks for, in the run's dimension, and reports more than 0.5
+    (the total is 1).
+
+    ## Why is this bad
+
+    The self-supervised term has taken over: instances are spread so far that class structure is lost, and the labels
+    were for nothing.
+
+    ## Example
+
+    ```yaml
+    temperature: 0.2
+    alpha: 0.95
+    n_augment: 2
+    balanced_batch: true
+    batch_size: 250
+    dim: 128
+    num_classes: 10
+    ```
+
+    ## Use instead
+
+    ```yaml
+    temperature: 0.2
+    alpha: 0.3
+    n_augment: 2
+    balanced_batch: true
+    batch_size: 250
+    dim: 128
+    num_classes: 10
+    ```
+
+    ## When to ignore
+
+    When the labels are only a hint, for instance because many of them are wrong.
+    """
+    verdict = case.verdict
+    if verdict and verdict.variance is not None and verdict.variance > BAND[1]:
+        yield Says(
+            "alpha",
+            f"the self-supervised term has taken over: about {verdict.variance:.2g} of the variance stays within "
+            f"classes at {case.shown('alpha', 'temperature', 'classes')}",
+            f"lower alpha for at most {BAND[1]}",
+        )

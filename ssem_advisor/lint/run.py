@@ -1,0 +1,152 @@
+"""Rules over documents: which rules run, what they find, which findings count, and what could not be decided."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+from ssem_advisor.config.model import Document, Location
+from ssem_advisor.domain import AdvisorError
+from ssem_advisor.lint.core import (
+    GOALS,
+    SEVERITIES,
+    Case,
+    Finding,
+    Rule,
+    Severity,
+    all_rules,
+    rules_matching,
+)
+from ssem_advisor.lint.exceptions import comments, silence
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Which rules run for a file, and what the embedding is for: "transfer", "classification" or not said."""
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    goal: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.goal is not None and self.goal not in GOALS:
+            raise AdvisorError(f"goal={self.goal!r}: must be one of {', '.join(GOALS)}")
+        for selector in (*self.select, *self.ignore):
+            if not rules_matching(selector):
+                raise AdvisorError(f"rule {selector!r}: unknown; `ssem-advisor rule --all` lists them")
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return _enabled(self.select, self.ignore)
+
+
+@lru_cache(maxsize=64)
+def _enabled(select: tuple[str, ...], ignore: tuple[str, ...]) -> tuple[Rule, ...]:
+    chosen = [r for s in select for r in rules_matching(s)] if select else list(all_rules())
+    dropped = {r.code for s in ignore for r in rules_matching(s)}
+    return tuple(sorted((r for r in set(chosen) if r.code not in dropped), key=lambda r: r.code))
+
+
+@dataclass
+class Result:
+    """What is said about one file. document is None for the project's own configuration files."""
+
+    path: str
+    document: Document | None
+    findings: list[Finding] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def active(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.suppressed is None]
+
+    @property
+    def suppressed(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.suppressed is not None]
+
+
+@dataclass
+class Report:
+    """The results of all files, in the order they were checked."""
+
+    results: list[Result]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Every finding once, suppressed ones included: each user of a shared base file reports the values in it."""
+        return _once(finding for result in self.results for finding in result.findings)
+
+    @property
+    def active(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.suppressed is None]
+
+    def fails(self, least: Severity) -> bool:
+        """Whether a finding of at least this severity counts."""
+        return any(SEVERITIES.index(f.severity) >= SEVERITIES.index(least) for f in self.active)
+
+
+def check_document(document: Document, policy: Policy, path: str | None = None) -> Result:
+    """Every rule over every run of a document; suppression comments are honoured, and judged."""
+    result = Result(path or document.path.as_posix(), document)
+    if document.error is not None:
+        return result
+    found: list[Finding] = []
+    for number, run in enumerate(document.runs):
+        case = Case(document, run, policy.goal)
+        said = list(_findings(case, policy.rules, result.path, number))
+        found += said
+        case.verdict  # noqa: B018  (fills case.undecided, whichever rules are selected)
+        if not any(finding.rule.fixable for finding in said):
+            due = case.undecided or (run.missing if run.kind == "unknown" else [])
+            result.missing += [name for name in due if name not in result.missing]
+    found = _numbered(_once(found))
+    told = comments(document.text)
+    found = silence(found, told)
+    unused = next((r for r in policy.rules if r.name == "unused-suppression"), None)
+    if unused is not None and not result.missing:
+        for comment in told:
+            for problem in comment.problems(policy.rules):
+                found.append(plain_finding(unused, result.path, problem, "remove it", comment.location))
+    result.findings = sorted(found, key=lambda f: (f.location.line, f.location.column, f.rule.code))
+    return result
+
+
+def _findings(case: Case, rules: Iterable[Rule], path: str, run: int) -> Iterable[Finding]:
+    for rule in rules:
+        for said in rule.check(case):
+            location, key = case.place(said.at, rule.uses)
+            yield Finding(
+                rule=rule,
+                path=path if location.path is None else location.path.as_posix(),
+                severity=said.severity or rule.severity,
+                confidence=case.confidence(rule.uses),
+                message=said.message,
+                help=said.help,
+                because=case.shown(*rule.uses),
+                key=key,
+                location=location,
+                run=run,
+            )
+
+
+def plain_finding(rule: Rule, path: str, message: str, remedy: str, location: Location, key: str = "") -> Finding:
+    """A finding about a file rather than a run."""
+    return Finding(rule, path, rule.severity, "stated", message, remedy, key=key, location=location)
+
+
+def _once(findings: Iterable[Finding]) -> list[Finding]:
+    """Runs that share a value, as those of a loop, share what is said about it."""
+    return list({(f.rule.code, f.path, f.location, f.message): f for f in reversed(list(findings))}.values())[::-1]
+
+
+def _numbered(findings: list[Finding]) -> list[Finding]:
+    """Findings of one rule about one key, as in several launch lines, told apart by their order."""
+    seen: Counter[tuple[str, str, str]] = Counter()
+    numbered = []
+    for finding in findings:
+        name = (finding.path, finding.rule.code, finding.key)
+        numbered.append(replace(finding, occurrence=seen[name]))
+        seen[name] += 1
+    return numbered

@@ -1,0 +1,167 @@
+"""A whole check: files found, own configuration honoured, rules run, exceptions applied and judged."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ssem_advisor import config
+from ssem_advisor.config import Document, OwnConfig
+from ssem_advisor.config.model import Location
+from ssem_advisor.lint.core import START, Finding, Suppression, all_rules, rules_matching
+from ssem_advisor.lint.exceptions import Baseline
+from ssem_advisor.lint.fix import write_atomically
+from ssem_advisor.lint.run import Policy, Report, Result, check_document, plain_finding
+
+DEFAULT_BASELINE = "ssem-advisor-baseline.json"
+
+
+@dataclass
+class Session:
+    """What the command line says, on top of each file's own configuration.
+
+    baseline: given explicitly; otherwise the one that the own configuration names.
+    """
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    goal: str | None = None
+    baseline: Path | None = None
+    use_baseline: bool = True
+    _owns: dict[Path, OwnConfig] = field(default_factory=dict)
+    _ignores_used: set[tuple[Path | None, str]] = field(default_factory=set)
+    _baselines: dict[Path, Baseline] = field(default_factory=dict)
+    _input: str | None = None
+
+    def own(self, path: Path) -> OwnConfig:
+        """The own configuration nearest to a file; nothing is merged up the folders."""
+        folder = (path if path.is_dir() else path.parent).absolute()
+        if folder not in self._owns:
+            self._owns[folder] = config.own.load(folder)
+        return self._owns[folder]
+
+    def policy(self, path: Path) -> Policy:
+        # Per-file ignores silence findings, they do not switch rules off: what they hide stays in the report.
+        section = replace(self.own(path), per_file_ignores={}).for_file(path)
+        return Policy(self.select or section.select, section.ignore + self.ignore, self.goal or section.goal)
+
+    def documents(self, paths: Iterable[str]) -> Iterable[Document]:
+        """The files under the paths, each once, read with their own configuration."""
+        seen: set[str] = set()
+        for given in paths:
+            for path in config.collect([given], self.own(Path(given))):
+                if (key := os.path.abspath(path)) in seen:
+                    continue
+                seen.add(key)
+                yield self.read(path)
+
+    def read(self, path: Path, text: str | None = None) -> Document:
+        """One file, or a text in its place; the path `-` is standard input."""
+        if text is None and str(path) == "-":
+            text = self._stdin()
+        return config.read(path, self.own(path), text)
+
+    def _stdin(self) -> str:
+        if self._input is None:
+            self._input = sys.stdin.buffer.read().decode("utf-8", errors="replace")
+        return self._input
+
+    def check(self, document: Document) -> Result:
+        """One document, with every exception applied."""
+        result = check_document(document, self.policy(document.path), shown(document.path))
+        findings = [self._ignored(finding) for finding in result.findings]
+        if (baseline := self._baseline(document.path)) is not None:
+            findings = baseline.silence(findings)
+        result.findings = findings
+        return result
+
+    def run(self, paths: Sequence[str]) -> Report:
+        """Every file under the paths. Raises AdvisorError for a missing path or a wrong own configuration."""
+        results = [self.check(document) for document in self.documents(paths)]
+        return Report(results + self._judged(paths, results))
+
+    def write_baseline(self, report: Report) -> Path:
+        """Accept all active findings of the report; entries of files that were not checked stay. Returns the file."""
+        path = self.baseline or self.own(Path.cwd()).baseline or Path(DEFAULT_BASELINE)
+        made = Baseline.of(path, report.active)
+        if path.exists():
+            checked = {made.relative(Path(result.path)) for result in report.results}
+            made.accepted.update({e: n for e, n in Baseline.read(path).accepted.items() if e[0] not in checked})
+        write_atomically(path, made.text().encode())
+        return path
+
+    # -- exceptions -------------------------------------------------------------------------------------------
+
+    def _ignored(self, finding: Finding) -> Finding:
+        path = Path(finding.path)
+        own = self.own(path)
+        for glob, selectors in own.per_file_ignores.items():
+            if own.matches(path, glob) and any(finding.rule in rules_matching(s) for s in selectors):
+                self._ignores_used.add((own.path, glob))
+                if finding.suppressed is None:
+                    finding = replace(finding, suppressed=Suppression("per-file-ignores", f"per-file-ignores {glob!r}"))
+        return finding
+
+    def _baseline(self, path: Path) -> Baseline | None:
+        wanted = self.baseline or self.own(path).baseline
+        if wanted is None or not self.use_baseline:
+            return None
+        if wanted not in self._baselines:
+            self._baselines[wanted] = Baseline.read(wanted)
+        return self._baselines[wanted]
+
+    def _judged(self, paths: Sequence[str], results: Sequence[Result]) -> list[Result]:
+        """Findings about the exceptions and the own configurations themselves, as results of those files."""
+        rules = {rule.name: rule for rule in all_rules()}
+        folders = [Path(path).resolve() for path in paths if Path(path).is_dir()]
+
+        def whole(root: Path) -> bool:
+            return any(root.resolve().is_relative_to(folder) for folder in folders)
+
+        found: list[Finding] = []
+        owns = {own.path: own for own in self._owns.values() if own.path is not None}
+        checked = [Path(result.path) for result in results]
+        for path, own in owns.items():
+            for glob in own.per_file_ignores:
+                if (
+                    (path, glob) not in self._ignores_used
+                    and whole(path.parent)
+                    and self._enabled("stale-exception", path)
+                ):
+                    met = "silences nothing" if any(own.matches(file, glob) for file in checked) else "matches no file"
+                    place = _line_with(path, glob)
+                    message = f"per-file-ignores {glob!r} {met}"
+                    found.append(
+                        plain_finding(rules["stale-exception"], shown(path), message, "remove it", place, glob)
+                    )
+        for path, baseline in self._baselines.items():
+            seen = {baseline.relative(file) for file in checked}
+            for entry in baseline.stale(seen, whole(baseline.root)):
+                if self._enabled("stale-exception", path):
+                    place = replace(START, line=baseline.line_of(entry))
+                    message = f"the baseline accepts {entry[1]} in {entry[0]}, which is not found any more"
+                    remedy = "run --write-baseline again"
+                    found.append(
+                        plain_finding(rules["stale-exception"], shown(path), message, remedy, place, ":".join(entry))
+                    )
+        return [Result(path, None, [f for f in found if f.path == path]) for path in sorted({f.path for f in found})]
+
+    def _enabled(self, name: str, path: Path) -> bool:
+        return any(rule.name == name for rule in self.policy(path).rules)
+
+
+def shown(path: Path) -> str:
+    """The path from the working folder where the file lies under it, with forward slashes."""
+    absolute = os.path.abspath(path)
+    inside = os.path.relpath(absolute) if absolute.startswith(os.getcwd() + os.sep) else str(path)
+    return Path(inside).as_posix()
+
+
+def _line_with(path: Path, text: str) -> Location:
+    """Where a text first stands in a file."""
+    lines = path.read_text(encoding="utf-8-sig").split("\n")
+    number = next((n for n, line in enumerate(lines, 1) if text in line), 1)
+    return Location(number, max(lines[number - 1].find(text), 0) + 1, 0, 0)

@@ -1,0 +1,30 @@
+"""Workflow commands: GitHub shows them as annotations of the changed lines."""
+
+from __future__ import annotations
+
+from ssem_advisor.lint.run import Report
+
+_COMMAND = {"error": "error", "warning": "warning", "note": "notice"}
+
+
+def render(report: Report) -> str:
+    lines = []
+    for finding in report.active:
+        place = finding.location
+        properties = {
+            "file": finding.path,
+            "line": place.line,
+            "col": place.column,
+            "title": f"{finding.rule.code} {finding.rule.name}",
+        }
+        shown = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
+        lines.append(f"::{_COMMAND[finding.severity]} {shown}::{_message(f'{finding.message}. {finding.help}')}\n")
+    return "".join(lines)
+
+
+def _message(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _message(text).replace(":", "%3A").replace(",", "%2C")

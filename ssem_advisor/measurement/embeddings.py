@@ -228,6 +228,7 @@ class _Moments:
             second_squares += size
             pair_squares[c] = (count**2 * size - fourth) / (count * (count - 1))
         self.m = m
+        self.within /= m
         self.per_class = float(rows.instances.mean())
         self.effective_dimension = float(np.nanmean(dimensions)) if np.isfinite(dimensions).any() else float("nan")
         self.reliability = (shared / own if own > _TINY * rows.rows else float("nan")) if rows.has_views else None

@@ -95,7 +95,7 @@ def _names(arrays: dict[str, Any]) -> str:
 
 def _refusal(error: Exception) -> str:
     text = " ".join(str(error).split())
-    if "allow_pickle" in text or "Weights only" in text or "weights_only" in text:
+    if any(sign in text for sign in ("allow_pickle", "Python objects", "Weights only", "weights_only")):
         return "holds pickled Python objects, which could run code; save plain arrays or tensors instead"
     if isinstance(error, OSError):
         return error.strerror or text[:160]
@@ -145,7 +145,7 @@ def _parquet(path: Path) -> Any:
 
 
 def _csv(path: Path) -> Any:
-    """Comma-separated with a header; one column per dimension beside labels (and instance ids)."""
+    """Comma-separated; one column per dimension beside labels (and instance ids), which a header names."""
     import csv
 
     names: list[str] = []
@@ -154,7 +154,8 @@ def _csv(path: Path) -> Any:
         names = [name.strip() for name in next(lines, [])]
         if not names:
             raise MeasurementError(f"{path}: empty")
-        header = not all(map(_is_number, names))
+        known = any(name.lower() in LABELS + INSTANCES for name in names)
+        header = known or (len(names) > 1 and not all(map(_is_number, names)))
         rows = [names] if not header else []
         for row in lines:
             if len(row) != len(names):

@@ -7,7 +7,9 @@ import textwrap
 from dataclasses import asdict
 from typing import Any
 
-from ssem_advisor.measurement import Comparison, LossPlacement, Measurement
+from ssem_advisor.measurement.embeddings import Measurement
+from ssem_advisor.measurement.loss_value import LossPlacement
+from ssem_advisor.measurement.prediction import Comparison
 
 VERSION = 1
 _WIDTH = 80

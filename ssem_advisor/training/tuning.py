@@ -13,7 +13,7 @@ from ssem_advisor.measurement.prediction import threshold_of
 if TYPE_CHECKING:
     import optuna
 
-# Away from both ends of (threshold, 1): at the lower one embeddings collapse, at the upper one labels count for nothing.
+# Away from both ends of (threshold, 1): at the lower one embeddings collapse, at the upper one labels are unused.
 _FRACTION = (0.01, 0.99)
 
 

@@ -36,7 +36,7 @@ def _every(value: Any, predicate: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    if isinstance(value, bool) or isinstance(value, (str, bytes)):
+    if isinstance(value, (bool, str, bytes)):
         return False
     if hasattr(value, "dtype"):
         return value.dtype.kind in "iuf"
@@ -187,7 +187,8 @@ class Setting:
         elif self.batch_size is not None:
             if not _every(self.batch_size % self.classes == 0, lambda ok: ok):
                 raise SettingError(
-                    f"batch_size={self.batch_size!r}: a full batch of equal classes is a multiple of classes={self.classes!r}"
+                    f"batch_size={self.batch_size!r}: a full batch of equal classes is a multiple of "
+                    f"classes={self.classes!r}"
                 )
             if not _every(self.batch_size // self.classes >= 2, lambda ok: ok):
                 raise SettingError(

@@ -1,10 +1,24 @@
-"""Every theorem of the project."""
+"""Every theorem of the project: exact thresholds and optima, class by class answers, labelled estimates."""
 
+from ssem_advisor.theory.classes import class_thresholds
 from ssem_advisor.theory.collapse import (
     alpha_for_variance,
     collapse_threshold,
     critical_temperature,
     optimal_variance,
 )
+from ssem_advisor.theory.estimates import alpha_for_expected_variance, expected_variance
+from ssem_advisor.theory.values import ReferenceLosses, equivalent_alpha, reference_losses
 
-__all__ = ["alpha_for_variance", "collapse_threshold", "critical_temperature", "optimal_variance"]
+__all__ = [
+    "ReferenceLosses",
+    "alpha_for_expected_variance",
+    "alpha_for_variance",
+    "class_thresholds",
+    "collapse_threshold",
+    "critical_temperature",
+    "equivalent_alpha",
+    "expected_variance",
+    "optimal_variance",
+    "reference_losses",
+]

@@ -67,10 +67,18 @@ def _fixed(same: np.ndarray, other: np.ndarray) -> Batch:
 
 
 def _random(m: np.ndarray, instances: np.ndarray, size: np.ndarray) -> Batch:
-    m, instances, size = np.broadcast_arrays(m, instances, size)
-    laws = [_same_class_law(*triple) for triple in zip(m, instances, size, strict=True)]
+    return random_batch(instances, (m - 1.0) * instances, 1.0 / m, size)
+
+
+def random_batch(instances: np.ndarray, others: np.ndarray, share: np.ndarray, size: np.ndarray) -> Batch:
+    """Uniform random batches for anchors whose class has `instances` members and the rest of the data set `others`.
+
+    `share` is the class's share of an infinite data set; it is used only where `instances` is inf.
+    """
+    instances, others, share, size = np.broadcast_arrays(instances, others, share, size)
+    laws = [_same_class_law(*law) for law in zip(instances, others, share, size, strict=True)]
     terms = max(len(law[1]) for law in laws)
-    weight, same = np.zeros((terms, m.size)), np.ones((terms, m.size))
+    weight, same = np.zeros((terms, size.size)), np.ones((terms, size.size))
     for column, (first, probability, _) in enumerate(laws):
         weight[: len(probability), column] = probability
         same[: len(probability), column] = first + np.arange(len(probability))
@@ -79,27 +87,24 @@ def _random(m: np.ndarray, instances: np.ndarray, size: np.ndarray) -> Batch:
 
 
 @lru_cache(maxsize=4096)
-def _same_class_law(m: float, instances: float, size: float) -> tuple[int, np.ndarray, float]:
+def _same_class_law(instances: float, others: float, share: float, size: float) -> tuple[int, np.ndarray, float]:
     """(first k >= 1, probabilities from there on, probability of k = 0) for a uniform random batch.
 
-    Hypergeometric(mN-1, N-1, B-1), Binomial(B-1, 1/m) for N infinite, by the ratios of neighbouring terms from the
-    mode: no factorials, so no loss of digits for large data sets.
+    Hypergeometric (Binomial for an infinite data set), by the ratios of neighbouring terms from the mode: no
+    factorials, so no loss of digits for large data sets.
     """
-    draws = size - 1.0
-    if np.isinf(instances):
-        share, most, spare = 1.0 / m, draws, np.inf
-    else:
-        share = (instances - 1.0) / (m * instances - 1.0)
-        most, spare = min(draws, instances - 1.0), (m - 1.0) * instances
-    least = max(0.0, draws - spare)
+    draws, infinite = size - 1.0, np.isinf(instances)
+    if not infinite:
+        share = (instances - 1.0) / (instances + others - 1.0)
+    least, most = max(0.0, draws - others), min(draws, instances - 1.0)
     mean = draws * share
     reach = _WIDTH * np.sqrt(mean * (1.0 - share)) + _EXTRA
     low, high = max(least, np.floor(mean - reach)), min(most, np.ceil(mean + reach))
     k = np.arange(low, high + 1)
-    if np.isinf(instances):
-        ratio = (draws - k[:-1]) / ((k[:-1] + 1.0) * (m - 1.0))
+    if infinite:
+        ratio = (draws - k[:-1]) / (k[:-1] + 1.0) * (share / (1.0 - share))
     else:
-        ratio = (instances - 1.0 - k[:-1]) * (draws - k[:-1]) / ((k[:-1] + 1.0) * (spare - draws + k[:-1] + 1.0))
+        ratio = (instances - 1.0 - k[:-1]) * (draws - k[:-1]) / ((k[:-1] + 1.0) * (others - draws + k[:-1] + 1.0))
     mode = int(np.searchsorted(-ratio, -1.0))
     up = np.cumprod(ratio[mode:])
     down = np.cumprod(1.0 / ratio[:mode][::-1])[::-1]

@@ -25,7 +25,7 @@ def collapse_threshold(setting: Setting) -> Any:
     Needs temperature and the batch; exact for dim >= classes (None included), for dim = classes-1 the global
     threshold. Raises SettingError for missing fields. Source: THRESHOLD (derived here; full batch: Lee et al. 2025).
     """
-    return _mapped(setting, lambda part: _threshold(part))
+    return mapped(setting, lambda part: _threshold(part))
 
 
 def alpha_for_variance(setting: Setting, variance: Any) -> Any:
@@ -42,7 +42,7 @@ def alpha_for_variance(setting: Setting, variance: Any) -> Any:
         relation, geometry = relation_of(part)
         return relation.weight(geometry.y(wanted))
 
-    return _mapped(setting, weight, wanted)
+    return mapped(setting, weight, wanted)
 
 
 def optimal_variance(setting: Setting) -> Any:
@@ -62,7 +62,7 @@ def optimal_variance(setting: Setting) -> Any:
         y = newton(lambda y: relation.balance(y, alpha), np.where(collapsed, 0.0, geometry.furthest))
         return geometry.variance(y)
 
-    return _mapped(setting, variance)
+    return mapped(setting, variance)
 
 
 def critical_temperature(setting: Setting) -> Any:
@@ -86,7 +86,7 @@ def critical_temperature(setting: Setting) -> Any:
             root = np.where(threshold(low) >= alpha, 0.0, root)
             return np.where(threshold(high) <= alpha, np.inf, root)
 
-    return _mapped(setting.with_(temperature=1.0), critical)
+    return mapped(setting.with_(temperature=1.0), critical)
 
 
 def _closed_critical_temperature(part: Setting, alpha: np.ndarray, m: np.ndarray) -> np.ndarray:
@@ -113,7 +113,7 @@ def _threshold(part: Setting) -> np.ndarray:
 # -- broadcasting ---------------------------------------------------------------------------------------------------
 
 
-def _mapped(setting: Setting, function: Any, *extra: np.ndarray) -> Any:
+def mapped(setting: Setting, function: Any, *extra: np.ndarray) -> Any:
     """Apply a vectorised function in chunks over the broadcast elements of a setting; a float for scalars."""
     arrays = {
         name: np.asarray(value)

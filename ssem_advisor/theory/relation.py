@@ -28,7 +28,7 @@ from ssem_advisor.theory.batches import Batch, batch_of
 class Geometry:
     """What the number of classes and the size of the data set decide. Arrays broadcast over elements.
 
-    rho: minus the slope of s(x); shrink: (N-1)/N, so that variance v = shrink * u; log_r: log exp((s-1)/tau) at collapse.
+    rho: minus the slope of s(x); shrink: (N-1)/N, so that variance v = shrink * u; log_r: (s-1)/tau at collapse.
     """
 
     rho: np.ndarray
@@ -80,7 +80,7 @@ def own_view_weight(setting: Setting) -> np.ndarray:
 
 
 def _log(value: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         return np.log(value)
 
 

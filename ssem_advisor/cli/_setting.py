@@ -1,0 +1,135 @@
+"""One option per field of a Setting, the same in every command that takes one."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ssem_advisor.domain import LOSSES, SAMPLERS, Setting, SettingError
+
+_PANEL = "Setting"
+
+
+def _option(kind: Any, *names: str, help: str, metavar: str | None = None) -> Any:
+    return Annotated[kind | None, typer.Option(*names, help=help, metavar=metavar, rich_help_panel=_PANEL)]
+
+
+# Every option defaults to None, so that a command can tell what was given from what was not.
+_OPTIONS: dict[str, Any] = {
+    "dataset": _option(str, "--dataset", help="Well-known data set: cifar10, cifar100, imagenet, imagenet-lt, ..."),
+    "classes": _option(int, "--classes", "-m", help="Number of classes."),
+    "dim": _option(int, "--dim", "-d", help="Dimension of the normalised projection that the loss sees."),
+    "temperature": _option(float, "--temperature", "--tau", "-t", help="Softmax temperature."),
+    "alpha": _option(float, "--alpha", "-a", help="Weight of the self-supervised term, 0 to 1."),
+    "loss": _option(str, "--loss", metavar="|".join(LOSSES), help="Which loss is in use; default supcon."),
+    "views": _option(int, "--views", "-p", help="Augmented views per instance; default 2."),
+    "batch_size": _option(int, "--batch-size", "-b", help="Instances (not views) in a batch, per process."),
+    "sampler": _option(str, "--sampler", metavar="|".join(SAMPLERS), help="How batches are drawn; default random."),
+    "classes_per_batch": _option(int, "--classes-per-batch", "-P", help="P of a P x K sampler (balanced)."),
+    "instances_per_class": _option(
+        int, "--instances-per-class", "-n", help="Data-set size per class; default infinite."
+    ),
+    "class_counts": _option(Path, "--class-counts", help="File (csv or json) with the size of every class."),
+    "world_size": _option(int, "--world-size", help="Number of processes."),
+    "gather": Annotated[
+        bool | None,
+        typer.Option(
+            "--gather/--no-gather", help="Whether the loss sees the batches of all processes.", rich_help_panel=_PANEL
+        ),
+    ],
+}
+
+
+def takes_setting(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace the parameter `given` of a command by one option per Setting field.
+
+    The command receives `given`, a dict of the fields that the user stated (class counts read, data set looked up,
+    the batch enlarged by a gather); `Setting(**given)` validates it.
+    """
+    signature = inspect.signature(command)
+    hints = inspect.get_annotations(command, eval_str=True)
+    own = [p.replace(annotation=hints.get(n, p.annotation)) for n, p in signature.parameters.items() if n != "given"]
+    options = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for name, kind in _OPTIONS.items()
+    ]
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, **kwargs: Any) -> None:
+        chosen = {name: value for name in _OPTIONS if (value := kwargs.pop(name)) is not None}
+        command(*args, given=given_setting(chosen), **kwargs)
+
+    keyword_only = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own if p.kind is not p.POSITIONAL_ONLY]
+    wrapper.__signature__ = signature.replace(parameters=[*keyword_only, *options])  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {p.name: p.annotation for p in [*keyword_only, *options]}
+    return wrapper
+
+
+def given_setting(chosen: dict[str, Any]) -> dict[str, Any]:
+    """Setting fields from raw options: data set and class counts resolved, the batch as the loss sees it."""
+    given = dict(chosen)
+    name = given.pop("dataset", None)
+    if name is not None:
+        from ssem_advisor import catalogue
+
+        data = catalogue.get(name)
+        for field, value in data.fields().items():
+            given.setdefault(field, value)
+        given["dataset"] = data.name
+    if isinstance(given.get("class_counts"), Path):
+        given["class_counts"] = read_class_counts(given["class_counts"])
+    world, gather = given.pop("world_size", None), given.pop("gather", None)
+    if world is not None and world < 1:
+        raise SettingError(f"world_size={world}: must be an integer >= 1")
+    if gather and world is None:
+        raise SettingError("gather: needs --world-size, the number of processes whose batches are gathered")
+    if world is not None and world > 1:
+        if gather is None:
+            raise SettingError(
+                "world_size: does the loss gather the batches of all processes? say --gather or --no-gather"
+            )
+        if gather and "batch_size" in given:
+            given["batch_size"] *= world
+    return given
+
+
+def setting_of(given: dict[str, Any]) -> Setting:
+    """A validated Setting from what was given; the data-set name is not a field of it."""
+    return Setting(**{name: value for name, value in given.items() if name != "dataset"})
+
+
+def read_class_counts(path: Path) -> tuple[int, ...]:
+    """Class sizes from a JSON list or object, or from a CSV whose last column is the size (with or without a header)."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(
+            f"class_counts: cannot read {path}: {getattr(error, 'strerror', None) or 'not a text file'}"
+        ) from error
+    if path.suffix.lower() == ".json":
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise SettingError(f"class_counts: {path} is not valid JSON: {error}") from error
+        values = list(data.values()) if isinstance(data, dict) else data
+        if not isinstance(values, list):
+            raise SettingError(f"class_counts: {path} must hold a list of sizes or an object of name: size")
+        return tuple(values)
+    values = []
+    for number, line in enumerate(text.splitlines(), 1):
+        cell = line.replace(";", ",").split(",")[-1].strip()
+        if not cell:
+            continue
+        try:
+            values.append(float(cell))
+        except ValueError:
+            if not values and number == 1:
+                continue  # a header
+            raise SettingError(f"class_counts: {path}:{number}: {cell!r} is not a number") from None
+    return tuple(values)  # type: ignore[arg-type]

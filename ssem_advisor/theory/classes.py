@@ -1,0 +1,221 @@
+"""Class by class: unequal class sizes, and dimensions in which the class means cannot form a simplex.
+
+With all classes collapsed onto unit vectors v_1..v_m the loss no longer depends on alpha (anchors without a positive
+apart). Around its minimiser each class has its own threshold: a spread within class i lowers the loss at second order
+if and only if alpha > alpha_i. Seen from class i the other classes act like o_i others at the effective r and rho
+
+    A_i = sum_k o_ik E_ik  (= o r),   E_ik = exp((v_i.v_k - 1)/tau),
+    rho_i = (N_i-1)/N_i [ -1/2 sum_k o_ik E_ik (1 + Z_i/Z_k) v_i.v_k + Z_i lambda_i/(2 tau) ] / A_i,
+
+and alpha_i is the ordinary threshold at these values: the same code serves both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ssem_advisor.domain import NotCovered, Setting, SettingError
+from ssem_advisor.theory.batches import Batch, random_batch
+from ssem_advisor.theory.relation import Geometry, Softmax, own_view_weight
+
+# Above this many coordinates the collapsed loss has many nearly equal minima; the descent stops after 120 steps, where
+# the thresholds are settled to about 0.5 %.
+_LARGE = 20_000
+
+
+@dataclass(frozen=True)
+class ClassMeans:
+    """The minimiser of the collapsed loss: unit vectors (classes, d) and log-denominator weights Z_i per own view."""
+
+    vectors: np.ndarray
+    denominators: np.ndarray
+    others: np.ndarray  # o_ik E_ik, shape (classes, classes), zero diagonal
+
+
+def class_thresholds(setting: Setting) -> np.ndarray:
+    """The weight alpha_i up to which class i stays collapsed, shape (classes,); safe for all means alpha > the largest.
+
+    For unequal class sizes (class_counts), for dim < classes - 1, and for dim = classes - 1, where it is the local
+    threshold. Exact for sampler "full" and for "balanced" batches of all classes; for "random" and P x K batches it
+    is an estimate that puts the expected number of instances of the other classes into each batch.
+    Beyond 20,000 coordinates (classes x dim) with dim < classes - 1 it is numerical to about 0.5 %.
+    nan for a class with a single instance: it has no within-class variance.
+    Raises NotCovered for l_spread. Source: CLASSES (derived here).
+    """
+    if setting.loss == "l_spread":
+        raise NotCovered("class_thresholds: the per-class Hessian is derived for supcon and ssem, not for l_spread")
+    _only_numbers(setting)
+    tau, sizes, own = float(setting.need("temperature")), _sizes(setting), float(own_view_weight(setting))
+    batch, counts = _batches(setting, sizes), _expected_others(setting, sizes)
+    means = _collapsed_minimiser(setting, sizes, own, batch, counts)
+    gram = means.vectors @ means.vectors.T
+    attraction = means.others * (1.0 + means.denominators[:, None] / means.denominators[None, :])
+    stiffness = _least_tangent_eigenvalues(means, attraction)
+    pull = means.others.sum(axis=1)
+    shrink = 1.0 - 1.0 / sizes
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rho = shrink * (stiffness / (2.0 * tau) - 0.5 * (attraction * gram).sum(axis=1)) / pull
+        log_r = np.log(pull / counts.sum(axis=1))
+    local = Geometry(np.nan_to_num(rho), shrink, log_r, np.asarray(tau))
+    thresholds = Softmax(local, batch, np.asarray(own)).weight(np.zeros(len(sizes)))
+    return np.where(sizes > 1, thresholds, np.nan)
+
+
+def class_means(setting: Setting) -> np.ndarray:
+    """Unit vectors (classes, d) of the collapsed minimiser, d = min(dim, classes); see `class_thresholds`."""
+    _only_numbers(setting)
+    sizes, own = _sizes(setting), float(own_view_weight(setting))
+    return _collapsed_minimiser(setting, sizes, own, _batches(setting, sizes), _expected_others(setting, sizes)).vectors
+
+
+# -- batches with their own numbers for every class --------------------------------------------------------------------
+
+
+def _only_numbers(setting: Setting) -> None:
+    for name in ("classes", "dim", "temperature", "views", "batch_size", "classes_per_batch", "instances_per_class"):
+        if np.ndim(getattr(setting, name) or 0):
+            raise SettingError(f"{name}: class by class answers take one setting at a time, not arrays")
+
+
+def _sizes(setting: Setting) -> np.ndarray:
+    if setting.class_counts is not None:
+        return np.asarray(setting.class_counts, dtype=float)
+    instances = np.inf if setting.instances_per_class is None else float(setting.instances_per_class)
+    return np.full(setting.classes, instances)
+
+
+def _shares(sizes: np.ndarray) -> np.ndarray:
+    return np.full(len(sizes), 1.0 / len(sizes)) if np.isinf(sizes[0]) else sizes / sizes.sum()
+
+
+def _batches(setting: Setting, sizes: np.ndarray) -> Batch:
+    """The batch law of every class: elements are classes."""
+    if setting.sampler == "random":
+        size = np.asarray(float(setting.need("batch_size")))
+        return random_batch(sizes, np.where(np.isinf(sizes), np.inf, sizes.sum() - sizes), _shares(sizes), size)
+    same, other = _fixed_numbers(setting, sizes)
+    paired = (same > 0).astype(float)
+    return Batch(paired[None], same[None], other[None], 1.0 - paired, other)
+
+
+def _fixed_numbers(setting: Setting, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if setting.sampler == "full":
+        if np.isinf(sizes[0]):
+            setting.need("instances_per_class")
+        return sizes - 1.0, sizes.sum() - sizes
+    drawn = setting.classes if setting.classes_per_batch is None else setting.classes_per_batch
+    n = setting.need("batch_size") / drawn
+    if n > sizes.min():
+        raise SettingError(
+            f"batch_size={setting.batch_size!r}: asks for {n:g} of each class, the smallest has {sizes.min():g}"
+        )
+    return np.full(len(sizes), n - 1.0), np.full(len(sizes), (drawn - 1.0) * n)
+
+
+def _expected_others(setting: Setting, sizes: np.ndarray) -> np.ndarray:
+    """o_ik, the expected number of instances of class k in the batch of an anchor of class i; zero diagonal."""
+    m = len(sizes)
+    if setting.sampler == "full":
+        counts = np.tile(sizes, (m, 1))
+    elif setting.sampler == "balanced":
+        counts = np.tile(_fixed_numbers(setting, sizes)[1] / (m - 1.0), (m, 1))
+    else:
+        total = np.inf if np.isinf(sizes[0]) else sizes.sum()
+        draws = (float(setting.need("batch_size")) - 1.0) * (1.0 if np.isinf(total) else total / (total - 1.0))
+        counts = np.tile(draws * _shares(sizes), (m, 1))
+    np.fill_diagonal(counts, 0.0)
+    return counts
+
+
+# -- the collapsed minimiser -------------------------------------------------------------------------------------------
+
+
+def _collapsed_minimiser(
+    setting: Setting, sizes: np.ndarray, own: float, batch: Batch, counts: np.ndarray
+) -> ClassMeans:
+    m, tau = len(sizes), float(setting.need("temperature"))
+    dim = m if setting.dim is None else min(int(setting.dim), m)
+    same = own + (batch.weight * batch.same).sum(axis=0)
+    share = _shares(sizes) if setting.sampler != "balanced" else np.full(m, 1.0 / m)
+    equal = bool(np.all(sizes == sizes[0])) or setting.sampler == "balanced"
+    if equal and dim >= m - 1:
+        vectors = _simplex(m, dim)
+    else:
+        starts = 1 if dim >= m - 1 else max(1, min(12, 2000 // m))
+        vectors = _descend(m, dim, tau, share, same, counts, starts)
+    others = counts * np.exp((vectors @ vectors.T - 1.0) / tau)
+    return ClassMeans(vectors, same + others.sum(axis=1), others)
+
+
+def _simplex(m: int, dim: int) -> np.ndarray:
+    """Regular simplex of m unit vectors in dim >= m-1 dimensions."""
+    basis = np.linalg.qr(np.column_stack([np.ones(m), np.eye(m)[:, : m - 1]]))[0][:, 1:]
+    vectors = np.zeros((m, dim))
+    vectors[:, : m - 1] = basis / np.linalg.norm(basis, axis=1, keepdims=True)
+    return vectors
+
+
+def _descend(
+    m: int, dim: int, tau: float, share: np.ndarray, same: np.ndarray, counts: np.ndarray, starts: int
+) -> np.ndarray:
+    """Minimise sum_i share_i log(same_i + sum_k o_ik exp((v_i.v_k - 1)/tau)) over unit vectors, by L-BFGS."""
+    from scipy.optimize import minimize
+
+    def value_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        raw = flat.reshape(m, dim)
+        norm = np.linalg.norm(raw, axis=1, keepdims=True)
+        v = raw / norm
+        terms = v @ v.T
+        terms -= 1.0
+        terms /= tau
+        np.exp(terms, out=terms)
+        terms *= counts
+        z = same + terms.sum(axis=1)
+        terms *= (share / z)[:, None]
+        pull = (terms @ v + terms.T @ v) / tau
+        pull -= (pull * v).sum(axis=1, keepdims=True) * v
+        return float(share @ np.log(z)), (pull / norm).ravel()
+
+    best, lowest = np.empty(0), np.inf
+    for start in range(starts):
+        # Rows as long as the root of their class's share: then every class moves at the same pace.
+        guess = np.random.default_rng(start).standard_normal((m, dim)) * np.sqrt(share * m)[:, None]
+        found = minimize(
+            value_and_gradient,
+            guess.ravel() / np.sqrt(dim),
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": 5000 if m * dim <= _LARGE else 120, "maxfun": 10000, "ftol": 1e-16, "gtol": 1e-11},
+        )
+        if found.fun < lowest:
+            best, lowest = found.x.reshape(m, dim), found.fun
+    return best / np.linalg.norm(best, axis=1, keepdims=True)
+
+
+def _least_tangent_eigenvalues(means: ClassMeans, attraction: np.ndarray) -> np.ndarray:
+    """Z_i lambda_i / (own scale): least eigenvalue, on the tangent space at v_i, of the between-class curvature.
+
+    Zero where a direction orthogonal to all class means is left.
+    """
+    v, z = means.vectors, means.denominators
+    m, dim = v.shape
+    values = np.zeros(m)
+    if dim >= m or np.linalg.matrix_rank(v, tol=1e-7) < dim:
+        return values
+    pull = means.others @ v
+    step = max(1, int(4e7 / (dim * (m + dim))))
+    for start in range(0, m, step):
+        part = slice(start, min(start + step, m))
+        curvature = np.matmul(v.T[None] * attraction[part, None, :], v)
+        curvature -= pull[part, :, None] * pull[part, None, :] / z[part, None, None]
+        normal = v[part]
+        bent = np.einsum("ijk,ik->ij", curvature, normal)
+        stiff = np.einsum("ij,ij->i", bent, normal)
+        # P C P on the tangent space; the normal direction is lifted out of the way of the least eigenvalue.
+        curvature -= bent[:, :, None] * normal[:, None, :] + normal[:, :, None] * bent[:, None, :]
+        lift = stiff + np.trace(curvature, axis1=1, axis2=2)
+        curvature += (stiff + np.abs(lift) + 1.0)[:, None, None] * normal[:, :, None] * normal[:, None, :]
+        values[part] = np.linalg.eigvalsh(curvature)[:, 0]
+    return values

@@ -1,0 +1,201 @@
+"""Estimates, not theorems: what a finite dimension and imperfect views leave of the optimum.
+
+Class residuals are taken to point in uniformly random directions of D dimensions orthogonal to the class means, so a
+pair of residuals of squared length v contributes M = 0F1(; D/2; v^2 / (4 tau^2)), the mean of exp(v cos / tau). Views
+of one instance share the part `view_reliability` of their residual. N is taken infinite. The objective is convex in
+v, and its stationarity is linear in alpha: alpha(v) is in closed form, as in the exact theory.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ssem_advisor.domain import NotCovered, Setting, SettingError
+from ssem_advisor.theory.batches import batch_of
+from ssem_advisor.theory.collapse import alpha_for_variance, mapped, optimal_variance
+from ssem_advisor.theory.relation import own_view_weight
+from ssem_advisor.theory.solve import bisect
+
+
+def expected_variance(setting: Setting, view_reliability: float = 1.0, effective_dim: float | None = None) -> Any:
+    """Estimate of the within-class variance that training reaches, in [0, 1].
+
+    view_reliability: in (0, 1], share of the within-class spread that belongs to the instance rather than to the view.
+    effective_dim: directions D >= 1 that the within-class spread uses; None = dim - (classes - 1), all there are
+        (dim None = infinitely many). Where dim <= classes - 1 leaves none, D = dim - 1 is used: there the residuals
+        share their directions with the class means.
+    Equals the exact optimum where that is exact (dim large enough, reliable views). With fully
+    reliable views never above the optimum; unreliable views add variance of their own.
+    Raises NotCovered for l_spread. Source: FINITE-DIM and VIEWS (estimates, derived here).
+    """
+    setting.need("alpha")
+    optimum = optimal_variance(setting)
+    if view_reliability == 1.0 and effective_dim is None and is_exact(setting):
+        return optimum
+    dimension = _check(setting, view_reliability, effective_dim)
+
+    def variance(part: Setting) -> np.ndarray:
+        alpha = np.asarray(part.alpha, dtype=float)
+        weight = _Estimate(part, view_reliability, dimension(part))
+        shape = np.broadcast_shapes(weight.shape, alpha.shape)
+        low, high = weight(np.zeros(shape)), weight(np.ones(shape))
+        root = bisect(lambda v: weight(v) - alpha, np.zeros(shape), np.ones(shape))
+        return np.where(alpha <= low, 0.0, np.where(alpha >= high, 1.0, root))
+
+    estimate = mapped(setting, variance)
+    if view_reliability == 1.0:
+        estimate = np.minimum(estimate, optimum)
+    return float(estimate) if np.ndim(estimate) == 0 else estimate
+
+
+def alpha_for_expected_variance(
+    setting: Setting, variance: Any, view_reliability: float = 1.0, effective_dim: float | None = None
+) -> Any:
+    """Estimate of the weight alpha at which training reaches a within-class variance: `expected_variance` inverted.
+
+    At variance 0 and full reliability it is the collapse threshold; with reliability below 1 the threshold moves up.
+    Not bounded by 1: a larger value says that no weight reaches the variance. Source: FINITE-DIM and VIEWS.
+    """
+    exact = alpha_for_variance(setting, variance)
+    if view_reliability == 1.0 and effective_dim is None and is_exact(setting):
+        return exact
+    dimension = _check(setting, view_reliability, effective_dim)
+    estimate = mapped(
+        setting,
+        lambda part, wanted: _Estimate(part, view_reliability, dimension(part))(wanted),
+        np.asarray(variance, dtype=float),
+    )
+    weight = np.maximum(estimate, exact) if view_reliability == 1.0 else estimate
+    return float(weight) if np.ndim(weight) == 0 else weight
+
+
+def is_exact(setting: Setting) -> bool:
+    """Whether the regular geometry of the exact theory fits into the dimension: dim None or >= classes * N - 1."""
+    if setting.dim is None:
+        return True
+    if setting.instances_per_class is None:
+        return False
+    return bool(
+        np.all(np.asarray(setting.dim) >= np.asarray(setting.classes) * np.asarray(setting.instances_per_class) - 1)
+    )
+
+
+def _check(setting: Setting, view_reliability: float, effective_dim: float | None) -> Any:
+    if setting.loss == "l_spread":
+        raise NotCovered("expected_variance: the estimate is derived for supcon and ssem, not for l_spread")
+    if not 0 < view_reliability <= 1:
+        raise SettingError(f"view_reliability={view_reliability!r}: must be in (0, 1]")
+    if effective_dim is not None and not 1 <= effective_dim < math.inf:
+        raise SettingError(f"effective_dim={effective_dim!r}: must be a finite number >= 1")
+
+    def dimension(part: Setting) -> np.ndarray | None:
+        if effective_dim is not None:
+            return np.asarray(float(effective_dim))
+        if part.dim is None:
+            return None
+        dim, m = np.asarray(part.dim, dtype=float), np.asarray(part.classes, dtype=float)
+        return np.where(dim > m - 1, dim - (m - 1), np.maximum(dim - 1, 1.0))
+
+    return dimension
+
+
+class _Estimate:
+    """alpha as a function of the per-view within-class variance v."""
+
+    def __init__(self, setting: Setting, reliability: float, dimension: np.ndarray | None) -> None:
+        self.batch, self.reliability, self.dimension = batch_of(setting), reliability, dimension
+        self.tau = np.asarray(setting.temperature, dtype=float)
+        self.m = np.asarray(setting.classes, dtype=float)
+        own, views = own_view_weight(setting), np.asarray(setting.views, dtype=float)
+        # ssem counts the anchor's own view, which no augmentation can move: 1/p of its own views stand still.
+        self.still = 1.0 / views if setting.loss == "ssem" else np.zeros_like(views)
+        self.moving = own - self.still
+        self.pull = 1.0 - self.still
+        self.shape = np.broadcast_shapes(self.batch.alone.shape, self.tau.shape, self.m.shape)
+
+    def __call__(self, v: np.ndarray) -> np.ndarray:
+        tau, batch, loose = self.tau, self.batch, 1.0 - self.reliability
+        if self.dimension is None:
+            log_m, slope_m = np.zeros_like(v), np.zeros_like(v)
+        else:
+            log_m, slope_m = log_mean_exp(v / tau, self.dimension)
+        between_slope = 1.0 / (self.m - 1.0)
+
+        def slope(same: np.ndarray, other: np.ndarray) -> np.ndarray:
+            """tau d/dv of the log-denominator."""
+            with np.errstate(divide="ignore"):
+                logs = np.stack(
+                    np.broadcast_arrays(
+                        np.log(self.still),
+                        np.log(self.moving) - loose * v / tau,
+                        np.log(same) + log_m - v / tau,
+                        np.log(other) + log_m - (1.0 + (1.0 - v) * between_slope) / tau,
+                    )
+                )
+            parts = np.exp(logs - logs.max(axis=0))
+            slopes = -loose * parts[1] + (slope_m - 1.0) * parts[2] + (between_slope + slope_m) * parts[3]
+            return slopes / parts.sum(axis=0)
+
+        paired = batch.paired
+        together = paired + (batch.weight * slope(batch.same, batch.other)).sum(axis=0)
+        gain = paired - self.pull * loose - batch.alone * slope(np.zeros_like(batch.alone), batch.alone_other)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(gain > 0, together / gain, np.inf)
+
+
+# -- the mean of exp(z cos) on a sphere --------------------------------------------------------------------------------
+
+
+def log_mean_exp(z: np.ndarray, dimension: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """log E[exp(z cos)] for two independent uniform directions in `dimension` dimensions, and its derivative in z.
+
+    z >= 0; dimension > 0, need not be whole. The mean is 0F1(; dimension/2; z^2/4). scipy has it as well, but takes
+    longer to import than a whole answer takes.
+    """
+    z, b = np.broadcast_arrays(np.asarray(z, dtype=float), np.asarray(dimension, dtype=float) / 2.0)
+    value = _log_0f1(z, b)
+    return value, z / (2.0 * b) * np.exp(_log_0f1(z, b + 1.0) - value)
+
+
+_SERIES_UP_TO = 40.0
+
+
+def _log_0f1(z: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """log 0F1(; b; z^2/4): power series for small z, Debye's uniform expansion of the Bessel function beyond."""
+    j = np.arange(120.0).reshape((-1,) + (1,) * z.ndim)
+    near = np.minimum(z, _SERIES_UP_TO)
+    value = np.log1p(np.cumprod((near * near / 4.0) / ((j + 1.0) * (b + j)), axis=0).sum(axis=0))
+    if np.any(z > _SERIES_UP_TO):
+        far = np.maximum(z, _SERIES_UP_TO)
+        # The contiguous relation keeps the order of the Bessel function positive.
+        debye = np.logaddexp(
+            _log_0f1_debye(far, b + 1.0), 2.0 * np.log(far / 2.0) - np.log(b * (b + 1.0)) + _log_0f1_debye(far, b + 2.0)
+        )
+        value = np.where(z > _SERIES_UP_TO, debye, value)
+    return value
+
+
+def _log_0f1_debye(z: np.ndarray, b: np.ndarray) -> np.ndarray:
+    order = b - 1.0
+    radius = np.sqrt(order * order + z * z)
+    t = order / radius
+    correction = sum(np.polynomial.polynomial.polyval(t * t, c) / radius**k for k, c in enumerate(_debye(8)))
+    log_bessel = radius - order * np.arcsinh(order / z) - 0.5 * np.log(2.0 * np.pi * radius) + np.log(correction)
+    return _log_gamma(b) - order * np.log(z / 2.0) + log_bessel
+
+
+_log_gamma = np.vectorize(math.lgamma, otypes=[float])
+
+
+def _debye(terms: int) -> list[np.ndarray]:
+    """Coefficients in t^2 of u_k(t) / t^k, k = 0..terms (DLMF 10.41.9)."""
+    from numpy.polynomial import Polynomial
+
+    t, u, found = Polynomial([0.0, 1.0]), Polynomial([1.0]), []
+    for k in range(terms + 1):
+        found.append(u.coef[k::2])
+        u = 0.5 * t**2 * (1.0 - t**2) * u.deriv() + 0.125 * ((1.0 - 5.0 * t**2) * u).integ()
+    return found

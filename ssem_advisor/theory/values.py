@@ -1,0 +1,90 @@
+"""Values of the loss at the three states a training run can be in, so that a number on the screen can be placed."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ssem_advisor.domain import Setting, SettingError
+from ssem_advisor.theory.batches import batch_of
+from ssem_advisor.theory.collapse import mapped, optimal_variance
+from ssem_advisor.theory.relation import geometry_of, own_view_weight
+
+
+class ReferenceLosses(NamedTuple):
+    """Loss values in nats, batch mean over all anchors, expectation over batches.
+
+    total_collapse: all embeddings are equal, the plateau of a run that never starts.
+    class_collapse: every class on one point, the class means at a regular simplex.
+    optimum: the minimum; equal to class_collapse where collapse is optimal. A lower bound where the dimension is too
+        small for the regular geometry.
+    """
+
+    total_collapse: Any
+    class_collapse: Any
+    optimum: Any
+
+
+def reference_losses(setting: Setting, base_temperature: float | None = None) -> ReferenceLosses:
+    """The loss at total collapse, at class collapse and at the optimum.
+
+    setting.alpha None means plain SupCon (loss "supcon"): all same-class positives merged, which is the mixture at
+    alpha_eq = (p-1)/((k+1)p-1) for an anchor with k same-class instances, and collapses at every temperature.
+    base_temperature: of the SupContrast code, which multiplies the loss by temperature / base_temperature.
+    Equal classes. Raises SettingError for missing fields. Source: VALUES (derived here).
+    """
+    scale: Any = 1.0
+    if base_temperature is not None:
+        if not base_temperature > 0:
+            raise SettingError(f"base_temperature={base_temperature!r}: must be a number > 0")
+        scale = np.asarray(setting.need("temperature"), dtype=float) / base_temperature
+    if setting.alpha is None and setting.loss != "supcon":
+        raise SettingError(f"alpha: missing; loss={setting.loss!r} has no plain form without a weight")
+    variance = 0.0 if setting.alpha is None else optimal_variance(setting)
+    values = [
+        _value(setting, 0.0, at_once=True),
+        _value(setting, 0.0),
+        _value(setting, variance),
+    ]
+    return ReferenceLosses(*(float(v) if np.ndim(v * scale) == 0 else v for v in (value * scale for value in values)))
+
+
+def equivalent_alpha(same: Any, views: Any) -> Any:
+    """alpha_eq = (p-1)/(np-1), n = same + 1: plain SupCon of an anchor is the mixture at this weight.
+
+    same: number of same-class instances of the anchor besides itself; views: p. 1 for a lonely anchor with two views
+    or more, 0 for one view. Source: ALPHA-EQ (derived here).
+    """
+    same, views = np.asarray(same, dtype=float), np.asarray(views, dtype=float)
+    weight = np.where(views > 1, (views - 1.0) / np.maximum((same + 1.0) * views - 1.0, 1.0), 0.0)
+    return float(weight) if weight.ndim == 0 else weight
+
+
+def _value(setting: Setting, variance: Any, at_once: bool = False) -> Any:
+    def value(part: Setting, v: np.ndarray) -> np.ndarray:
+        geometry, batch = geometry_of(part), batch_of(part)
+        tau, m = geometry.temperature, np.asarray(part.classes, dtype=float)
+        away = np.zeros_like(v) if at_once else geometry.y(v)
+        across = np.zeros_like(v * tau) if at_once else (m / (m - 1.0)) / tau - geometry.rho * away
+        views = np.asarray(part.views, dtype=float)
+        terms = [(batch.weight, batch.same, batch.other), (batch.alone, np.zeros_like(batch.alone), batch.alone_other)]
+        total = 0.0
+        for weight, same, other in terms:
+            alpha = equivalent_alpha(same, views) if part.alpha is None else np.asarray(part.alpha, dtype=float)
+            if part.loss == "l_spread":
+                loss = _spread_value(alpha, same, other, away, across)
+            else:
+                log_sum = np.log(views * (own_view_weight(part) + same * np.exp(-away) + other * np.exp(-across)))
+                # Without a same-class instance the supervised term counts zero.
+                loss = np.where(same > 0, (1.0 - alpha) * away + log_sum, alpha * log_sum)
+            share = np.where(weight > 0, weight * loss, 0.0)
+            total = total + (share.sum(axis=0) if share.ndim > 1 else share)
+        return np.asarray(total)
+
+    return mapped(setting, value, np.asarray(variance, dtype=float))
+
+
+def _spread_value(alpha: Any, same: Any, other: Any, away: Any, across: Any) -> Any:
+    supervised = (np.log1p(other * np.exp(-across)) + same * np.log1p(other * np.exp(away - across))) / (same + 1.0)
+    return (1.0 - alpha) * supervised + alpha * np.log1p(same * np.exp(-away))

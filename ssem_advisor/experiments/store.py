@@ -1,0 +1,203 @@
+"""The folder of a run: what was asked, on what machine, what came out, and where to go on after an interruption.
+
+    config.json         the protocols; a folder holds one run and resumes only that
+    environment.json    versions and machine
+    runs.jsonl          one line per trained model or minimised point
+    results/            the same by task, written whole when a task is done; the truth on resume
+    checkpoints/        the state of unfinished tasks
+    report.json, .txt, .html
+
+Every file is written to a temporary name and renamed. A full disk costs the files, never the results: they stay in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ssem_advisor import __version__
+from ssem_advisor.domain import AdvisorError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A binary file that takes the place of `path` when the block ends well, and leaves no trace when it does not."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+class Store:
+    """Reads and writes the folder of a run; shared by the process that plans and those that train."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.warn: Callable[[str], None] = lambda message: None
+
+    def open(self, config: dict[str, Any]) -> None:
+        """Make the folder, or take up the run that it holds. Raises AdvisorError if it holds another one."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for name in ("results", "checkpoints", "progress"):
+                (self.folder / name).mkdir(exist_ok=True)
+        except OSError as error:
+            raise AdvisorError(f"--out {self.folder}: cannot be used as a folder ({error.strerror})") from error
+        path = self.folder / "config.json"
+        if path.exists():
+            if _load(path) != json.loads(json.dumps(config)):
+                raise AdvisorError(f"--out {self.folder}: holds the run of another protocol; give another folder")
+        else:
+            self._attempt(path, lambda: write_text(path, json.dumps(config, indent=2) + "\n"))
+            place = self.folder / "environment.json"
+            self._attempt(place, lambda: write_text(place, json.dumps(environment(), indent=2) + "\n"))
+        with contextlib.suppress(OSError):
+            (self.folder / "stop").unlink()
+
+    # -- results -------------------------------------------------------------------------------------------------------
+
+    def results(self, key: str) -> list[dict[str, Any]] | None:
+        """The records of a finished task, or None."""
+        path = self.folder / "results" / f"{key}.json"
+        return _load(path) if path.exists() else None
+
+    def finish(self, key: str, records: list[dict[str, Any]]) -> None:
+        path = self.folder / "results" / f"{key}.json"
+        self._attempt(path, lambda: write_text(path, json.dumps(records)))
+        for leftover in ("checkpoints", "progress"):
+            with contextlib.suppress(OSError):
+                (self.folder / leftover / key).unlink()
+
+    def write_runs(self, records: list[dict[str, Any]]) -> None:
+        path = self.folder / "runs.jsonl"
+        self._attempt(path, lambda: write_text(path, "".join(json.dumps(r) + "\n" for r in records)))
+
+    def write_reports(self, reports: dict[str, str]) -> None:
+        """reports: file name -> text."""
+        for name, text in reports.items():
+            path = self.folder / name
+            self._attempt(path, lambda path=path, text=text: write_text(path, text))  # type: ignore[misc]
+
+    # -- checkpoints ---------------------------------------------------------------------------------------------------
+
+    def save(self, key: str, state: dict[str, Any]) -> None:
+        import torch
+
+        def write() -> None:
+            with replacing(self.folder / "checkpoints" / key) as file:
+                torch.save(state, file)
+
+        self._attempt(self.folder / "checkpoints" / key, write)
+
+    def restore(self, key: str) -> dict[str, Any] | None:
+        """The last checkpoint of a task; None where there is none, or only an unreadable one."""
+        import torch
+
+        path = self.folder / "checkpoints" / key
+        if not path.exists():
+            return None
+        try:
+            return torch.load(path, weights_only=True, map_location="cpu")  # type: ignore[no-any-return]
+        except Exception:
+            self.warn(f"{path}: unreadable checkpoint, this task starts again")
+            return None
+
+    # -- progress and stopping -----------------------------------------------------------------------------------------
+
+    def report_progress(self, key: str, share: float) -> None:
+        with contextlib.suppress(OSError):
+            (self.folder / "progress" / key).write_text(f"{share:.6f}")
+
+    def progress(self, key: str) -> float:
+        try:
+            return float((self.folder / "progress" / key).read_text())
+        except (OSError, ValueError):
+            return 0.0
+
+    def ask_to_stop(self) -> None:
+        with contextlib.suppress(OSError):
+            (self.folder / "stop").touch()
+
+    @property
+    def stopping(self) -> bool:
+        return (self.folder / "stop").exists()
+
+    def _attempt(self, path: Path, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except OSError as error:
+            self.warn(f"{path}: not written ({error.strerror}); the results are kept in memory and in the report")
+
+
+class Pulse:
+    """What a training loop calls at every step: now and then it shows progress, saves, and looks whether to stop."""
+
+    def __init__(self, store: Store, key: str, seconds: float = 20.0) -> None:
+        self.store, self.key, self.seconds = store, key, seconds
+        self.looked = self.saved = time.monotonic()
+
+    def __call__(self, share: float, state: Callable[[], dict[str, Any]] | None = None) -> bool:
+        """True when the loop has to stop; its state is saved by then."""
+        now = time.monotonic()
+        if now - self.looked < 0.5:
+            return False
+        self.looked = now
+        self.store.report_progress(self.key, share)
+        stop = self.store.stopping
+        if state is not None and (stop or now - self.saved > self.seconds):
+            self.store.save(self.key, state())
+            self.saved = time.monotonic()
+        return stop
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, for the record."""
+    packages = {}
+    for name in ("torch", "numpy", "scipy", "scikit-learn"):
+        with contextlib.suppress(PackageNotFoundError):
+            packages[name] = version(name)
+    return {
+        "ssem-advisor": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "packages": packages,
+    }
+
+
+def _processor() -> str:
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            for line in Path("/proc/cpuinfo").read_text().splitlines():
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _load(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise AdvisorError(f"{path}: not readable ({error}); remove it or give another --out") from error

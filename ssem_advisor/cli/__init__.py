@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from ssem_advisor import __version__
-from ssem_advisor.cli import check, rule
+from ssem_advisor.cli import check, measure, rule
 from ssem_advisor.domain import AdvisorError
 
 
@@ -72,6 +72,7 @@ def _root(
 
 app.command(cls=check.Command)(check.check)
 app.command()(rule.rule)
+app.command()(measure.measure)
 
 
 def main() -> None:

@@ -62,10 +62,10 @@ def place_loss(
         if temperature is None:
             raise MeasurementError("temperature: missing; with a base temperature the loss is scaled by their ratio")
         scale = temperature / base_temperature
-    if loss == "l_spread":
-        raise MeasurementError("loss='l_spread': reference values are known for supcon and ssem alone")
+    if loss == "l_spread" and setting is None:
+        raise MeasurementError("loss='l_spread': its plateau depends on the classes; give --classes as well")
 
-    plateau = None if batch_size is None else scale * _plateau(batch_size, views, loss)
+    plateau = None if batch_size is None or loss == "l_spread" else scale * _plateau(batch_size, views, loss)
     collapse = optimum = None
     if setting is not None and batch_size is not None and temperature is not None:
         references = theory.reference_losses(setting, base_temperature=base_temperature)
@@ -91,7 +91,7 @@ _TOTAL = (
 def _judge(value: float, plateau: float | None, collapse: float | None, optimum: float | None) -> tuple[str, str, str]:
     if plateau is None:
         return "unknown", "without a batch size the plateau of this loss is not known", "give --batch-size"
-    near = _NEAR * (plateau - optimum) if optimum is not None else 2e-3 * plateau
+    near = 2e-3 * plateau if optimum is None else _NEAR * (plateau - optimum)
     if abs(value - plateau) <= near:
         return _TOTAL
     if value > plateau:
@@ -106,8 +106,11 @@ def _judge(value: float, plateau: float | None, collapse: float | None, optimum:
             "embeddings differ; whether classes have collapsed needs the classes and the temperature",
             "give --classes and --temperature (and --alpha), or measure embeddings",
         )
+    collapses = optimum >= collapse * (1 - 1e-9)
+    if not collapses:
+        near = min(near, (collapse - optimum) / 4)
     if abs(value - optimum) <= near:
-        if optimum >= collapse - near:
+        if collapses:
             return (
                 "class collapse",
                 "the optimum of this setting, and at it the instances of a class coincide",
@@ -117,7 +120,7 @@ def _judge(value: float, plateau: float | None, collapse: float | None, optimum:
     if value < optimum:
         return (
             "below the optimum",
-            "lower than this loss can get on a balanced batch",
+            "lower than this loss can get on average over batches",
             "check batch size, views, temperature, base temperature and loss",
         )
     if abs(value - collapse) <= near:

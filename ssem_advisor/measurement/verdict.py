@@ -23,14 +23,11 @@ class Verdict:
     remedy: str
 
 
-def diagnose(
-    spread: float, structure: float, common: float, theory: Comparison | None = None, collapsed: float = COLLAPSED
-) -> Verdict:
+def diagnose(spread: float, structure: float, common: float, theory: Comparison | None = None) -> Verdict:
     """Verdict on embeddings, most severe first.
 
     spread: 1 - x, variance inside classes; structure: (x - s)(m - 1)/m, variance between them, both free of the bias
-    that few rows a class bring; common: squared length of the overall mean; collapsed: share of the variance inside
-    classes below which they count as collapsed.
+    that few rows a class bring; common: squared length of the overall mean.
     """
     variance = spread + structure
     if 1 - common < COLLAPSED:
@@ -40,12 +37,8 @@ def diagnose(
             "alpha does not cure this: warm up or lower the learning rate, check that the loss gets the normalised "
             "projection and that labels match rows, then start again from before the collapse",
         )
-    if spread < collapsed * variance:
-        return Verdict(
-            "class collapse",
-            "the instances of a class coincide; classes are apart, what tells instances from each other is lost",
-            _against_class_collapse(theory),
-        )
+    if spread < COLLAPSED * variance:
+        return class_collapse(theory)
     if common > ANISOTROPIC:
         return Verdict(
             "anisotropic",
@@ -61,6 +54,15 @@ def diagnose(
             + ("" if theory is None else f" (now {theory.alpha:.3g}; {theory.recommendation})"),
         )
     return Verdict("healthy", "classes are apart and instances within a class still differ", "nothing to do")
+
+
+def class_collapse(theory: Comparison | None = None, *, under_way: bool = False) -> Verdict:
+    done = "are drawing together, as this loss asks" if under_way else "coincide"
+    return Verdict(
+        "class collapse",
+        f"the instances of a class {done}; classes are apart, what tells instances from each other is lost",
+        _against_class_collapse(theory),
+    )
 
 
 def _against_class_collapse(theory: Comparison | None) -> str:

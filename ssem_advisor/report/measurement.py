@@ -112,14 +112,12 @@ def loss_text(p: LossPlacement) -> str:
         ("total collapse", p.total_collapse, "all embeddings equal"),
         ("class collapse", p.class_collapse, "each class one point"),
         ("optimum", p.optimum, "as low as this loss gets"),
-        ("this value", p.value, "" if p.position is None else f"{p.position:.0%} of the way to the optimum"),
+        ("this value", p.value, f"{p.position:.0%} of the way to the optimum" if _inside(p.position) else ""),
     ]
     known = [(name, value, text) for name, value, text in points if value is not None]
     lines += [_row(name, value, text) for name, value, text in sorted(known, key=lambda point: -point[1])]
     if p.scale != 1:
         lines += _wrapped(f"values carry the factor temperature / base temperature = {p.scale:.4g}", "note: ")
-    if p.class_collapse is not None:
-        lines += _wrapped("the reference values are those of a class-balanced batch", "note: ")
     return "\n".join(lines) + "\n"
 
 
@@ -154,6 +152,10 @@ def _classes(m: Measurement) -> list[str]:
 
 def _row(name: str, value: float, text: str = "") -> str:
     return f"{name:<24} {_number(value):>9}  {text}".rstrip()
+
+
+def _inside(position: float | None) -> bool:
+    return position is not None and 0 <= position <= 1
 
 
 def _wrapped(text: str, head: str = "") -> list[str]:

@@ -16,12 +16,12 @@ from ssem_advisor import theory
 from ssem_advisor.domain import AdvisorError, Setting
 from ssem_advisor.losses import supervised_contrastive_loss
 from ssem_advisor.measurement.prediction import Comparison, compare
-from ssem_advisor.measurement.verdict import COLLAPSED, Verdict, diagnose
+from ssem_advisor.measurement.verdict import Verdict, class_collapse, diagnose
 
 Scalars = dict[str, float]
 
-# Where theory says that collapse is the optimum, a within-class share this low and falling is collapse under way.
-_UNDER_WAY = 0.1
+# Where theory says that collapse is the optimum, a within-class share this low and still falling is on its way there.
+_UNDER_WAY = 0.25
 # Networks start with all embeddings nearly equal; total collapse is called only when they stay so.
 _TOTAL_PATIENCE = 10
 
@@ -73,7 +73,7 @@ class CollapseMonitor:
         self.verdict: Verdict | None = None  # of the last report
         self.warning: str | None = None  # what was warned about, if anything
         self._sums: Tensor | None = None
-        self._bad, self._last_total = 0, 0.0
+        self._bad, self._last = 0, (0.0, 0.0)  # bad reports in a row; spread and total of the last one
         self._comparison: Comparison | None = None
         self._references: dict[int, tuple[float, float, float] | None] = {}
 
@@ -113,13 +113,13 @@ class CollapseMonitor:
             "steps": self.steps,
             "warning": self.warning,
             "bad": self._bad,
-            "last_total": self._last_total,
+            "last": list(self._last),
             "sums": None if self._sums is None else self._sums.tolist(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.steps, self.warning = state["steps"], state["warning"]
-        self._bad, self._last_total = state["bad"], state["last_total"]
+        self._bad, self._last = state["bad"], tuple(state["last"])
         self._sums = None if state["sums"] is None else torch.tensor(state["sums"])
 
     # -- pieces -----------------------------------------------------------------------------------------------------
@@ -154,11 +154,13 @@ class CollapseMonitor:
         if math.isnan(total):  # no pair of one class, or of two, since the last report; or NaN embeddings
             self.verdict = None
             return
+        self.verdict = diagnose(spread, structure, 1 - total, predicted)
+        stuck = self.verdict.name == "total collapse" and total < 1.05 * self._last[1]
         asked_for = predicted is not None and predicted.alpha <= predicted.threshold
-        self.verdict = diagnose(spread, structure, 1 - total, predicted, _UNDER_WAY if asked_for else COLLAPSED)
-        stuck = self.verdict.name == "total collapse" and total < 1.05 * self._last_total
+        if asked_for and self.verdict.name != "total collapse" and spread < min(_UNDER_WAY * total, self._last[0]):
+            self.verdict = class_collapse(predicted, under_way=True)
         self._bad = self._bad + 1 if stuck or self.verdict.name == "class collapse" else 0
-        self._last_total = total
+        self._last = (spread, total)
         if self.warning is None and self._bad >= (_TOTAL_PATIENCE if stuck else self.patience):
             self.warning = (
                 f"{self.verdict.name} after {self.steps} updates: within-class variance {spread:.3g} of {total:.3g} in "

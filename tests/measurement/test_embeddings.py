@@ -248,7 +248,7 @@ def _setting(**changes):
 def test_compared_with_the_setting(clustered):
     z, y = clustered(instances=500, views=2, dim=32, classes=5)
     t = measure(z, y, setting=_setting()).theory
-    assert t.optimum == pytest.approx(0.237, abs=0.001)  # the digits setting: optimum, then the finite dimension
+    assert t.optimum == pytest.approx(0.238, abs=0.001)  # the digits setting: optimum, then the finite dimension
     assert t.finite_dimension == pytest.approx(0.159, abs=0.001)
     assert t.network is not None
     assert t.share_of_optimum == pytest.approx(measure(z, y).within_class_variance / t.optimum)

@@ -1,0 +1,78 @@
+"""`ssem-advisor measure`: have these embeddings collapsed, and where does this loss value lie?"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ssem_advisor.cli._setting import setting_of, takes_setting
+from ssem_advisor.domain import Setting, SettingError
+
+_PLATEAU = ("batch_size", "views", "loss", "temperature")  # what total collapse depends on
+
+
+class Format(StrEnum):
+    text = "text"
+    json = "json"
+
+
+@takes_setting
+def measure(
+    given: dict[str, Any],
+    file: Path = typer.Argument(
+        None, help="Embeddings: .npy .npz .pt .pth .safetensors .parquet .csv", show_default=False
+    ),
+    labels: Path = typer.Option(None, "--labels", help="File with one label per instance, where FILE holds none."),
+    loss_value: float = typer.Option(None, "--loss-value", help="A training loss to place among its reference values."),
+    base_temperature: float = typer.Option(
+        None, "--base-temperature", help="SupContrast's: the loss carries the factor temperature / base temperature."
+    ),
+    seed: int = typer.Option(0, "--seed", help="Of the random pairs and the bootstrap."),
+    form: Format = typer.Option(Format.text, "--format", help="Output format."),
+) -> None:
+    """Measure embeddings, or place a loss value: collapsed, healthy, or how far from either.
+
+    Setting options add a comparison with theory; classes and dim are read from the embeddings.
+    """
+    if file is None and loss_value is None:
+        raise typer.BadParameter("give a FILE of embeddings, or --loss-value")
+    if file is None and labels is not None:
+        raise typer.BadParameter("--labels goes with a FILE of embeddings")
+    text, data = "", {}
+    if file is not None:
+        import numpy as np
+
+        from ssem_advisor import measurement
+        from ssem_advisor.report.measurement import measurement_json, measurement_text
+
+        found = measurement.load(file, labels)
+        setting = None
+        if given:
+            setting = setting_of({"classes": len(np.unique(found.labels)), **given})
+            given = {**given, "classes": setting.classes}
+        measured = measurement.measure(
+            found.embeddings, found.labels, instance_ids=found.instance_ids, setting=setting, seed=seed
+        )
+        text, data = measurement_text(measured), measurement_json(measured)
+    if loss_value is not None:
+        from ssem_advisor.measurement.loss_value import place_loss
+        from ssem_advisor.report.measurement import loss_json, loss_text
+
+        if "classes" in given or "class_counts" in given:
+            placed = place_loss(loss_value, setting=setting_of(given), base_temperature=base_temperature)
+        else:
+            known = {name: given[name] for name in _PLATEAU if name in given}
+            Setting(classes=2, **known)  # its fields are validated there
+            placed = place_loss(loss_value, base_temperature=base_temperature, **known)
+        text = loss_text(placed) + ("\n" + text if text else "")
+        data = {**data, **loss_json(placed)}
+    elif base_temperature is not None:
+        raise SettingError("base_temperature: scales a loss value and moves no optimum; give --loss-value with it")
+    if form is Format.json:
+        import json
+
+        text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    typer.echo(text, nl=False)

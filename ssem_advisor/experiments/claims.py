@@ -6,6 +6,7 @@ undecided in between, and not confirmed unless its negative control fails by the
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ THRESHOLD_TOLERANCE = 0.1
 """Distance between the threshold read off the training curves and the predicted one that still counts as near."""
 EXACT_TOLERANCE = 1e-4
 """The same for free embeddings, where theory is exact."""
+CONVERGED = 1e-5
+"""Free embeddings whose gradient is larger have not converged and count as missing."""
 WRONG = 5.0
 """The controls use the theory at a temperature this many times too high."""
 
@@ -159,8 +162,8 @@ def _curves(records: list[Record], exact: bool) -> list[Curve]:
     expected: Any = theory.optimal_variance if exact or setting.loss == "l_spread" else theory.expected_variance
     name = f"temperature {setting.temperature:g}"
     if exact:
-        name = f"{setting.loss}, {setting.sampler} batch, {name}"
-    values = table(lambda r: r["variance"] * r["reliability"])
+        name = f"{records[0]['problem']} batch, {name}"
+    values = table(lambda r: r["variance"] * r["reliability"] if r.get("residual", 0.0) < CONVERGED else math.nan)
     return [
         Curve(
             name, alphas, values, table(lambda r: r["variance"]),
@@ -240,10 +243,13 @@ def _probe(curves: Sequence[Curve], exact: bool, stretch: float) -> Claim:
         gains.append(f"{best[0]:.3f} -> {best[1]:.3f}")
         name = f"temperature {records[0]['temperature']:g}"
         checks.append(_check(curve, "gain over alpha 0", gain.side(0.0), gain) | {"curve": name})
-        control.append(_check(curve, "gain on shuffled labels", sham.side(0.0), sham) | {"curve": name})
+        sham_verdict = sham.side(gain.mean / 2)
+        control.append(
+            _check(curve, "more than half the gain on shuffled labels", sham_verdict, sham) | {"curve": name}
+        )
     return _conclude(
         3, checks, f"probe of the fine labels, alpha 0 -> recommended: {', '.join(gains)}",
-        "fine labels shuffled within their class: the gain must vanish", control,
+        "the same gain, at least half of it, on fine labels shuffled within their class", control,
     )  # fmt: skip
 
 
@@ -255,11 +261,13 @@ def _follows(curves: Sequence[Curve], exact: bool, stretch: float) -> Claim:
         if expected is None:
             return []
         measured = curve.values if exact else curve.total
-        errors = [float(aggregate(np.abs(row - expected))) for row in measured if not np.isnan(row).any()]
+        errors = [float(aggregate(np.abs(row - expected))) for row in measured if not np.isnan(row).all()]
         if not errors:
             return []
         interval = Interval.of(errors, stretch)
         verdict = {CONFIRMED: REFUTED, REFUTED: CONFIRMED}.get(interval.side(tolerance), UNDECIDED)
+        if verdict == CONFIRMED and np.isnan(measured).any():
+            verdict = UNDECIDED
         return [_check(curve, "error of the variance", verdict, interval)]
 
     checks = [c for curve in curves for c in check(curve, curve.expected)]
@@ -315,20 +323,19 @@ def read_threshold(alphas: np.ndarray, values: np.ndarray) -> float | None:
     return float(knees[int(np.argmin(loss))])
 
 
-def _conclude(number: int, checks: list[dict[str, Any]], summary: str, control: str, controls: list[dict[str, Any]]) -> Claim:
+def _conclude(
+    number: int, checks: list[dict[str, Any]], summary: str, control: str, controls: list[dict[str, Any]]
+) -> Claim:
     if not checks:
         return Claim(number, TITLES[number], NOT_TESTED, "this suite has nothing to test it on")
     verdict = overall(c["verdict"] for c in checks)
-    # The control must fail: some of its checks must not be confirmed, and for certain where the claim is.
-    failed = any(c["verdict"] == REFUTED for c in controls) if number != 3 else all(
-        c["verdict"] != CONFIRMED for c in controls
-    )
-    if not controls:
-        failed = False
+    failed = any(c["verdict"] == REFUTED for c in controls)
     if verdict == CONFIRMED and not failed:
         verdict = UNDECIDED
         summary += "; the negative control did not fail, so the test cannot tell"
-    return Claim(number, TITLES[number], verdict, summary, control, failed, checks + [c | {"control": True} for c in controls])
+    return Claim(
+        number, TITLES[number], verdict, summary, control, failed, checks + [c | {"control": True} for c in controls]
+    )
 
 
 def _check(curve: Curve, what: str, verdict: str, interval: Interval) -> dict[str, Any]:
@@ -344,3 +351,65 @@ def _grouped(records: Sequence[Record], *names: str) -> list[list[Record]]:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+# -- for the report ----------------------------------------------------------------------------------------------------
+
+
+def points(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """One row per problem, temperature and weight: means over seeds with intervals, beside the predictions.
+
+    optimum: the theorem's variance. expected: what `recommend` expects of a network. estimate: the same with the view
+    reliability and effective dimension that were measured. None where no theory speaks.
+    """
+    rows = []
+    for group in _grouped(sorted(records, key=lambda r: r["alpha"]), "problem", "temperature", "alpha"):
+        first = group[0]
+        setting = Setting(**first["setting"]).with_(alpha=first["alpha"])
+        row = {k: first[k] for k in ("problem", "temperature", "alpha", "recommended")}
+        row["variance"] = Interval.of([r["variance"] for r in group]).as_dict()
+        row["own_variance"] = Interval.of([r["variance"] * r["reliability"] for r in group]).as_dict()
+        for name in ("reliability", "effective_dim", "mean", "probe_fine", "probe_coarse", "probe_shuffled"):
+            if first.get(name) is not None:
+                row[name] = Interval.of([r[name] for r in group]).as_dict()
+        row["optimum"] = row["expected"] = row["estimate"] = None
+        if setting.unequal:
+            row["per_class"] = np.mean([r["per_class"] for r in group], axis=0).tolist()
+        else:
+            row["optimum"] = float(theory.optimal_variance(setting))
+            with contextlib.suppress(NotCovered):
+                row["expected"] = float(theory.expected_variance(setting))
+                if "effective_dim" in row:
+                    reliability = min(max(row["reliability"]["mean"], 0.01), 1.0)
+                    dimension = max(row["effective_dim"]["mean"], 1.0)
+                    row["estimate"] = float(theory.expected_variance(setting, reliability, dimension))
+        rows.append(row)
+    return sorted(rows, key=lambda r: (r["problem"], r["temperature"], r["alpha"]))
+
+
+def predicted_curves(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """The threshold and the predicted variances of every problem and temperature, finely, for the pictures."""
+    curves = []
+    grid = np.linspace(0, 1, 101)
+    for group in _grouped(records, "problem", "temperature"):
+        setting = Setting(**group[0]["setting"])
+        curve: dict[str, Any] = {k: group[0][k] for k in ("problem", "temperature")}
+        read_off = [
+            read_threshold(c.alphas, row) for c in _curves(group, False) for row in c.values if not np.isnan(row).any()
+        ]
+        if setting.unequal:
+            curve["class_thresholds"] = theory.class_thresholds(setting).tolist()
+            curve["class_counts"] = list(setting.class_counts or ())
+        else:
+            at = setting.with_(alpha=grid)
+            curve |= {
+                "threshold": _finite(float(theory.collapse_threshold(setting))),
+                "read_off": [t for t in read_off if t is not None],
+                "alphas": grid.tolist(),
+                "optimum": np.asarray(theory.optimal_variance(at)).tolist(),
+                "expected": None,
+            }
+            with contextlib.suppress(NotCovered):
+                curve["expected"] = np.asarray(theory.expected_variance(at)).tolist()
+        curves.append(curve)
+    return curves

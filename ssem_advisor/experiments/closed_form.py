@@ -75,5 +75,7 @@ def value_and_gradient(
     push = torch.bmm(kernel, flat).mul_(share).baddbmm_(kernel, flat * share).reshape(z.shape)
     anchors = instances * views
     attraction = (pull * z).sum(-1)
-    value = (weight.squeeze(-1) * (total.log().reshape(attraction.shape) + inverse) - inverse * attraction).sum((-2, -1))
+    value = (weight.squeeze(-1) * (total.log().reshape(attraction.shape) + inverse) - inverse * attraction).sum(
+        (-2, -1)
+    )
     return value / anchors, (push - 2 * pull).mul_(inverse.unsqueeze(-1) / anchors)

@@ -31,7 +31,9 @@ class Minimum:
     steps: int
 
 
-def minimise(objective: Objective, start: Tensor, memory: int = 10, steps: int = 3000, tolerance: float = 1e-7) -> Minimum:
+def minimise(
+    objective: Objective, start: Tensor, memory: int = 10, steps: int = 3000, tolerance: float = 1e-7
+) -> Minimum:
     """Minimise many functions of unit vectors at once by L-BFGS on the product of spheres.
 
     objective: (z, which) -> loss and gradient, where z (k, ..., dim) holds the problems numbered by `which` (k,).
@@ -177,6 +179,8 @@ def solve_grid(
     alpha, temperature = (torch.as_tensor(v, dtype=torch.float64, device=place) for v in (alphas, temperatures))
     objective, labels = expected_loss(setting, alpha, temperature)
     generator = torch.Generator().manual_seed(seed)
-    start = torch.randn(len(alpha), len(labels), setting.views, setting.need("dim"), generator=generator, dtype=torch.float64)
+    start = torch.randn(
+        len(alpha), len(labels), setting.views, setting.need("dim"), generator=generator, dtype=torch.float64
+    )
     found = minimise(objective, normalize(start, dim=-1).to(place))
     return found, within_variance(found.z, labels).cpu().numpy()

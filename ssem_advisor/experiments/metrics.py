@@ -55,27 +55,32 @@ def spread(z: Tensor, labels: Tensor) -> Spread:
 def probe(z: Tensor, labels: Tensor, z_test: Tensor, labels_test: Tensor, ridge: float = 1e-3) -> float:
     """Test accuracy of a linear classifier, ridge regression on one-hot labels, on frozen embeddings.
 
-    z: (samples, dim). ridge: penalty relative to the total variance of z.
+    z: (samples, dim). labels: (samples,), or (samples, k) for the mean accuracy over k labelings.
+    ridge: penalty relative to the mean variance of a coordinate of z.
     """
     z, z_test = z.double(), z_test.double()
     centre = z.mean(0)
     x = z - centre
-    target = torch.nn.functional.one_hot(labels).to(x.dtype)
+    target = torch.nn.functional.one_hot(labels.reshape(len(z), -1)).to(x.dtype)  # (samples, k, classes)
     gram = x.mT @ x
     penalty = ridge * gram.trace().clamp(min=1e-12) / len(gram)
-    solution = torch.linalg.solve(gram + penalty * torch.eye(len(gram), dtype=x.dtype, device=x.device), x.mT @ target)
-    score = (z_test - centre) @ solution + target.mean(0)
-    return (score.argmax(1) == labels_test).double().mean().item()
+    solution = torch.linalg.solve(
+        gram + penalty * torch.eye(len(gram), dtype=x.dtype, device=x.device), x.mT @ target.flatten(1)
+    )
+    score = ((z_test - centre) @ solution).reshape(len(z_test), *target.shape[1:]) + target.mean(0)
+    return (score.argmax(2) == labels_test.reshape(len(z_test), -1)).double().mean().item()
 
 
-def shuffled_within(fine: Tensor, coarse: Tensor, seed: int) -> Tensor:
-    """The fine labels permuted among the samples of each coarse class: nothing but chance is left to read."""
+def shuffled_within(fine: Tensor, coarse: Tensor, seed: int, times: int = 10) -> Tensor:
+    """The fine labels permuted among the samples of each coarse class, (samples, times): only chance is left to read."""
     generator = torch.Generator().manual_seed(seed)
-    shuffled = fine.clone()
-    for c in coarse.unique():
-        members = (coarse == c).nonzero().squeeze(1)
-        shuffled[members] = fine[members[torch.randperm(len(members), generator=generator).to(members.device)]]
-    return shuffled
+    columns = []
+    for _ in range(times):
+        keys = coarse.cpu() + torch.rand(len(fine), generator=generator)
+        shuffled = torch.empty_like(fine)
+        shuffled[coarse.argsort(stable=True)] = fine[keys.argsort().to(fine.device)]
+        columns.append(shuffled)
+    return torch.stack(columns, dim=1)
 
 
 def picture(z: Tensor, coarse: Tensor, fine: Tensor, points: int = 200) -> dict[str, Any]:

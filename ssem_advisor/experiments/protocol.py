@@ -108,8 +108,8 @@ class Protocol:
         if self.suite == "embeddings":
             return PROBLEMS[0].with_(temperature=temperature, alpha=alpha)
         counts = counts if counts is not None else self.class_counts
-        # Classes that differ by a few per cent (the digits) are equal for every purpose here.
-        unequal = counts is not None and max(counts) > 1.1 * min(counts)
+        # Balanced batches make classes of any size equal, and a few per cent (the digits) matter to no batch.
+        unequal = counts is not None and self.sampler != "balanced" and max(counts) > 1.1 * min(counts)
         return Setting(
             classes=None if unequal else (len(counts) if counts is not None else self.classes),
             dim=self.dim,
@@ -151,7 +151,14 @@ PROBLEMS = tuple(
     for problem in (
         {"classes": 5, "instances_per_class": 4, "dim": 24, "sampler": "full"},
         {"classes": 3, "instances_per_class": 3, "dim": 8, "sampler": "balanced", "batch_size": 6},
-        {"classes": 3, "instances_per_class": 3, "dim": 8, "sampler": "balanced", "batch_size": 6, "classes_per_batch": 2},
+        {
+            "classes": 3,
+            "instances_per_class": 3,
+            "dim": 8,
+            "sampler": "balanced",
+            "batch_size": 6,
+            "classes_per_batch": 2,
+        },
         {"classes": 2, "instances_per_class": 3, "dim": 5, "sampler": "random", "batch_size": 3},
     )
 )
@@ -181,7 +188,7 @@ def alphas_around(setting: Setting) -> list[float]:
         threshold = float(theory.collapse_threshold(setting))
         above = [float(theory.alpha_for_variance(setting, v)) for v in (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65)]
         marks = [0.0, threshold / 2, threshold, *above, 1.0]
-    return sorted({round(min(mark, 1.0), 4) for mark in marks})
+    return sorted({round(min(float(mark), 1.0), 4) for mark in marks})
 
 
 def recommended_alpha(setting: Setting) -> float | None:
@@ -207,11 +214,15 @@ def proxy(setting: Setting) -> Protocol:
     """
     batch = setting.batch_size if setting.batch_size is not None else 512
     if batch > 2048:
-        raise AdvisorError(f"batch_size={batch}: the proxy trains batches of at most 2048 instances; give a smaller one")
+        raise AdvisorError(
+            f"batch_size={batch}: the proxy trains batches of at most 2048 instances; give a smaller one"
+        )
     per_class = max(16, -(-batch // (setting.classes_per_batch or setting.classes)) * 2)
     counts = setting.class_counts or (min(setting.instances_per_class or per_class, per_class),) * setting.classes
     if sum(counts) > 200_000:
-        raise AdvisorError(f"classes={setting.classes}: the proxy holds at most 200000 instances, this needs {sum(counts)}")
+        raise AdvisorError(
+            f"classes={setting.classes}: the proxy holds at most 200000 instances, this needs {sum(counts)}"
+        )
     return Protocol.default(
         "synthetic", classes=setting.classes, dim=min(setting.dim or 128, 512), views=setting.views, loss=setting.loss,
         sampler=setting.sampler, batch_size=min(batch, sum(counts)), classes_per_batch=setting.classes_per_batch,

@@ -22,14 +22,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ssem_advisor import theory
 from ssem_advisor.domain import LOSSES, AdvisorError, Setting
 from ssem_advisor.experiments import claims, metrics
 from ssem_advisor.experiments.data import Data, Sampler, digits, stream, synthetic
 from ssem_advisor.experiments.embeddings import solve_grid
 from ssem_advisor.experiments.protocol import IMAGE_SUITES, PROBLEMS, Protocol, alphas_around, recommended_alpha
 from ssem_advisor.experiments.stacked import Stack
-from ssem_advisor.experiments.store import Pulse, Store
+from ssem_advisor.experiments.store import Pulse, Store, environment
 
 Notify = Callable[[float, float | None, str], None]
 """Called with the share done, the seconds left (None at first) and what is under way."""
@@ -60,18 +59,17 @@ def plan(protocol: Protocol, number: int, device: str) -> list[Task]:
     if protocol.suite == "embeddings":
         return _plan_embeddings(protocol, number, device)
     counts = load(protocol).counts
-    settings = [protocol.setting(t, counts=counts) for t in protocol.temperatures]
     tasks = []
-    grids = []
-    for setting in settings:
-        grid = list(protocol.alphas or alphas_around(setting))
-        advised = recommended_alpha(setting)
-        grids.append((setting, sorted({*grid, *([] if advised is None else [advised])}), advised))
     for seed in range(protocol.seeds):
-        for setting, grid, advised in grids:
+        for temperature in protocol.temperatures:
+            setting = protocol.setting(temperature, counts=counts)
+            grid = list(protocol.alphas or alphas_around(setting))
+            advised = recommended_alpha(setting)
+            # The recommended weight is a task of its own, so that a record survives a change of the recommendation.
             stacks = [[a] for a in grid] if protocol.suite in IMAGE_SUITES else [grid]
+            stacks += [[advised]] if advised is not None and advised not in grid else []
             for stack in stacks:
-                name = f"{number}-{protocol.suite}-{protocol.loss}-t{setting.temperature:g}-seed{seed}"
+                name = f"{number}-{protocol.suite}-t{temperature:g}-seed{seed}"
                 name += f"-a{stack[0]:g}" if len(stack) == 1 else ""
                 weight = len(stack) * _steps(protocol, sum(counts))
                 tasks.append(Task(name, protocol, setting, tuple(stack), advised, seed, weight, device))
@@ -130,9 +128,12 @@ def execute(task: Task, folder: Path) -> list[dict[str, Any]] | None:
 def _record(task: Task, alpha: float, temperature: float, **values: Any) -> dict[str, Any]:
     setting = {k: v for k, v in asdict(task.setting.with_(temperature=temperature)).items() if v is not None}
     setting.pop("alpha", None)
+    problem = f"{setting['loss']}, {setting['sampler']}"
+    if "classes_per_batch" in setting:
+        problem += f" {setting['classes_per_batch']} of {setting['classes']} classes"
     return {
-        "suite": task.protocol.suite, "problem": task.key.rsplit("-seed", 1)[0].split("-t")[0],
-        "loss": task.setting.loss, "alpha": alpha, "temperature": temperature, "seed": task.seed,
+        "suite": task.protocol.suite, "problem": problem,
+        "alpha": alpha, "temperature": temperature, "seed": task.seed,
         "recommended": task.recommended is not None and alpha == task.recommended, "setting": setting, **values,
     }  # fmt: skip
 
@@ -163,7 +164,9 @@ def _train_stack(task: Task, store: Store, pulse: Pulse) -> list[dict[str, Any]]
     protocol = task.protocol
     data = load(protocol).to(task.device)
     features = data.x[0].numel()
-    sampler = Sampler(protocol.sampler, data.coarse.cpu(), protocol.batch_size or len(data.x), protocol.classes_per_batch)
+    sampler = Sampler(
+        protocol.sampler, data.coarse.cpu(), protocol.batch_size or len(data.x), protocol.classes_per_batch
+    )
     models = len(task.alphas)
     stack = Stack(
         (features, *protocol.hidden, protocol.dim), [task.seed] * models, task.alphas,
@@ -217,8 +220,9 @@ def measure(
     found["probe_coarse"] = metrics.probe(z, data.coarse, z_test, data.coarse_test)
     if data.has_fine:
         found["probe_fine"] = metrics.probe(z, data.fine, z_test, data.fine_test)
-        shuffled = [metrics.shuffled_within(f, c, seed) for f, c in ((data.fine, data.coarse), (data.fine_test, data.coarse_test))]
-        found["probe_shuffled"] = metrics.probe(z, shuffled[0], z_test, shuffled[1])
+        train = metrics.shuffled_within(data.fine, data.coarse, 2 * seed)
+        test = metrics.shuffled_within(data.fine_test, data.coarse_test, 2 * seed + 1)
+        found["probe_shuffled"] = metrics.probe(z, train, z_test, test)
     if show:
         found["view"] = metrics.picture(z, data.coarse, data.fine)
     return found
@@ -254,7 +258,9 @@ def _executor(kind: str, jobs: int, folder: Path) -> Iterator[Any]:
         except ModuleNotFoundError:
             raise AdvisorError(f"--executor {kind}: needs submitit: pip install submitit") from None
         cluster = submitit.AutoExecutor(folder=folder / "cluster", cluster=kind)
-        cluster.update_parameters(timeout_min=24 * 60, cpus_per_task=1, slurm_gpus_per_node=int(torch.cuda.is_available()))
+        cluster.update_parameters(
+            timeout_min=24 * 60, cpus_per_task=1, slurm_gpus_per_node=int(torch.cuda.is_available())
+        )
         yield cluster
 
 
@@ -306,7 +312,9 @@ def run(
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         jobs = 0 if where != "cpu" or distributed else cores
     with contextlib.ExitStack() as stack:
-        folder = out if out is not None else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ssem-validate-")))
+        folder = (
+            out if out is not None else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ssem-validate-")))
+        )
         store = Store(folder)
         store.warn = _once(warn or (lambda message: None))
         store.open({"version": 1, "protocols": [p.as_dict() for p in protocols]})
@@ -330,7 +338,8 @@ class _Session:
     ) -> None:
         self.protocols, self.store, self.device, self.notify = list(protocols), store, device, notify
         self.tasks = [t for i, p in enumerate(protocols) for t in plan(p, i, device)]
-        self.found = {t.key: r for t in self.tasks if (r := store.results(t.key)) is not None}
+        self.found: dict[str, list[dict[str, Any]]] = {}
+        self._adopt_results()
         self.began = time.monotonic()
         self.deadline = None if budget is None else self.began + 60 * budget
         self.already = self._done()
@@ -353,8 +362,15 @@ class _Session:
         return self.report()
 
     def records(self, number: int | None = None) -> list[dict[str, Any]]:
-        keys = [t.key for t in self.tasks if number is None or t.protocol is self.protocols[number]]
-        return [r for key in keys for r in self.found.get(key, [])]
+        tasks = [t for t in self.tasks if number is None or t.protocol is self.protocols[number]]
+        return [record for task in tasks for record in self.found.get(task.key, [])]
+
+    def _adopt(self, task: Task, records: list[dict[str, Any]] | None) -> None:
+        """Take a task's records; which weight is the recommended one is as of today, not as of the run."""
+        if records is not None:
+            if task.protocol.suite != "embeddings":
+                records = [r | {"recommended": r["alpha"] == task.recommended} for r in records]
+            self.found[task.key] = records
 
     def _loop(self, pool: Any, slots: int) -> None:
         waiting = [t for t in self.tasks if t.key not in self.found]
@@ -367,9 +383,8 @@ class _Session:
                 if running[task.key].done():
                     break  # an executor that works in place: look at the clock before the next task
             for key in [k for k, job in running.items() if job.done()]:
-                records = running.pop(key).result()
-                if records is not None:
-                    self.found[key] = records
+                self._adopt(next(t for t in self.tasks if t.key == key), running.pop(key).result())
+                if key in self.found:
                     self.store.write_runs(self.records())
                     certain = self._certain()
                     waiting = [t for t in waiting if self.protocols.index(t.protocol) not in certain]
@@ -398,10 +413,10 @@ class _Session:
         return self.early
 
     def _adopt_results(self) -> None:
-        """Take what workers wrote while this process was being interrupted."""
+        """Take what an earlier run, or a worker while this process was interrupted, has written."""
         for task in self.tasks:
-            if task.key not in self.found and (records := self.store.results(task.key)) is not None:
-                self.found[task.key] = records
+            if task.key not in self.found:
+                self._adopt(task, self.store.results(task.key))
 
     def _done(self) -> float:
         total = sum(t.weight for t in self.tasks)
@@ -428,12 +443,11 @@ class _Session:
                     "claims": [asdict(c) for c in judged],
                     "tasks": {"planned": len(planned), "done": sum(t.key in self.found for t in planned)},
                     "stopped_early": number in self.early,
-                    "curves": _curves(records),
+                    "curves": claims.predicted_curves(records),
+                    "points": claims.points(records),
                     "runs": records,
                 }
             )
-        from ssem_advisor.experiments.store import environment
-
         verdict = claims.overall(s["verdict"] for s in suites)
         if self.ended == "interrupted":
             verdict = claims.UNDECIDED
@@ -447,28 +461,3 @@ class _Session:
             "environment": environment(),
             "suites": suites,
         }
-
-
-def _curves(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The predicted curve and threshold of every temperature, finely, for the pictures."""
-    seen: dict[str, dict[str, Any]] = {}
-    grid = np.linspace(0, 1, 101)
-    for record in records:
-        name = f"{record['problem']} {record['temperature']}"
-        if name in seen:
-            continue
-        setting = Setting(**record["setting"])
-        curve: dict[str, Any] = {"problem": record["problem"], "loss": record["loss"], "temperature": record["temperature"]}
-        if setting.unequal:
-            curve["class_thresholds"] = theory.class_thresholds(setting).tolist()
-        else:
-            at = setting.with_(alpha=grid)
-            curve |= {
-                "threshold": float(theory.collapse_threshold(setting)),
-                "alphas": grid.tolist(),
-                "optimum": np.asarray(theory.optimal_variance(at)).tolist(),
-            }
-            if setting.loss != "l_spread" and record["suite"] != "embeddings":
-                curve["expected"] = np.asarray(theory.expected_variance(at)).tolist()
-        seen[name] = curve
-    return list(seen.values())

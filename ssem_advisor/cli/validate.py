@@ -1,0 +1,220 @@
+"""`ssem-advisor validate`: train small models and confirm the advice. Exit 0 confirmed, 1 refuted, 3 undecided."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ssem_advisor.experiments.protocol import Protocol
+
+
+class Format(StrEnum):
+    text = "text"
+    json = "json"
+
+
+def validate(
+    suites: list[str] = typer.Option(
+        None, "--suite", help="embeddings, digits, synthetic, cifar10, cifar100 or imagenet-lt; repeatable. "
+        "Default: embeddings and digits.", show_default=False,
+    ),
+    config: Path = typer.Option(None, "--config", help="A training config (a proxy of it is trained) or a protocol."),
+    data_root: Path = typer.Option(None, "--data-root", help="Folder of the standard files of an image suite."),
+    out: Path = typer.Option(None, "--out", help="Folder to keep everything in; an interrupted run resumes from it."),
+    seeds: int = typer.Option(None, "--seeds", min=1, help="Runs of every point; intervals are over these."),
+    alphas: str = typer.Option(None, "--alphas", help="Weights to train at, with commas. Default: around the threshold."),
+    temperatures: str = typer.Option(None, "--temperatures", help="Temperatures, with commas."),
+    loss: str = typer.Option(None, "--loss", help="supcon, ssem or l_spread."),
+    epochs: int = typer.Option(None, "--epochs", min=1, help="Passes over the training data."),
+    classes: int = typer.Option(None, "--classes", min=2, help="Classes (digits: 2, 5 or 10; synthetic: any)."),
+    instances: int = typer.Option(None, "--instances", min=2, help="Training instances of each class (synthetic)."),
+    class_counts: str = typer.Option(None, "--class-counts", help="The same for unequal classes, with commas (synthetic)."),
+    dim: int = typer.Option(None, "--dim", min=2, help="Dimension of the projection."),
+    batch_size: int = typer.Option(None, "--batch-size", min=2, help="Instances that the loss sees at once."),
+    sampler: str = typer.Option(None, "--sampler", help="random, balanced or full."),
+    coarse: bool = typer.Option(None, "--coarse/--fine", help="cifar100: train the 20 coarse classes, probe the fine ones."),
+    imbalance: float = typer.Option(None, "--imbalance", min=1, help="CIFAR: largest class over smallest, exponential profile."),
+    budget: float = typer.Option(None, "--budget", min=0, help="Minutes after which the report is made of what is there."),
+    device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:N or mps."),
+    jobs: int = typer.Option(None, "--jobs", min=0, help="Processes; 0 trains in this one. Default: one a core, on a GPU none."),
+    executor: str = typer.Option("process", "--executor", help="process, or submitit's local, debug or slurm."),
+    output: Format = typer.Option(Format.text, "--format", help="What to print."),
+) -> None:  # fmt: skip
+    """Train small models and confirm, or refute, what the theory predicts.
+
+    Without options: free embeddings for every loss, and the digits of scikit-learn with merged classes; a few minutes.
+    Exit code 0: every claim confirmed; 1: a claim refuted; 3: undecided; 2: could not run.
+    """
+    import json
+    import os
+
+    from ssem_advisor.domain import AdvisorError
+    from ssem_advisor.experiments.protocol import Protocol
+    from ssem_advisor.experiments.run import run
+    from ssem_advisor.experiments.store import Store
+    from ssem_advisor.report import validation
+
+    changes: dict[str, Any] = {
+        "seeds": seeds, "loss": loss, "epochs": epochs, "dim": dim, "batch_size": batch_size, "sampler": sampler,
+        "alphas": _numbers("--alphas", alphas), "temperatures": _numbers("--temperatures", temperatures),
+        "coarse": coarse, "imbalance": imbalance, "data_root": None if data_root is None else str(data_root),
+    }  # fmt: skip
+    if executor not in ("process", "local", "debug", "slurm"):
+        raise AdvisorError(f"--executor {executor}: must be process, local, debug or slurm")
+    if config is not None and suites:
+        raise AdvisorError("--config and --suite: give one of the two")
+    if config is not None:
+        protocols = [p.with_(**changes) for p in _configured(config)]
+        if classes is not None or instances is not None or class_counts is not None:
+            raise AdvisorError("--classes, --instances and --class-counts: the config says these; leave them out")
+    else:
+        protocols = [
+            Protocol.default(name, **changes, **_sizes(name, seeds, classes, instances, class_counts))
+            for name in suites or ["embeddings", "digits"]
+        ]
+
+    def warn(message: str) -> None:
+        typer.echo(f"ssem-advisor: {message}", err=True)
+
+    with _Progress() as progress:
+        report = run(
+            protocols, out=out, device=device, jobs=jobs, budget=budget, executor=executor,
+            notify=progress.notify, warn=warn,
+        )  # fmt: skip
+    if os.environ.get("RANK", "0") != "0":
+        raise typer.Exit(report["exit_code"])
+    text, machine = validation.text(report), json.dumps(report) + "\n"
+    if out is not None:
+        store = Store(out)
+        store.warn = warn
+        store.write_reports({"report.json": machine, "report.txt": text, "report.html": validation.html(report)})
+    typer.echo(machine if output is Format.json else text, nl=False)
+    raise typer.Exit(report["exit_code"])
+
+
+def _numbers(option: str, value: str | None) -> tuple[float, ...] | None:
+    from ssem_advisor.domain import AdvisorError
+
+    if value is None:
+        return None
+    try:
+        return tuple(float(part) for part in value.replace(",", " ").split())
+    except ValueError:
+        raise AdvisorError(f"{option} {value!r}: must be numbers with commas between them, as in 0.1,0.5") from None
+
+
+def _sizes(
+    suite: str, seeds: int | None, classes: int | None, instances: int | None, class_counts: str | None
+) -> dict[str, Any]:
+    """The options that say how many classes and instances, as the suite's protocol names them."""
+    from ssem_advisor.domain import AdvisorError
+
+    if suite == "digits" and instances is None and class_counts is None:
+        return {"classes": classes}
+    if suite == "synthetic":
+        counts = _numbers("--class-counts", class_counts)
+        if counts is not None:
+            if any(count < 2 or count % 1 for count in counts):
+                raise AdvisorError(f"--class-counts {class_counts}: must be integers >= 2")
+            if classes not in (None, len(counts)) or instances is not None:
+                raise AdvisorError("--class-counts says the classes and instances; leave --classes and --instances out")
+            return {"class_counts": tuple(int(count) for count in counts), "classes": len(counts)}
+        if classes is None and instances is None:
+            return {}
+        return {"class_counts": (instances or 40,) * (classes or 20), "classes": classes or 20}
+    if classes is None and instances is None and class_counts is None:
+        return {}
+    raise AdvisorError(f"--suite {suite}: its data fix the classes and instances; leave those options out")
+
+
+def _configured(path: Path) -> list[Protocol]:
+    """The protocols of a protocol file, or the proxy of the first contrastive run of a training config."""
+    from ssem_advisor import config
+    from ssem_advisor.domain import AdvisorError, Setting
+    from ssem_advisor.experiments import protocol
+
+    if not path.is_file():
+        raise AdvisorError(f"--config {path}: no such file")
+    document = config.read(path)
+    if (
+        document.format in ("yaml", "json", "toml")
+        and isinstance(values := _mapping(path), dict)
+        and "validate" in values
+    ):
+        return protocol.read(path, values)
+    if document.error:
+        raise AdvisorError(f"--config {path}: {document.error}")
+    for found in document.runs:
+        if found.kind in ("supcon", "supcon+self"):
+            known = {name: found.get(name) for name in _FIELDS} | {"batch_size": found.loss_batch}
+            setting = Setting(**{name: value for name, value in known.items() if value is not None})
+            return [protocol.proxy(setting)]
+    raise AdvisorError(f"--config {path}: describes no supervised contrastive training, and has no `validate:`")
+
+
+_FIELDS = (
+    "classes", "dim", "temperature", "alpha", "loss", "views", "sampler", "classes_per_batch", "instances_per_class",
+    "class_counts",
+)  # fmt: skip
+
+
+def _mapping(path: Path) -> Any:
+    """The content of a YAML, JSON or TOML file; None where it is not plain data."""
+    if path.suffix.lower() == ".toml":
+        import tomllib
+
+        try:
+            return tomllib.loads(path.read_text())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+            return None
+    from ruamel.yaml import YAML, YAMLError
+
+    try:
+        return YAML(typ="safe", pure=True).load(path.read_text())
+    except (YAMLError, UnicodeDecodeError):
+        return None
+
+
+class _Progress:
+    """A bar with the time left on a terminal; elsewhere a line now and then. On stderr, so that stdout is the report."""
+
+    def __init__(self) -> None:
+        import time
+
+        from rich.console import Console
+
+        self.console, self.clock, self.last = Console(stderr=True), time.monotonic, time.monotonic()
+        self.bar: Any = None
+
+    def __enter__(self) -> _Progress:
+        if self.console.is_terminal:
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+            columns = (
+                BarColumn(),
+                TaskProgressColumn(),
+                TextColumn("{task.fields[left]}"),
+                TextColumn("{task.description}"),
+            )
+            self.bar = Progress(*columns, console=self.console, transient=True)
+            self.bar.start()
+            self.task = self.bar.add_task("", total=1.0, left="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def notify(self, done: float, left: float | None, what: str) -> None:
+        from ssem_advisor.report.validation import duration
+
+        remaining = "" if left is None else f"{duration(left)} left"
+        if self.bar is not None:
+            self.bar.update(self.task, completed=done, left=remaining, description=what)
+        elif self.clock() - self.last > 30:
+            self.last = self.clock()
+            typer.echo(f"{done:.0%} {remaining} {what}".rstrip(), err=True)

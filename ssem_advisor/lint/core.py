@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
 from ssem_advisor.config.model import Document, Location, Origin, Run, Trap, Value
 from ssem_advisor.domain import NotCovered, Setting, SettingError
 
@@ -208,6 +210,8 @@ class Case:
         # The variant that keeps the anchor counts it once, however many views there are.
         facts = ("classes", "temperature") if self.value("loss") == "ssem" else ("classes", "temperature", "views")
         needs = [name for name in facts if self.value(name) is None]
+        if "classes" in needs and self.value("class_counts") is not None:
+            needs.remove("classes")
         if self.value("sampler") != "full" and self.run.loss_batch is None:
             needs += [n for n in ("batch_size", "batch_scope", "gather") if self.value(n) is None] or ["batch_size"]
         if needs:
@@ -239,13 +243,10 @@ class Case:
     @cached_property
     def verdict(self) -> Verdict | None:
         """What the theorems say about this mixture, or None with `undecided` filled."""
+        if self.run.kind == "supcon+self" and (why := self._beyond_theory()):
+            self.undecided.append(why)
+            return None
         if (setting := self.setting) is None:
-            return None
-        if self.value("loss") == "l_in":
-            self.undecided.append("a loss the theorems speak about (the log-of-sum form is not one)")
-            return None
-        if queue := next(self.traps("queue"), None):
-            self.undecided.append(f"a loss over one batch ({queue.key or 'a memory bank'} adds stale negatives)")
             return None
         try:
             verdict = verdict_on(setting)
@@ -255,6 +256,13 @@ class Case:
         if setting.alpha is None:
             self.undecided.append("alpha")
         return verdict
+
+    def _beyond_theory(self) -> str | None:
+        if self.value("loss") == "l_in":
+            return "a loss the theorems speak about (the log-of-sum form is not one)"
+        if queue := next(self.traps("queue"), None):
+            return f"a loss over one batch ({queue.key or 'a memory bank'} adds stale negatives)"
+        return None
 
 
 _SETTING_FIELDS = (
@@ -269,6 +277,10 @@ _SETTING_FIELDS = (
     "instances_per_class",
     "class_counts",
 )
+
+
+# A linter answers at once: beyond this, thresholds class by class take more than a second.
+_MOST_COORDINATES = 20_000
 
 
 @dataclass(frozen=True)
@@ -289,9 +301,16 @@ def verdict_on(setting: Setting) -> Verdict:
     """Ask the theorems. Raises NotCovered or SettingError where they are silent."""
     from ssem_advisor import theory
 
+    if setting.unequal:
+        if setting.classes * min(setting.dim or setting.classes, setting.classes) > _MOST_COORDINATES:
+            raise NotCovered("fewer unequal classes: so many take minutes, ask ssem-advisor recommend")
+        return Verdict(setting, float(np.nanmax(theory.class_thresholds(setting))), None, None)
     threshold = theory.collapse_threshold(setting)
     if setting.alpha is None:
         return Verdict(setting, threshold, None, None)
     if setting.alpha <= threshold:
         return Verdict(setting, threshold, theory.critical_temperature(setting), 0.0)
-    return Verdict(setting, threshold, None, theory.expected_variance(setting))
+    try:
+        return Verdict(setting, threshold, None, theory.expected_variance(setting))
+    except NotCovered:  # no estimate for this loss in finite dimension: the optimum itself
+        return Verdict(setting, threshold, None, theory.optimal_variance(setting))

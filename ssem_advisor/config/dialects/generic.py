@@ -10,7 +10,8 @@ DIALECT = Dialect(
             "temperature temp softmax_temperature moco_t",
         ),
         "base_temperature": ("base_temperature base_temp temp_base",),
-        "classes": ("num_classes n_classes nb_classes num_class n_class n_cls num_cls classifier.out_features cls_num",),
+        "classes": ("num_classes n_classes nb_classes num_class n_class n_cls classifier.out_features cls_num",),
+        "class_counts": ("class_counts cls_num_list samples_per_class num_per_class img_num_list",),
         "dim": (
             "projection_dim proj_output_dim proj_dim proj_out projection_units projection_size moco_dim "
             "aux_head.out_channels contrastive_dim",
@@ -18,7 +19,7 @@ DIALECT = Dialect(
             "embedding_dim embed_dim",
         ),
         "batch_size": (
-            "batch_size bsz train_batch_size batch_size.train per_device_batch_size per_device_train_batch_size "
+            "batch_size batchsize bsz train_batch_size batch_size.train per_device_batch_size per_device_train_batch_size "
             "per_gpu_batch_size samples_per_gpu batch_size_per_gpu batch_size_train",
         ),
         "views": ("+augmentations.num_crops", "n_views num_views views n_augment n_augmentations num_augmentations"),
@@ -29,7 +30,7 @@ DIALECT = Dialect(
         ),
         "precision": ("precision mixed_precision amp fp16 bf16 use_amp use_fp16 amp_dtype",),
         "world_size": ("nproc_per_node num_processes world_size trainer.devices devices ngpus num_gpus n_gpus gpus",),
-        "gather": ("gather gather_distributed all_gather gather_with_grad gather_embeddings",),
+        "gather": ("gather gather_distributed all_gather gather_embeddings",),
         "sampler": ("balanced_batch class_balanced_batch use_balanced_batch",),
         "classes_per_batch": ("classes_per_batch n_classes_per_batch num_classes_per_batch",),
     },

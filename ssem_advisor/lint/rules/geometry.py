@@ -139,17 +139,23 @@ def small_class_collapses(case: Case) -> Iterator[Says]:
     ## Example
 
     ```yaml
-    loss: {name: supcon, temperature: 0.5, alpha: 0.3}
-    data: {class_counts: [6, 5, 4, 3], sampler: full}
-    model: {projection_dim: 128}
+    temperature: 0.1
+    alpha: 0.1
+    n_augment: 2
+    batch_size: 256
+    dim: 128
+    class_counts: [5000, 3000, 1000, 500, 100]
     ```
 
     ## Use instead
 
     ```yaml
-    loss: {name: supcon, temperature: 0.1, alpha: 0.6}
-    data: {class_counts: [6, 5, 4, 3], sampler: full}
-    model: {projection_dim: 128}
+    temperature: 0.1
+    alpha: 0.4
+    n_augment: 2
+    batch_size: 256
+    dim: 128
+    class_counts: [5000, 3000, 1000, 500, 100]
     ```
 
     ## When to ignore

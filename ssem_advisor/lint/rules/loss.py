@@ -26,7 +26,7 @@ def plain_supcon(case: Case) -> Iterator[Says]:
     ## Example
 
     ```yaml
-    loss: {supcon_weight: 1.0, temperature: 0.1}
+    loss: {name: supcon, temperature: 0.1}
     data: {num_classes: 10, batch_size: 256, n_views: 2}
     model: {projection_dim: 128}
     ```

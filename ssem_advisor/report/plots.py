@@ -19,8 +19,14 @@ import numpy as np
 
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
 from ssem_advisor.report.files import write_atomically
-from ssem_advisor.theory import alpha_for_variance, collapse_threshold, optimal_variance
-from ssem_advisor.theory.estimates import alpha_for_expected_variance, expected_variance
+from ssem_advisor.theory import (
+    alpha_for_expected_variance,
+    alpha_for_variance,
+    collapse_threshold,
+    equivalent_alpha,
+    expected_variance,
+    optimal_variance,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -222,11 +228,13 @@ def terminal_heat_map(
     for tick in (0.01, 0.1, 1.0, 10.0):
         text, place = f"{tick:g}", round((columns - 1) * _share(tick))
         ticks[place + 7 : place + 7 + len(text)] = text
-    lines.append([("".join(ticks).rstrip() + ("  τ" if unicode else "  tau"), "")])
+    lines.append([("".join(ticks).rstrip() + "  τ", "")])
     names = ("collapse is optimal", "variance < 0.05", "safe band", "variance > 0.5")
     lines.append([("   ".join(f"{glyph} {name}" for glyph, name in zip(glyphs, names, strict=True)), "")])
     lines += [[(f"{number} {point.label}", "")] for number, point in points]
-    return lines
+    if unicode:
+        return lines
+    return [[(text.replace("α", "alpha").replace("τ", "tau"), style) for text, style in line] for line in lines]
 
 
 # -- what is drawn ----------------------------------------------------------------------------------------------------
@@ -306,16 +314,16 @@ def _points(setting: Setting, config: Setting | None) -> list[Point]:
 
 def _plain_weight(setting: Setting) -> float:
     """The weight at which the mixture is plain SupCon, at the mean number of same-class instances in a batch."""
-    views, m = setting.views, setting.classes
+    m, others = setting.classes, (setting.batch_size or 1) - 1
     if setting.sampler == "full":
-        same = setting.instances_per_class
+        same = setting.instances_per_class - 1
     elif setting.sampler == "balanced":
-        same = setting.batch_size / (setting.classes_per_batch or m)
+        same = setting.batch_size / (setting.classes_per_batch or m) - 1
     elif setting.instances_per_class is None:
-        same = 1 + (setting.batch_size - 1) / m
+        same = others / m
     else:
-        same = 1 + (setting.batch_size - 1) * (setting.instances_per_class - 1) / (m * setting.instances_per_class - 1)
-    return (views - 1) / (same * views - 1) if same * views > 1 else 0.0
+        same = others * (setting.instances_per_class - 1) / (m * setting.instances_per_class - 1)
+    return equivalent_alpha(same, setting.views)
 
 
 def _temperatures(setting: Setting) -> Iterator[tuple[float, dict[str, Any]]]:

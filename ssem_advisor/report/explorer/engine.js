@@ -80,16 +80,15 @@ const SSEM = (() => {
     return found.map(({ k, q }) => ({ k, o: draws - k, q: q / total }));
   }
 
-  /** Neighbouring batches merged into at most `size` by their means: for drawing, where three digits are plenty. */
-  function merged(all, size = 40) {
-    const step = ceil(all.length / size);
-    if (step === 1) return all;
-    const alone = all[0].k === 0 ? [all[0]] : []; // anchors without a positive obey another formula
-    const result = alone.slice();
-    for (let i = alone.length; i < all.length; i += step) {
-      const group = all.slice(i, i + step);
+  /** Neighbouring batches merged by their means, and the rarest left out: for drawing, where three digits are plenty. */
+  function merged(all) {
+    const likely = all.filter(({ q }) => q > 1e-6);
+    const step = ceil(likely.length / 48);
+    if (step === 1) return likely;
+    const result = [];
+    for (let i = 0; i < likely.length; i += step) {
+      const group = likely.slice(i, i + step);
       const q = group.reduce((sum, b) => sum + b.q, 0);
-      if (q < 1e-12) continue;
       const mean = (name) => group.reduce((sum, b) => sum + b.q * b[name], 0) / q;
       result.push({ k: mean("k"), o: mean("o"), q });
     }
@@ -248,11 +247,11 @@ const SSEM = (() => {
     return basis(s) === "estimate" ? min(best, balance(s.alpha, estimated(s, batches(s)))) : best;
   }
 
-  /** The weight at which the mixture is plain SupCon, all same-class positives alike. */
+  /** The weight at which the mixture is plain SupCon, at the mean number of same-class instances in a batch. */
   function plainWeight(s) {
-    if (s.loss !== "supcon" || s.sampler === "random") throw new NotCovered();
-    const [{ k }] = batches(s);
-    return (s.views - 1) / ((k + 1) * s.views - 1);
+    if (s.loss !== "supcon") throw new NotCovered();
+    const same = batches(s).reduce((mean, { k, q }) => mean + q * k, 0);
+    return (s.views - 1) / ((same + 1) * s.views - 1);
   }
 
   /** [within, between] inner products at within-class variance v. */
@@ -263,7 +262,23 @@ const SSEM = (() => {
 
   /** Values of the loss, in nats: {totalCollapse, classCollapse, optimum}. */
   function referenceLosses(s) {
-    throw new NotCovered();
+    const all = batches(s);
+    const value = (away, across) => all.reduce((mean, { k, o, q }) => mean + q * lossAt(s, k, o, away, across), 0);
+    const apart = (v) => {
+      const y = v / (s.tau * spread(s));
+      return value(y, -logR(s) - rhoOf(s) * y);
+    };
+    return { totalCollapse: value(0, 0), classCollapse: apart(0), optimum: apart(optimalVariance(s)) };
+  }
+
+  /** The loss of an anchor whose logits fall short of its own views' by `away` in its class and by `across` elsewhere. */
+  function lossAt(s, k, o, away, across) {
+    if (s.loss === "l_spread") {
+      const supervised = (log1p(o * exp(-across)) + k * log1p(o * exp(away - across))) / (k + 1);
+      return (1 - s.alpha) * supervised + s.alpha * log1p(k * exp(-away));
+    }
+    const logSum = log(s.views * (selfTerm(s) + k * exp(-away) + o * exp(-across)));
+    return k > 0 ? (1 - s.alpha) * away + logSum : s.alpha * logSum;
   }
 
   return {

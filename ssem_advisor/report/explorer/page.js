@@ -25,6 +25,7 @@
     for (const name of CHOICES) state[name] = form.elements[name].value;
     for (const name of [...WHOLE, ...REAL]) state[name] = numeric(name, $(name).value);
     if (state.sampler !== "balanced") state.perBatch = null;
+    if (state.sampler === "full") state.batch = null;
     return state;
   }
 
@@ -40,40 +41,39 @@
   function hash() {
     const values = new URLSearchParams();
     for (const name of CHOICES) values.set(name, form.elements[name].value);
-    for (const name of [...WHOLE, ...REAL]) if ($(name).value !== "") values.set(name, $(name).value);
+    for (const name of [...WHOLE, ...REAL]) values.set(name, $(name).value);
     return "#" + values;
   }
 
-  // -- sliders: positions 0..1000, linear or logarithmic between the slider's own limits ---------------------------
-
-  const sliders = [...document.querySelectorAll("[data-of]")].map((slider) => {
-    const [low, high, logarithmic] = [Number(slider.min), Number(slider.max), "log" in slider.dataset];
-    const whole = WHOLE.includes(slider.dataset.of);
-    const steps = whole && !logarithmic ? high - low : 1000;
-    Object.assign(slider, { min: 0, max: steps, step: 1 });
-    const valueAt = (share) => (logarithmic ? low * (high / low) ** share : low + (high - low) * share);
-    const shareOf = (value) => (logarithmic ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low));
-    return { slider, name: slider.dataset.of, value: () => tidy(valueAt(slider.value / steps), whole), shareOf, steps };
-  });
+  // -- sliders: linear or logarithmic between their limits; the right end of an optional field leaves it blank --------
 
   const tidy = (value, whole) => (whole ? Math.round(value) : Number(value.toPrecision(3)));
 
-  function follow() {
-    for (const { slider, name, shareOf, steps } of sliders) {
-      const text = $(name).value;
-      const share = text === "" ? 1 : shareOf(Number(text));
-      slider.value = Math.round(Math.min(1, Math.max(0, share || 0)) * steps);
-      slider.setAttribute("aria-valuetext", text === "" ? $(name).placeholder : text);
-    }
-  }
+  const sliders = [...document.querySelectorAll("[data-of]")].map((slider) => {
+    const name = slider.dataset.of, whole = WHOLE.includes(name);
+    const scale = "log" in slider.dataset ? [Math.log, Math.exp] : [Number, Number];
+    const limits = [slider.min, slider.max].map(Number);
+    const steps = whole && scale[0] === Number ? limits[1] - limits[0] : 1000;
+    Object.assign(slider, { min: 0, max: steps, step: 1 });
+    const ends = () => [limits[0], name === "perBatch" ? Math.max(2, Number($("classes").value)) : limits[1]].map(scale[0]);
 
-  /** A slider moves in whole steps of its own: a balanced batch stays a multiple of its classes. */
-  function fromSlider({ name, value }) {
-    let next = value();
-    const state = read();
-    const drawn = state.perBatch ?? state.classes;
-    if (name === "batch" && state.sampler === "balanced" && drawn > 0) next = Math.max(1, Math.round(next / drawn)) * drawn;
-    $(name).value = next;
+    function push() {
+      const [low, high] = ends(), share = slider.value / steps;
+      $(name).value = name in BLANK && share === 1 ? "" : tidy(scale[1](low + (high - low) * share), whole);
+    }
+    function follow() {
+      const [low, high] = ends(), text = $(name).value;
+      const share = text === "" ? 1 : (scale[0](Number(text)) - low) / (high - low);
+      slider.value = Math.round(Math.min(1, Math.max(0, share || 0)) * steps);
+      slider.setAttribute("aria-valuetext", text || $(name).placeholder);
+    }
+    return { slider, push, follow };
+  });
+
+  /** A balanced batch is a multiple of its classes: where no one is typing, keep it so. */
+  function snap() {
+    const { sampler, batch, classes, perBatch } = read(), drawn = perBatch ?? classes;
+    if (sampler === "balanced" && batch % drawn) $("batch").value = Math.max(2, Math.round(batch / drawn)) * drawn;
   }
 
   // -- numbers for people: a bound is rounded to its safe side ----------------------------------------------------
@@ -87,9 +87,9 @@
   }
 
   /** The answer of a theorem, or null where none speaks. */
-  function covered(question) {
+  function covered(s, question) {
     try {
-      return question();
+      return SSEM.notCovered(s) ? null : question(s);
     } catch (error) {
       if (error instanceof SSEM.NotCovered) return null;
       throw error;
@@ -141,24 +141,24 @@
   const value = (x, way) => (x === null ? NOT : digits(x, way));
 
   function numbers(s) {
-    const threshold = covered(() => SSEM.collapseThreshold(s));
-    const critical = covered(() => SSEM.criticalTemperature(s));
-    const optimum = covered(() => SSEM.optimalVariance(s));
-    const predicted = covered(() => SSEM.predictedVariance(s)), note = BASIS[SSEM.basis(s)][1];
-    const [low, target, high] = [BAND[0], TARGET, BAND[1]].map((v) => covered(() => SSEM.weightFor(s, v)));
-    const plain = covered(() => SSEM.plainWeight(s));
+    const threshold = covered(s, SSEM.collapseThreshold);
+    const critical = covered(s, SSEM.criticalTemperature);
+    const optimum = covered(s, SSEM.optimalVariance);
+    const predicted = covered(s, SSEM.predictedVariance), note = BASIS[SSEM.basis(s)][1];
+    const [low, target, high] = [BAND[0], TARGET, BAND[1]].map((v) => covered(s, () => SSEM.weightFor(s, v)));
+    const plain = covered(s, SSEM.plainWeight);
     const within = (weight) => (weight === null ? NOT : weight <= 1 ? digits(weight) : "none");
     entries($("numbers"), [
-      ["Collapse threshold of α", value(threshold, Math.ceil), threshold > 1 ? "above 1: no weight prevents collapse" : "collapse is optimal up to here"],
+      ["Collapse threshold of α", value(threshold, Math.ceil), threshold >= 1 ? "above 1: no weight prevents collapse" : "collapse is optimal up to here"],
       ["Critical temperature", value(critical, Math.floor), critical === 0 ? "collapse at every temperature" : critical === Infinity ? "no temperature collapses" : `collapse from here on, at α = ${digits(s.alpha)}`],
       ["Recommended α", within(target), target > 1 ? "no weight reaches variance 0.25" : `for variance 0.25 at τ = ${digits(s.tau)}`],
       ["Safe range of α", low === null ? NOT : low > 1 ? "none" : `${digits(low, Math.ceil)} to ${digits(Math.min(high, 1), Math.floor)}`, "variance 0.05 to 0.5"],
       ["Variance at the optimum", value(optimum), "exact with room for every instance"],
       ["Variance in this dimension", value(predicted), note],
-      ["Plain SupCon is α =", value(plain), plain === null ? "" : plain <= threshold ? "at or below the threshold: collapses" : "above the threshold"],
+      ["Plain SupCon is α =", (plain !== null && s.sampler === "random" ? "≈ " : "") + value(plain), plain === null ? "" : "its optimum is collapse at every temperature"],
       ["Similarity within / between classes", optimum === null ? NOT : SSEM.similarities(s, optimum).map((x) => digits(x)).join(" / "), "at the optimum"],
     ]);
-    const losses = covered(() => SSEM.referenceLosses(s));
+    const losses = covered(s, SSEM.referenceLosses);
     entries($("losses"), [
       ["All embeddings equal", losses ? digits(losses.totalCollapse) : NOT, "total collapse"],
       ["Each class one point", losses ? digits(losses.classCollapse) : NOT, "class collapse"],
@@ -197,7 +197,7 @@
   function draw(s, recommended) {
     const host = $("diagram"), silent = SSEM.notCovered(s);
     $("basis").textContent = BASIS[SSEM.basis(s)][2];
-    $("plain-key").hidden = silent || covered(() => SSEM.plainWeight(s)) === null;
+    $("plain-key").hidden = silent || covered(s, SSEM.plainWeight) === null;
     if (silent) {
       frame = null;
       const box = document.createElement("div");
@@ -229,7 +229,7 @@
     };
     const roomiest = edge[Math.round(columns * 0.86)];
     const collapse = MARGIN.top + h - roomiest[1] > 40 ? `<text class="note" x="${roomiest[0]}" y="${(roomiest[1] + MARGIN.top + h) / 2 + 4}" text-anchor="middle">collapse</text>` : "";
-    const plain = covered(() => SSEM.plainWeight(s));
+    const plain = covered(s, SSEM.plainWeight);
     const inside = s.tau >= TAUS[0] && s.tau <= TAUS[1];
     const ticks = TICKS.filter((t) => width > 480 || [0.01, 0.1, 1, 10].includes(t));
     const description = `Phase diagram. At temperature ${digits(s.tau)} collapse is optimal up to weight ${digits(SSEM.collapseThreshold(s), Math.ceil)}; the table below holds the numbers.`;
@@ -262,6 +262,7 @@
   }
 
   function tabulate(s) {
+    if (!$("table").closest("details").open) return;
     const cell = (tag, text) => Object.assign(document.createElement(tag), { textContent: text });
     const weight = (a) => (a <= 1 ? digits(a) : "none");
     $("table").replaceChildren(...TICKS.map((tau) => {
@@ -289,7 +290,7 @@
 
   let scheduled, recommended = null;
   function update() {
-    follow();
+    for (const { follow } of sliders) follow();
     cancelAnimationFrame(scheduled);
     scheduled = requestAnimationFrame(render);
   }
@@ -313,13 +314,15 @@
     draw(s, recommended);
   }
 
-  for (const each of sliders) each.slider.addEventListener("input", () => (fromSlider(each), update()));
-  for (const input of form.elements) if (!("of" in input.dataset)) input.addEventListener("input", update);
+  for (const { slider, push } of sliders) slider.addEventListener("input", () => (push(), snap(), update()));
+  for (const input of form.elements)
+    if (!("of" in input.dataset)) input.addEventListener("input", () => (input.type === "radio" && snap(), update()));
   form.addEventListener("submit", (event) => event.preventDefault());
   addEventListener("hashchange", () => (show(location.hash.slice(1)), update()));
   $("diagram").addEventListener("pointerdown", (event) => ($("diagram").setPointerCapture(event.pointerId), pick(event)));
   $("diagram").addEventListener("pointermove", pick);
-  $("take").addEventListener("click", () => (($("alpha").value = digits(recommended)), update()));
+  $("table").closest("details").addEventListener("toggle", update);
+  $("take").addEventListener("click", () => (($("alpha").value = Number(recommended.toPrecision(4))), update()));
   $("copy").addEventListener("click", async () => {
     const said = await navigator.clipboard.writeText(location.href).then(() => "Link copied", () => "Copy it from the address bar");
     $("copy").textContent = $("live").textContent = said;

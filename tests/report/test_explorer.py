@@ -1,0 +1,482 @@
+"""The explorer in a real headless Chromium: its engine against the Python one, and the page as its users meet it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssem_advisor.domain import AdvisorError, Setting
+from ssem_advisor.report import explorer
+from ssem_advisor.theory import (
+    alpha_for_expected_variance,
+    alpha_for_variance,
+    collapse_threshold,
+    critical_temperature,
+    equivalent_alpha,
+    expected_variance,
+    optimal_variance,
+    reference_losses,
+)
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium binary on this machine")
+VECTORS = json.loads((Path(__file__).parents[1] / "data" / "vectors.json").read_text())
+QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
+RELATIVE = 1e-9
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return explorer.write(tmp_path_factory.mktemp("explorer") / "page.html").as_uri()
+
+
+@pytest.fixture(scope="module")
+def engine(browser: Any, address: str) -> Any:
+    page = browser.new_page()
+    page.goto(address)
+    return page
+
+
+@pytest.fixture
+def visit(browser: Any, address: str) -> Iterator[Any]:
+    """Opens the page at a hash, in a context of its own; fails the test on any error or request of the page."""
+    contexts, troubles = [], []
+
+    def open_page(hash_: str = "", url: str = address, **context: Any) -> Any:
+        contexts.append(browser.new_context(**context))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("console", lambda message: troubles.append(message.text))
+        page.on("request", lambda request: troubles.append(request.url) if request.url.startswith("http") else None)
+        page.goto(f"{url}#{hash_}")
+        settle(page)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+def settle(page: Any) -> None:
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def numbers(page: Any, list_: str = "#numbers") -> dict[str, str]:
+    return dict(
+        zip(
+            page.locator(f"{list_} dt").all_inner_texts(),
+            page.locator(f"{list_} strong").all_inner_texts(),
+            strict=True,
+        )
+    )
+
+
+def js_setting(setting: Setting) -> dict[str, Any]:
+    """The setting as the engine takes it; Infinity travels as null in JSON, so the page side puts it back."""
+    return {
+        "loss": setting.loss,
+        "sampler": setting.sampler,
+        "classes": setting.classes,
+        "instances": setting.instances_per_class,
+        "batch": setting.batch_size,
+        "perBatch": setting.classes_per_batch,
+        "views": setting.views,
+        "dim": setting.dim,
+        "alpha": setting.alpha,
+        "tau": setting.temperature,
+    }
+
+
+def ask(engine: Any, question: str, cases: list[tuple[Any, ...]]) -> list[Any]:
+    """The engine's answers to `question`, a JavaScript function of (s, ...), for all cases in one call."""
+    prepared = [[js_setting(setting), *rest] for setting, *rest in cases]
+    return engine.evaluate(
+        f"""(cases) => cases.map(([s, ...rest]) => {{
+            s.instances ??= Infinity;
+            s.dim ??= Infinity;
+            return ({question})(SSEM.checked(s), ...rest);
+        }})""",
+        prepared,
+    )
+
+
+def vector_setting(vector: dict[str, Any], **changes: Any) -> Setting:
+    names = ("loss", "sampler", "classes", "instances_per_class", "batch_size", "views", "temperature")
+    return Setting(**{name: vector[name] for name in names} | {"alpha": 0.5} | changes)
+
+
+def agree(got: list[Any], wanted: list[Any]) -> None:
+    assert len(got) == len(wanted) > 0
+    wrong = [
+        (index, g, w)
+        for index, (g, w) in enumerate(zip(got, map(float, wanted), strict=True))
+        if not (g == w or abs(g - w) <= RELATIVE * abs(w))
+    ]
+    assert wrong == []
+
+
+# -- the engine -------------------------------------------------------------------------------------------------------
+
+QUESTIONS = {
+    "threshold": ("(s) => SSEM.collapseThreshold(s)", collapse_threshold),
+    "optimum": ("(s) => SSEM.optimalVariance(s)", optimal_variance),
+    "weight": ("(s, v) => SSEM.alphaForVariance(s, v)", alpha_for_variance),
+    "temperature": ("(s) => SSEM.criticalTemperature(s)", critical_temperature),
+}
+
+
+def vector_cases(kind: str) -> tuple[list[tuple[Any, ...]], list[str]]:
+    """Cases of one kind over all vectors, and the answers to 15 and more digits."""
+    if kind == "threshold":
+        return [(vector_setting(vector),) for vector in VECTORS], [vector["alpha_c"] for vector in VECTORS]
+    key, answer = {
+        "optimum": ("optimum", "within_class_variance"),
+        "weight": ("alpha_for_variance", "alpha"),
+        "temperature": ("temperature_c", "temperature"),
+    }[kind]
+    rows = [(vector, row) for vector in VECTORS for row in vector[key]]
+    if kind == "weight":
+        cases = [(vector_setting(vector), row["within_class_variance"]) for vector, row in rows]
+    else:
+        cases = [(vector_setting(vector, alpha=row["alpha"]),) for vector, row in rows]
+    return cases, [row[answer] for _, row in rows]
+
+
+@needs_chromium
+@pytest.mark.parametrize("kind", QUESTIONS)
+def test_engine_agrees_with_the_vectors_and_with_python(engine: Any, kind: str) -> None:
+    question, python = QUESTIONS[kind]
+    cases, answers = vector_cases(kind)
+    got = ask(engine, question, cases)
+    agree(got, answers)
+    agree(got, [python(*case) for case in cases])
+
+
+def finite_settings() -> list[Setting]:
+    """Dimensions with and without room, every sampler, both losses that have an estimate."""
+    batches: list[dict[str, Any]] = [
+        {"sampler": "full", "instances_per_class": 5},
+        {"sampler": "balanced", "batch_size": 60},
+        {"sampler": "balanced", "batch_size": 40, "classes_per_batch": 5, "instances_per_class": 30},
+        {"sampler": "random", "batch_size": 64},
+        {"sampler": "random", "batch_size": 64, "instances_per_class": 20},
+    ]
+    grid = itertools.product(
+        ("supcon", "ssem"), batches, (10, 16, 64, 500), ((0.1, 0.4), (0.5, 0.9), (0.3, 1.0), (0.07, 0.0))
+    )
+    return [
+        Setting(classes=10, loss=loss, dim=dim, views=3, temperature=tau, alpha=alpha, **batch)
+        for loss, batch, dim, (tau, alpha) in grid
+    ]
+
+
+@needs_chromium
+def test_prediction_for_a_dimension_is_the_one_of_python(engine: Any) -> None:
+    settings = finite_settings()
+    agree(
+        ask(engine, "(s) => SSEM.predictedVariance(s)", [(setting,) for setting in settings]),
+        [expected_variance(setting) for setting in settings],
+    )
+    cases = [(setting, variance) for setting in settings for variance in (0.05, 0.25, 0.5)]
+    agree(ask(engine, "(s, v) => SSEM.weightFor(s, v)", cases), [alpha_for_expected_variance(*case) for case in cases])
+
+
+@needs_chromium
+def test_reference_losses_are_those_of_python(engine: Any) -> None:
+    settings = [vector_setting(vector, alpha=alpha) for vector in VECTORS for alpha in (0.0, 0.3, 1.0)]
+    got = ask(
+        engine,
+        "(s) => Object.values(SSEM.referenceLosses(s))",
+        [(setting,) for setting in settings],
+    )
+    agree(list(itertools.chain(*got)), list(itertools.chain(*map(reference_losses, settings))))
+
+
+@needs_chromium
+def test_plain_supcon_has_the_equivalent_weight(engine: Any) -> None:
+    cases = [
+        (Setting(classes=10, sampler="balanced", batch_size=200, views=3, temperature=0.1, alpha=0.5), 19),
+        (Setting(classes=10, sampler="full", instances_per_class=7, temperature=0.1, alpha=0.5), 6),
+        (Setting(classes=10, batch_size=101, instances_per_class=1000, temperature=0.1, alpha=0.5), 100 * 999 / 9999),
+    ]
+    got = ask(engine, "(s) => SSEM.plainWeight(s)", [(setting,) for setting, _ in cases])
+    agree(got, [equivalent_alpha(same, setting.views) for setting, same in cases])
+
+
+@needs_chromium
+def test_contours_are_drawn_from_merged_batches_within_half_a_pixel(engine: Any) -> None:
+    settings = [
+        Setting(classes=m, batch_size=batch, loss=loss, temperature=tau, alpha=0.5)
+        for m, batch in ((2, 4096), (100, 512), (10, 30))
+        for loss in ("supcon", "ssem", "l_spread")
+        for tau in (0.05, 0.2, 1.0)
+    ]
+    for variance in (0.0, 0.25):
+        cases = [(setting, variance) for setting in settings]
+        drawn = ask(engine, "(s, v) => SSEM.weightFor(s, v, SSEM.merged(SSEM.batches(s)))", cases)
+        exact = ask(engine, "(s, v) => SSEM.weightFor(s, v)", cases)
+        assert max(abs(min(a, 1) - min(b, 1)) for a, b in zip(drawn, exact, strict=True)) < 1e-3
+
+
+@needs_chromium
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"classes": 1}, "classes"),
+        ({"classes": 2.5}, "classes"),
+        ({"batch": 510, "sampler": "balanced"}, "batch"),
+        ({"batch": 10**7, "instances": 10}, "batch"),
+        ({"perBatch": 200, "sampler": "balanced"}, "perBatch"),
+        ({"sampler": "full"}, "instances"),
+        ({"alpha": 1.5}, "alpha"),
+        ({"tau": 0}, "tau"),
+    ],
+)
+def test_engine_names_the_field_that_is_wrong(engine: Any, changes: dict[str, Any], field: str) -> None:
+    setting = js_setting(Setting(classes=100, batch_size=512, temperature=0.1, alpha=0.5)) | changes
+    found = engine.evaluate(
+        """(s) => {
+            s.instances ??= Infinity;
+            s.dim ??= Infinity;
+            try { SSEM.checked(s); } catch (error) { return [error.field, error.message]; }
+        }""",
+        setting,
+    )
+    assert found[0] == field
+    assert len(found[1]) > 20
+
+
+# -- the page ---------------------------------------------------------------------------------------------------------
+
+
+def test_page_is_one_small_file_that_names_no_other() -> None:
+    html = explorer.page()
+    assert len(html.encode()) < 300_000
+    assert not re.search(r"https?:|<link[^>]+href=(?!\"data:,)|@import|url\((?!#)|\bsrc=", html)
+    assert html == explorer.page()
+
+
+def test_writing_to_a_missing_folder_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(AdvisorError, match=r"gone/page\.html: cannot be written"):
+        explorer.write(tmp_path / "gone" / "page.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+@needs_chromium
+def test_numbers_are_those_of_python_and_bounds_are_rounded_to_the_safe_side(visit: Any) -> None:
+    setting = Setting(classes=20, batch_size=300, instances_per_class=500, dim=64, temperature=0.2, alpha=0.6)
+    page = visit("classes=20&batch=300&instances=500&dim=64&tau=0.2&alpha=0.6")
+    shown = numbers(page)
+    threshold = float(shown["Collapse threshold of α"])
+    assert collapse_threshold(setting) <= threshold < collapse_threshold(setting) * 1.001
+    critical = float(shown["Critical temperature"])
+    assert critical_temperature(setting) * 0.999 < critical <= critical_temperature(setting)
+    low, high = map(float, shown["Safe range of α"].split(" to "))
+    assert expected_variance(setting.with_(alpha=low)) >= 0.05
+    assert expected_variance(setting.with_(alpha=high)) <= 0.5
+    assert float(shown["Recommended α"]) == pytest.approx(alpha_for_expected_variance(setting, 0.25), rel=1e-3)
+    assert float(shown["Variance in this dimension"]) == pytest.approx(expected_variance(setting), rel=1e-3)
+    assert float(shown["Variance at the optimum"]) == pytest.approx(optimal_variance(setting), rel=1e-3)
+
+
+@needs_chromium
+@pytest.mark.parametrize(
+    ("hash_", "title"),
+    [
+        ("alpha=0", "Collapse is the optimum"),
+        ("tau=10&alpha=0.9", "Collapse is the optimum"),
+        ("sampler=balanced&classes=10&batch=40&instances=1000&tau=50", "Collapse is the optimum at every weight"),
+        ("alpha=0.14", "Close to collapse"),
+        ("alpha=0.5", "Safe"),
+        ("alpha=1", "Classes fade"),
+        ("dim=98", "Not covered"),
+        ("views=1", "Not covered"),
+        ("batch=512&sampler=balanced", "Not a setting yet"),
+    ],
+)
+def test_verdict_follows_the_address_and_is_spoken(engine: Any, hash_: str, title: str) -> None:
+    start = "loss=supcon&sampler=random&classes=100&instances=&batch=512&perBatch=&views=2&dim=128&alpha=0.3&tau=0.1"
+    engine.evaluate("(hash) => { location.hash = hash; }", f"{start}&{hash_}")
+    engine.locator("#verdict").get_by_text(title, exact=True).wait_for(timeout=5000)
+    engine.get_by_role("status").get_by_text(f"{title}. ").wait_for(timeout=5000, state="attached")
+
+
+@needs_chromium
+def test_what_is_not_covered_is_said_everywhere(visit: Any) -> None:
+    page = visit("dim=50")
+    assert page.locator("#diagram").inner_text() == "Not covered"
+    assert page.locator("#take").is_disabled()
+    assert set(numbers(page).values()) == {"not covered"}
+
+
+@needs_chromium
+def test_address_carries_the_state(visit: Any) -> None:
+    page = visit()
+    page.get_by_label("L_spread", exact=True).check()
+    page.get_by_label("Balanced").check()
+    for label, text in {
+        "Classes": "12",
+        "Batch size": "48",
+        "Classes per batch": "6",
+        "Dimension": "",
+        "Temperature τ": "0.33",
+    }.items():
+        page.get_by_label(label, exact=True).fill(text)
+    settle(page)
+    address = page.evaluate("location.href")
+    again = visit(address.split("#")[1])
+    assert numbers(again) == numbers(page)
+    assert again.evaluate("location.href") == address
+    assert "--loss l_spread --sampler balanced --classes 12 --batch-size 48 --classes-per-batch 6" in again.inner_text(
+        "#command"
+    )
+    assert "--dim" not in again.inner_text("#command")
+
+
+@needs_chromium
+def test_page_opens_at_the_given_setting(visit: Any, tmp_path: Path) -> None:
+    setting = Setting(
+        classes=7, loss="ssem", sampler="full", instances_per_class=9, views=4, temperature=0.4, alpha=0.8
+    )
+    page = visit(url=explorer.write(tmp_path / "seven.html", setting).as_uri())
+    assert float(numbers(page)["Variance at the optimum"]) == pytest.approx(optimal_variance(setting), rel=1e-3)
+
+
+@needs_chromium
+def test_sliders_work_from_the_keyboard_and_keep_a_balanced_batch_whole(visit: Any) -> None:
+    page = visit("sampler=balanced&batch=400&alpha=0.2")
+    page.get_by_label("Weight alpha, slider").focus()
+    before = numbers(page)["Variance in this dimension"]
+    page.keyboard.press("PageUp")
+    settle(page)
+    assert float(page.locator("#alpha").input_value()) == pytest.approx(0.3, abs=0.01)
+    assert numbers(page)["Variance in this dimension"] > before
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.get_by_label("Batch size, slider").focus()
+    page.keyboard.press("PageUp")
+    settle(page)
+    batch = int(page.locator("#batch").input_value())
+    assert batch > 400
+    assert batch % 100 == 0
+    page.get_by_label("Dimension, slider").focus()
+    page.keyboard.press("End")
+    settle(page)
+    assert page.locator("#dim").input_value() == ""
+
+
+@needs_chromium
+def test_dragging_in_the_diagram_moves_the_point(visit: Any) -> None:
+    page = visit()
+    box = page.locator("#diagram svg").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 8 + (box["height"] - 48) * 0.25)
+    page.mouse.up()
+    settle(page)
+    assert float(page.locator("#alpha").input_value()) == pytest.approx(0.75, abs=0.01)
+    assert 0.2 < float(page.locator("#tau").input_value()) < 0.5
+
+
+@needs_chromium
+def test_recommended_weight_is_taken_with_one_click(visit: Any) -> None:
+    page = visit("alpha=0.05")
+    page.get_by_role("button", name="Use the recommended α").click()
+    settle(page)
+    assert float(numbers(page)["Variance in this dimension"]) == pytest.approx(0.25, rel=1e-3)
+
+
+@needs_chromium
+def test_every_control_has_a_name_and_the_diagram_a_table(visit: Any) -> None:
+    page = visit()
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll('input, button')]
+            .filter((e) => !(e.ariaLabel || e.labels?.[0]?.innerText || e.innerText)).length"""
+    )
+    assert nameless == 0
+    assert "collapse is optimal up to weight 0.1112" in page.get_by_role("img", name="Phase diagram").get_attribute(
+        "aria-label"
+    )
+    page.get_by_text("The diagram as a table").click()
+    settle(page)
+    rows = page.get_by_role("row").all_inner_texts()
+    assert len(rows) == 11
+    threshold = collapse_threshold(Setting(classes=100, batch_size=512, temperature=0.2))
+    shown = float(next(row for row in rows if row.startswith("0.2\t")).split("\t")[1])
+    assert threshold <= shown < threshold * 1.001
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [320, 360, 768, 1280])
+def test_nothing_sticks_out_sideways(visit: Any, width: int) -> None:
+    page = visit(viewport={"width": width, "height": 740})
+    page.get_by_text("The diagram as a table").click()
+    settle(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+@needs_chromium
+def test_light_and_dark_follow_the_system_and_the_button(visit: Any) -> None:
+    def brightness(page: Any) -> float:
+        return sum(map(int, re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor"))))
+
+    light, dark = visit(color_scheme="light"), visit(color_scheme="dark")
+    assert brightness(light) > 600 > 200 > brightness(dark)
+    light.get_by_role("button", name="Switch to dark colours").click()
+    assert brightness(light) == brightness(dark)
+
+
+@needs_chromium
+def test_text_is_readable_on_its_ground(visit: Any) -> None:
+    """WCAG AA: a contrast of at least 4.5 for every piece of text, in both themes and every verdict."""
+    measure = """() => {
+        const parse = (c) => (c.match(/[\\d.]+/g) || []).map(Number);
+        const linear = (x) => (x /= 255) <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4;
+        const light = (c) => 0.2126 * linear(c[0]) + 0.7152 * linear(c[1]) + 0.0722 * linear(c[2]);
+        const ground = (e) => {
+            const colour = parse(getComputedStyle(e).backgroundColor);
+            return colour.length === 3 || colour[3] === 1 ? colour : ground(e.parentElement);
+        };
+        const poor = [];
+        for (const e of document.querySelectorAll('body *')) {
+            const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+            if (!own || e.closest('svg, noscript, script, style, [hidden]') || e.matches(':disabled')) continue;
+            const [a, b] = [light(parse(getComputedStyle(e).color)), light(ground(e))];
+            const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+            if (contrast < 4.5) poor.push([e.textContent.trim().slice(0, 30), contrast]);
+        }
+        return poor;
+    }"""
+    page = visit(reduced_motion="reduce")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        for hash_ in ("alpha=0", "alpha=0.14", "alpha=0.5", "dim=50"):
+            page.evaluate("(hash) => { location.hash = hash; }", hash_)
+            settle(page)
+            assert page.evaluate(measure) == [], (scheme, hash_)
+
+
+def test_infinite_answers_survive_the_comparison() -> None:
+    """The comparison itself can fail, on a digit, on a sign and on infinity."""
+    agree([math.inf, 0.0], ["+inf", "0.0"])
+    for got, wanted in ((1 + 2e-9, "1"), (-1.0, "1"), (math.inf, "1"), (math.nan, "1")):
+        with pytest.raises(AssertionError):
+            agree([got], [wanted])

@@ -1,0 +1,237 @@
+"""The pictures: right curves, right points, right files, the same bytes twice, readable without colour."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import FillBetweenPolyCollection
+from matplotlib.colors import to_rgb
+
+from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
+from ssem_advisor.report import plots
+from ssem_advisor.theory import (
+    alpha_for_expected_variance,
+    alpha_for_variance,
+    collapse_threshold,
+    expected_variance,
+)
+
+SETTING = Setting(classes=20, batch_size=256, dim=64, temperature=0.2, alpha=0.6)
+DRAWINGS = [plots.phase_diagram, plots.threshold_vs_batch, plots.variance_vs_alpha]
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
+    """The axes of every figure made, to look at what the file shows."""
+    found: list[Axes] = []
+    canvas = plots._canvas
+
+    class Spy:
+        def __init__(self, *args: Any) -> None:
+            self.inner = canvas(*args)
+
+        def __enter__(self) -> Any:
+            figure, axes = self.inner.__enter__()
+            found.append(axes)
+            return figure, axes
+
+        def __exit__(self, *error: Any) -> Any:
+            return self.inner.__exit__(*error)
+
+    monkeypatch.setattr(plots, "_canvas", Spy)
+    return found
+
+
+def points(axes: Axes) -> dict[str, tuple[float, float]]:
+    lines = [line for line in axes.lines if line.get_linestyle() == "None"]
+    return {str(line.get_label()): (float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in lines}
+
+
+def curves(axes: Axes) -> list[tuple[np.ndarray, np.ndarray]]:
+    lines = [line for line in axes.lines if line.get_linestyle() != "None"]
+    return [(np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)) for line in lines]
+
+
+# -- what is shown ----------------------------------------------------------------------------------------------------
+
+
+def test_boundary_and_band_of_the_phase_diagram_are_the_theory(drawn: list[Axes], tmp_path: Path) -> None:
+    plots.phase_diagram(SETTING, tmp_path / "phase.svg")
+    boundary, low, high = curves(drawn[0])
+    temperatures = boundary[0]
+    assert (temperatures[0], temperatures[-1]) == pytest.approx(plots.TEMPERATURES)
+    at = SETTING.with_(temperature=temperatures)
+    assert boundary[1] == pytest.approx(np.minimum(collapse_threshold(at), 1.1))
+    assert low[1] == pytest.approx(np.minimum(alpha_for_expected_variance(at, 0.05), 1.1))
+    assert high[1] == pytest.approx(np.minimum(alpha_for_expected_variance(at, 0.5), 1.1))
+
+
+def test_colour_of_a_place_is_its_variance(drawn: list[Axes], tmp_path: Path) -> None:
+    """The region painted last at a place lies between the contours that enclose its variance."""
+    plots.phase_diagram(SETTING, tmp_path / "phase.png")
+    regions = [c for c in drawn[0].collections if isinstance(c, FillBetweenPolyCollection)][1:]
+    levels = plots._LEVELS
+    for temperature, alpha in ((0.2, 0.6), (0.05, 0.3), (0.1, 0.95), (0.5, 0.9)):
+        variance = expected_variance(SETTING.with_(temperature=temperature, alpha=alpha))
+        inside = [j for j, region in enumerate(regions) if region.get_paths()[0].contains_point((temperature, alpha))]
+        assert levels[inside[-1]] <= variance <= levels[inside[-1] + 1]
+
+
+def test_points_of_the_phase_diagram(drawn: list[Axes], tmp_path: Path) -> None:
+    config = Setting(classes=20, batch_size=256, temperature=0.05, alpha=0.25)
+    plots.phase_diagram(SETTING, tmp_path / "phase.png", config=config)
+    found = points(drawn[0])
+    recommended = alpha_for_expected_variance(SETTING, 0.25)
+    assert found == {
+        f"recommended: α {recommended:.3g}, τ 0.2": (0.2, pytest.approx(recommended)),
+        "this setting: α 0.6, τ 0.2": (0.2, 0.6),
+        "your config: α 0.25, τ 0.05": (0.05, 0.25),
+        "plain SupCon: α 0.0377, τ 0.07": (0.07, pytest.approx(1 / (2 * (255 / 20 + 1) - 1))),
+        "plain SupCon: α 0.0377, τ 0.1": (0.1, pytest.approx(1 / (2 * (255 / 20 + 1) - 1))),
+        "SimCLR: α 1, τ 0.1": (0.1, 1.0),
+        "SSEM paper's runs: α 0.5, τ 0.1": (0.1, 0.5),
+    }
+
+
+@pytest.mark.parametrize(("loss", "names"), [("ssem", {"SSEM paper's runs"}), ("l_spread", {"L_spread defaults"})])
+def test_only_recipes_of_the_same_loss_are_shown(drawn: list[Axes], tmp_path: Path, loss: Any, names: set[str]) -> None:
+    plots.phase_diagram(Setting(classes=20, batch_size=256, loss=loss), tmp_path / "phase.png")
+    assert {label.split(":")[0] for label in points(drawn[0])} == names | {"recommended"}
+
+
+def test_dimension_is_ignored_where_no_estimate_exists(drawn: list[Axes], tmp_path: Path) -> None:
+    setting = SETTING.with_(loss="l_spread")
+    plots.phase_diagram(setting, tmp_path / "phase.png")
+    temperatures, weights = curves(drawn[0])[2]
+    assert weights == pytest.approx(np.minimum(alpha_for_variance(setting.with_(temperature=temperatures), 0.5), 1.1))
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        {"batch_size": 256},
+        {"batch_size": 200, "sampler": "balanced"},
+        {"batch_size": 40, "sampler": "balanced", "classes_per_batch": 5},
+    ],
+)
+def test_threshold_against_batch_size(drawn: list[Axes], tmp_path: Path, batch: dict[str, Any]) -> None:
+    setting = Setting(classes=20, instances_per_class=300, temperature=0.2, **batch)
+    plots.threshold_vs_batch(setting, tmp_path / "batch.png")
+    for line in drawn[0].lines[:5]:
+        sizes, thresholds = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+        assert len(sizes) > 20
+        assert sizes[-1] == (6000 if batch.get("classes_per_batch") is None else 1500)
+        at = setting.with_(batch_size=sizes, temperature=float(str(line.get_label())))
+        assert thresholds == pytest.approx(np.minimum(collapse_threshold(at), 2))
+
+
+def test_variance_against_weight(drawn: list[Axes], tmp_path: Path) -> None:
+    plots.variance_vs_alpha(SETTING, tmp_path / "variance.png")
+    for line in drawn[0].lines[:5]:
+        setting = SETTING.with_(temperature=float(str(line.get_label())))
+        weights, variances = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
+        for alpha in (0.05, 0.4, 0.8):
+            shown = np.interp(alpha, weights, variances)
+            assert shown == pytest.approx(expected_variance(setting.with_(alpha=alpha)), abs=2e-3)
+        assert variances[-1] == pytest.approx(expected_variance(setting.with_(alpha=1.0)))
+
+
+# -- the file ---------------------------------------------------------------------------------------------------------
+
+MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
+
+
+@pytest.mark.parametrize("draw", DRAWINGS)
+@pytest.mark.parametrize("ending", MAGIC)
+def test_ending_chooses_the_format_and_bytes_repeat(tmp_path: Path, draw: Any, ending: str) -> None:
+    first, second = (draw(SETTING, tmp_path / f"{name}{ending}").read_bytes() for name in ("first", "second"))
+    assert first.startswith(MAGIC[ending])
+    assert first == second
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"first{ending}", f"second{ending}"]
+
+
+def test_bytes_do_not_depend_on_the_process_or_its_matplotlib_settings(tmp_path: Path) -> None:
+    script = (
+        "import sys, matplotlib; matplotlib.rcParams.update({'font.size': 30, 'axes.facecolor': 'red'})\n"
+        "from ssem_advisor import Setting; from ssem_advisor.report import plots\n"
+        "plots.phase_diagram(Setting(classes=20, batch_size=256, dim=64, temperature=0.2, alpha=0.6), sys.argv[1])"
+    )
+    other = tmp_path / "other.svg"
+    subprocess.run([sys.executable, "-c", script, str(other)], check=True, env={"PYTHONHASHSEED": "7", "PATH": ""})
+    assert other.read_bytes() == plots.phase_diagram(SETTING, tmp_path / "here.svg").read_bytes()
+
+
+@pytest.mark.parametrize("draw", DRAWINGS)
+@pytest.mark.parametrize("name", ["picture.jpg", "picture", "picture.svg.gz"])
+def test_unknown_ending_is_one_clear_line(tmp_path: Path, draw: Any, name: str) -> None:
+    with pytest.raises(AdvisorError, match=r"unknown picture format .*\.png, \.svg, \.pdf") as error:
+        draw(SETTING, tmp_path / name)
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        Setting(class_counts=(50, 20, 10), batch_size=16),
+        Setting(classes=20, batch_size=256, dim=10),
+        Setting(classes=20, batch_size=256, views=1),
+    ],
+)
+@pytest.mark.parametrize("draw", [*DRAWINGS, lambda setting, _: plots.terminal_heat_map(setting)])
+def test_silence_of_the_theory_is_said_not_drawn(tmp_path: Path, draw: Any, setting: Setting) -> None:
+    with pytest.raises(NotCovered, match="not covered"):
+        draw(setting, tmp_path / "picture.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_batch_has_no_size_to_vary(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="sampler='full'"):
+        plots.threshold_vs_batch(Setting(classes=5, sampler="full", instances_per_class=20), tmp_path / "batch.png")
+
+
+def test_variance_stays_readable_in_grey(drawn: list[Axes], tmp_path: Path) -> None:
+    """Without colour, lightness still orders the variance, in the picture as on the terminal."""
+    plots.phase_diagram(SETTING, tmp_path / "phase.png")
+    regions = [c for c in drawn[0].collections if isinstance(c, FillBetweenPolyCollection)][1:]
+    for shades in ([region.get_facecolor()[0][:3] for region in regions], [to_rgb(shade) for shade in plots._SHADES]):
+        grey = np.dot(shades, (0.299, 0.587, 0.114))
+        assert np.all(np.diff(grey) > 0.01)
+        assert grey[-1] - grey[0] > 0.6
+
+
+# -- the terminal -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_heat_map_fits_and_its_glyphs_tell_the_variance(width: int) -> None:
+    lines = ["".join(text for text, _ in line) for line in plots.terminal_heat_map(SETTING, width=width)]
+    rows = [line for line in lines if "│" in line]
+    assert max(map(len, rows)) <= width
+    columns = len(rows[0].split("│")[1])
+    for alpha, temperature, glyph in ((0.9, 5.0, "·"), (0.3, 0.01, "░"), (0.5, 0.05, "▒"), (0.98, 0.12, "▓")):
+        place = round((columns - 1) * plots._share(temperature))
+        assert rows[round((len(rows) - 1) * (1 - alpha))].split("│")[1][place] == glyph
+
+
+def test_heat_map_in_ascii_and_its_points() -> None:
+    lines = ["".join(text for text, _ in line) for line in plots.terminal_heat_map(SETTING, unicode=False)]
+    assert all(line.isascii() for line in lines)
+    picture = [line.split("|")[1] for line in lines if "|" in line]
+    assert picture[8][round(71 * plots._share(0.2))] == "2"
+    assert "2 this setting: alpha 0.6, tau 0.2" in lines
+
+
+def test_terminal_needs_no_matplotlib() -> None:
+    script = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        "from ssem_advisor import Setting; from ssem_advisor.report.plots import terminal_heat_map\n"
+        "assert terminal_heat_map(Setting(classes=20, batch_size=256))"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -1,0 +1,98 @@
+"""Write the pages that are made from the code: the theorems and the commands.
+
+    python docs/_build/generate.py
+
+They are kept in the repository, so that a change of the code shows in its diff; tests hold them to the code.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).resolve().parents[1]
+_NOTE = "<!-- Made by `python docs/_build/generate.py`; edit the code instead. -->\n\n"
+
+
+def commands() -> str:
+    """The command line, from the typer application: every command with its own options, the setting's options once."""
+    from ssem_advisor.cli import app
+
+    listed = sorted(app.registered_commands, key=lambda command: command.name or command.callback.__name__)
+    parts = [
+        _NOTE,
+        f"# Commands\n\n{app.info.help}\n\n",
+        "Exit code 2 is what a command cannot do, with one line on stderr.\n",
+    ]
+    setting: dict[str, str] = {}
+    for command in listed:
+        callback: Any = command.callback
+        own = {}
+        takes_setting = False
+        for parameter, info in _parameters(callback):
+            if getattr(info, "rich_help_panel", None) == "Setting":
+                takes_setting = True
+                setting[parameter.name] = _row(parameter, info)
+            elif not getattr(info, "hidden", False):
+                own[parameter.name] = _row(parameter, info)
+        parts.append(f"\n## {command.name or callback.__name__}\n\n{_prose(callback)}\n")
+        if takes_setting:
+            parts.append("\nTakes the [setting options](#setting-options).\n")
+        parts.append(_table(own))
+    return "".join([*parts, "\n## Setting options\n", _table(setting)])
+
+
+def _parameters(callback: Any) -> Iterator[tuple[inspect.Parameter, Any]]:
+    """Each parameter, its annotation without `Annotated`, with typer's description of it."""
+    hints = inspect.get_annotations(callback, eval_str=True, locals={"Context": Any})
+    for parameter in inspect.signature(callback).parameters.values():
+        kind = hints.get(parameter.name, parameter.annotation)
+        info = next((extra for extra in getattr(kind, "__metadata__", ()) if hasattr(extra, "help")), None)
+        if info is None and hasattr(parameter.default, "param_decls"):
+            info, parameter = parameter.default, parameter.replace(default=parameter.default.default)
+        if info is not None:
+            yield parameter.replace(annotation=kind.__origin__ if hasattr(kind, "__metadata__") else kind), info
+
+
+def _row(parameter: inspect.Parameter, info: Any) -> str:
+    flags = [decl for decl in (info.default, *(info.param_decls or ())) if str(decl).startswith("-")]
+    is_option = type(info).__name__ == "OptionInfo"
+    names = flags or [f"--{parameter.name.replace('_', '-')}" if is_option else parameter.name.strip("_").upper()]
+    text = (info.help or "").strip()
+    kinds = [parameter.annotation, *typing.get_args(parameter.annotation)]
+    choices = [str(c.value) for kind in kinds if isinstance(kind, type) and issubclass(kind, enum.Enum) for c in kind]
+    if choices:
+        text = f"{text.rstrip('.')}: {', '.join(f'`{choice}`' for choice in choices)}."
+    elif info.metavar and "|" in info.metavar:
+        text = f"{text.rstrip('.')}: {', '.join(f'`{choice}`' for choice in info.metavar.split('|'))}."
+    default = parameter.default.value if isinstance(parameter.default, enum.Enum) else parameter.default
+    shown = f"`{default}`" if isinstance(default, (str, int, float)) and not isinstance(default, bool) else ""
+    return f"| {', '.join(f'`{name}`' for name in names)} | {text} | {shown} |\n".replace("\n|", "|")
+
+
+def _table(rows: dict[str, str]) -> str:
+    return "\n| | | default |\n| --- | --- | --- |\n" + "".join(rows.values()) if rows else ""
+
+
+def _prose(callback: Any) -> str:
+    """The help of a command, without the page break that typer honours."""
+    return (inspect.getdoc(callback) or "").replace("\b\n", "").partition("\f")[0].strip()
+
+
+def pages() -> dict[Path, str]:
+    """Every generated page with its text."""
+    return {DOCS / "reference" / "cli.md": commands()}
+
+
+def main() -> None:
+    for path, text in pages().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

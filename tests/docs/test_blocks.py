@@ -1,0 +1,79 @@
+"""Every code block of README.md and docs/ runs and prints what its page says."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import blocks
+import pytest
+
+ROOT = blocks.ROOT
+PAGES = [path for path in blocks.pages() if list(blocks.Page(path).blocks())]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_blocks_of_a_page_do_what_it_says(path):
+    assert blocks.run(blocks.Page(path)) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_slow_blocks_too(path):
+    blocks.run(blocks.Page(path), slow=True)
+
+
+def page_of(folder: Path, text: str):
+    path = folder / "page.md"
+    path.write_text(textwrap.dedent(text))
+    return blocks.Page(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```console\n$ echo one\ntwo\n```\n",
+        "```console\n$ false\n```\n",
+        "<!-- run: exit 3 -->\n```console\n$ true\n```\n",
+        "```python\nprint(1)  # 2\n```\n",
+        "```python\nraise KeyError\n```\n",
+        "```yaml\na: [\n```\n",
+        "```json\n{]\n```\n",
+        "```sh\ntrue\n```\n",
+        "```console\necho\n```\n",
+    ],
+)
+def test_a_block_that_lies_is_found(tmp_path, monkeypatch, text):
+    monkeypatch.setattr(blocks, "ROOT", tmp_path)
+    with pytest.raises(blocks.Mismatch, match=r"page.md:\d+"):
+        blocks.run(page_of(tmp_path, text))
+
+
+def test_blocks_share_a_folder_and_dots_stand_for_lines(tmp_path):
+    text = """
+    ```yaml title="sub/a.yaml"
+    a: 1
+    ```
+
+    ```console
+    $ cat sub/a.yaml; seq 5
+    a: 1
+    ...
+    5
+    ```
+
+    ```python
+    x = open("sub/a.yaml").read()
+    ```
+
+    ```python
+    print(x.strip())  # a: 1
+    ```
+    """
+    assert blocks.run(page_of(tmp_path, text)) == 4
+
+
+def test_write_puts_the_true_output_into_the_page(tmp_path):
+    page = page_of(tmp_path, "- item\n\n    ```console\n    $ echo one\n    two\n    ```\n")
+    blocks.run(page, write=True)
+    assert "    $ echo one\n    one\n    ```" in page.path.read_text()

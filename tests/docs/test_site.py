@@ -1,0 +1,60 @@
+"""Pages made by the code are not stale, the site builds strictly, and its mathematics needs no script and no network."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import generate
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    got = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert got.returncode == 0, got.stdout + got.stderr
+    return folder
+
+
+def test_generated_pages_are_what_the_code_makes():
+    for path, text in generate.pages().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path} is stale: python docs/_build/generate.py"
+
+
+def test_every_command_is_in_the_reference():
+    from ssem_advisor.cli import app
+
+    text = (ROOT / "docs" / "reference" / "cli.md").read_text()
+    for command in app.registered_commands:
+        assert f"\n## {command.name or command.callback.__name__}\n" in text
+
+
+def test_the_site_builds_strictly_and_every_page_is_in_it(site):
+    skipped = {"_build"}
+    for page in (ROOT / "docs").rglob("*.md"):
+        relative = page.relative_to(ROOT / "docs")
+        if not skipped & set(relative.parts):
+            assert (site / relative.with_suffix(".html")).exists(), relative
+
+
+def test_mathematics_is_mathml(site):
+    page = (site / "theory" / "batches.html").read_text()
+    assert page.count("<math") > 30
+    for path in site.rglob("*.html"):
+        assert "arithmatex" not in path.read_text(), path
+
+
+def test_pages_load_nothing_from_the_network(site):
+    for path in site.rglob("*.html"):
+        text = path.read_text()
+        loaded = re.findall(r'<(?:script|img|iframe|source)\b[^>]*\bsrc="(https?:[^"]+)"', text)
+        loaded += re.findall(r'<link\b[^>]*rel="(?:stylesheet|preconnect)"[^>]*href="(https?:[^"]+)"', text)
+        assert not loaded, f"{path.name}: {loaded}"

@@ -6,7 +6,7 @@ The file nearest to the place that is checked counts, alone; nothing is merged u
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from fnmatch import fnmatch
@@ -47,13 +47,17 @@ class Section:
 
 @dataclass(frozen=True)
 class OwnConfig(Section):
-    """The whole file. per_file: glob -> section; per_file_ignores: glob -> codes; globs are relative to `root`."""
+    """The whole file. per_file: glob -> section; per_file_ignores: glob -> codes; globs are relative to `root`.
+
+    unknown: dotted keys that mean nothing -> a hint at what was meant.
+    """
 
     path: Path | None = None
     per_file: Mapping[str, Section] = field(default_factory=dict)
     per_file_ignores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     baseline: Path | None = None
     exclude: tuple[str, ...] = ()
+    unknown: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def root(self) -> Path | None:
@@ -131,16 +135,17 @@ def _table(path: Path) -> dict[str, Any] | None:
 
 
 def parse(table: Mapping[str, Any], path: Path) -> OwnConfig:
-    """A validated own config. Raises AdvisorError at the first unknown key or wrong value."""
-    _known(table, _TOP, path, "")
-    base = _section({key: value for key, value in table.items() if key in _SECTION}, path, "")
+    """A validated own config; keys that mean nothing are left out, and listed. Raises AdvisorError at a wrong value."""
+    unknown: dict[str, str] = {}
+    table = _known(table, _TOP, "", unknown)
+    base = _section({key: value for key, value in table.items() if key in _SECTION}, path, "", unknown)
     globs = _mapping(table, "per-file", path, "")
     per_file = {}
     for glob, section in globs.items():
         if not isinstance(section, dict):
             raise AdvisorError(f'{path}: per-file."{glob}" must be a table')
-        _known(section, _SECTION, path, f'per-file."{glob}".')
-        per_file[glob] = _section(section, path, f'per-file."{glob}".')
+        prefix = f'per-file."{glob}".'
+        per_file[glob] = _section(_known(section, _SECTION, prefix, unknown), path, prefix, unknown)
     ignores = {
         glob: _strings(codes, path, f'per-file-ignores."{glob}"')
         for glob, codes in _mapping(table, "per-file-ignores", path, "").items()
@@ -155,16 +160,15 @@ def parse(table: Mapping[str, Any], path: Path) -> OwnConfig:
         per_file_ignores=ignores,
         baseline=None if baseline is None else path.parent / baseline,
         exclude=_strings(table.get("exclude", ()), path, "exclude"),
+        unknown=unknown,
     )
 
 
-def _section(table: Mapping[str, Any], path: Path, prefix: str) -> Section:
+def _section(table: Mapping[str, Any], path: Path, prefix: str, unknown: dict[str, str]) -> Section:
     from ssem_advisor.config.dialects import DIALECTS
 
-    fields = _mapping(table, "fields", path, prefix)
-    _known(fields, QUANTITIES, path, f"{prefix}fields.")
-    defaults = _mapping(table, "defaults", path, prefix)
-    _known(defaults, ("kind", *QUANTITIES), path, f"{prefix}defaults.")
+    fields = _known(_mapping(table, "fields", path, prefix), QUANTITIES, f"{prefix}fields.", unknown)
+    defaults = _known(_mapping(table, "defaults", path, prefix), ("kind", *QUANTITIES), f"{prefix}defaults.", unknown)
     for name, value in defaults.items():
         _check_default(name, value, path, f"{prefix}defaults.{name}")
     goal = table.get("goal")
@@ -172,7 +176,8 @@ def _section(table: Mapping[str, Any], path: Path, prefix: str) -> Section:
         raise AdvisorError(f"{path}: {prefix}goal = {goal!r} must be one of {', '.join(GOALS)}")
     dialects = _strings(table.get("dialects", ()), path, f"{prefix}dialects")
     for name in dialects:
-        _known({name: None}, [dialect.name for dialect in DIALECTS], path, f"{prefix}dialects: ")
+        if name not in (names := [dialect.name for dialect in DIALECTS]):
+            raise AdvisorError(f"{path}: {prefix}dialects: unknown dialect {name}; {_hint(name, names)}")
     return Section(
         fields={name: _strings(value, path, f"{prefix}fields.{name}") for name, value in fields.items()},
         defaults=defaults,
@@ -212,12 +217,17 @@ def _check_default(name: str, value: Any, path: Path, key: str) -> None:
         raise AdvisorError(f"{path}: {key} = {value!r} must be an integer >= {least}")
 
 
-def _known(table: Mapping[str, Any], names: Any, path: Path, prefix: str) -> None:
+def _known(table: Mapping[str, Any], names: Sequence[str], prefix: str, unknown: dict[str, str]) -> dict[str, Any]:
+    """The table without keys that mean nothing; those go into `unknown`, with a hint."""
     for key in table:
         if key not in names:
-            near = get_close_matches(key.replace("_", "-") if prefix == "" else key, names, n=1, cutoff=0.6)
-            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
-            raise AdvisorError(f"{path}: unknown key {prefix}{key}; {hint}")
+            unknown[f"{prefix}{key}"] = _hint(key.replace("_", "-") if not prefix else key, names)
+    return {key: value for key, value in table.items() if key in names}
+
+
+def _hint(key: str, names: Sequence[str]) -> str:
+    near = get_close_matches(key, names, n=1, cutoff=0.6)
+    return f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
 
 
 def _mapping(table: Mapping[str, Any], key: str, path: Path, prefix: str) -> dict[str, Any]:

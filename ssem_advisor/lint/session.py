@@ -125,6 +125,12 @@ class Session:
         owns = {own.path: own for own in self._owns.values() if own.path is not None}
         checked = [Path(result.path) for result in results]
         for path, own in owns.items():
+            for key, hint in own.unknown.items():
+                if self._enabled("unknown-own-key", path):
+                    place = _line_with(path, key.rpartition(".")[2])
+                    found.append(
+                        plain_finding(rules["unknown-own-key"], shown(path), f"unknown key {key}", hint, place, key)
+                    )
             for glob in own.per_file_ignores:
                 if (
                     (path, glob) not in self._ignores_used

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ssem_advisor.config import Document, OwnConfig, Run, Value, own, read
-from ssem_advisor.domain import FIELDS, AdvisorError, Setting
+from ssem_advisor.domain import FIELDS, AdvisorError, Setting, SettingError
 from ssem_advisor.lint.core import SEVERITIES
 from ssem_advisor.lint.run import Policy, check_document
 from ssem_advisor.lint.session import Session
@@ -48,7 +48,10 @@ def _read(config: Any, goal: str | None, facts: dict[str, Any]) -> tuple[Documen
         config = Setting(**config)
     if isinstance(config, Setting):
         return _document_of(config.with_(**facts)), Policy(goal=goal)
-    given = own.parse({"defaults": facts}, Path("assert_safe")).defaults
+    parsed = own.parse({"defaults": facts}, Path("assert_safe"))
+    for name, hint in parsed.unknown.items():
+        raise SettingError(f"{name.removeprefix('defaults.')}: unknown fact; {hint}")
+    given = parsed.defaults
     if isinstance(config, Mapping):
         text = json.dumps(_plain(config), indent=1, default=str)
         return read(Path("config.json"), OwnConfig(defaults=given), text), Policy(goal=goal)

@@ -183,3 +183,29 @@ def test_the_baseline_is_the_same_from_any_folder(project, monkeypatch):
         "configs/a.yaml",
         "configs/b.yaml",
     }
+
+
+# -- the own configuration ----------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_own_key_is_found_where_it_stands_and_the_rest_counts(project):
+    own(project, 'gaol = "transfer"\ngoal = "classification"\n\n[tool.ssem-advisor.defaults]\nclases = 3\n')
+    report = Session().run(["configs/a.yaml"])
+    unknown = [f for f in report.active if f.rule.code == "SSM902"]
+    assert [(f.path, f.location.line, f.key, f.help) for f in unknown] == [
+        ("pyproject.toml", 2, "gaol", "did you mean goal?"),
+        ("pyproject.toml", 6, "defaults.clases", "did you mean classes?"),
+    ]
+    assert [f.severity for f in report.active if f.rule.code == "SSM201"] == ["note"]
+
+
+def test_the_nearest_own_configuration_counts_alone(project):
+    own(project, 'goal = "transfer"\nignore = ["SSM9"]\n')
+    (project / "configs" / "ssem-advisor.toml").write_text('goal = "classification"\n')
+    assert {f.severity for f in Session().run(["."]).active} == {"note"}
+
+
+@pytest.mark.parametrize("selector", ["SSM8", "nothing", "SSM2011"])
+def test_an_unknown_selector_is_refused(project, selector):
+    with pytest.raises(AdvisorError, match="rule --all"):
+        Session(select=(selector,)).run(["."])

@@ -42,11 +42,13 @@ def class_thresholds(setting: Setting) -> np.ndarray:
     is an estimate that puts the expected number of instances of the other classes into each batch.
     Beyond 20,000 coordinates (classes x dim) with dim < classes - 1 it is numerical to about 0.5 %.
     nan for a class with a single instance: it has no within-class variance.
-    Raises NotCovered for l_spread. Source: CLASSES (derived here).
+    Raises NotCovered for l_spread and for dim = 1. Source: UNEQUAL and TIGHT (derived here).
     """
     if setting.loss == "l_spread":
         raise NotCovered("class_thresholds: the per-class Hessian is derived for supcon and ssem, not for l_spread")
     _only_numbers(setting)
+    if setting.dim == 1:
+        raise NotCovered("dim=1: unit vectors on a line are two points and cannot spread; use dim >= 2")
     tau, sizes, own = float(setting.need("temperature")), _sizes(setting), float(own_view_weight(setting))
     batch, counts = _batches(setting, sizes), _expected_others(setting, sizes)
     means = _collapsed_minimiser(setting, sizes, own, batch, counts)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ssem_advisor.domain import Setting, SettingError
+from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.theory.batches import batch_of
 from ssem_advisor.theory.relation import Relation, geometry_of, own_view_weight, relation_of
 from ssem_advisor.theory.solve import bisect, multiply_subtract, newton
@@ -23,17 +23,20 @@ def collapse_threshold(setting: Setting) -> Any:
     Returns a float, or an array where fields of the setting are arrays (dimensionless). Collapse is optimal if and
     only if alpha <= alpha_c. A value above 1, or inf, says that no weight prevents collapse here.
     Needs temperature and the batch; exact for dim >= classes (None included), for dim = classes-1 the global
-    threshold. Raises SettingError for missing fields. Source: THRESHOLD (derived here; full batch: Lee et al. 2025).
+    threshold. Raises SettingError for missing fields, NotCovered for unequal classes and dim < classes-1: see
+    `class_thresholds`. Source: THRESHOLD (derived here; full batch: Lee et al. 2025).
     """
-    return mapped(setting, lambda part: _threshold(part))
+    _require_simplex(setting)
+    return mapped(setting, _threshold)
 
 
 def alpha_for_variance(setting: Setting, variance: Any) -> Any:
     """The weight alpha whose optimum has the given within-class variance (in [0, 1]); may exceed 1.
 
     Closed form, exact where the regular geometry fits (dim >= classes * instances_per_class - 1).
-    Raises SettingError if the variance lies outside [0, 1]. Source: WEIGHT (derived here).
+    Raises SettingError if the variance lies outside [0, 1], NotCovered like `collapse_threshold`. Source: WEIGHT (derived here).
     """
+    _require_simplex(setting)
     wanted = np.asarray(variance, dtype=float)
     if not np.all((wanted >= 0) & (wanted <= 1)):
         raise SettingError(f"variance={variance!r}: must be in [0, 1], the total variance is 1")
@@ -53,6 +56,7 @@ def optimal_variance(setting: Setting) -> Any:
     Source: OPTIMUM (derived here; full batch: Lee et al. 2025).
     """
     setting.need("alpha")
+    _require_simplex(setting)
 
     def variance(part: Setting) -> np.ndarray:
         relation, geometry = relation_of(part)
@@ -71,6 +75,7 @@ def critical_temperature(setting: Setting) -> Any:
     0 if collapse is optimal at every temperature, inf if at none. Source: TEMPERATURE (derived here).
     """
     setting.need("alpha")
+    _require_simplex(setting)
 
     def critical(part: Setting) -> np.ndarray:
         alpha, m = np.asarray(part.alpha, dtype=float), np.asarray(part.classes, dtype=float)
@@ -103,6 +108,17 @@ def _closed_critical_temperature(part: Setting, alpha: np.ndarray, m: np.ndarray
         root = -(m / (m - 1.0)) / log_r
     root = np.where(reach >= others, np.inf, root)
     return np.where((reach <= 0) | (k < 1), 0.0, root)
+
+
+def _require_simplex(setting: Setting) -> None:
+    """The exact theory speaks of equal classes whose means fit a regular simplex."""
+    if setting.unequal:
+        raise NotCovered("class_counts: not covered, because the classes differ in size; see class_thresholds")
+    if setting.dim is not None and np.any(np.asarray(setting.dim) < np.asarray(setting.classes) - 1):
+        raise NotCovered(
+            f"dim={setting.dim!r}: not covered, because {setting.classes!r} class means need at least classes - 1 "
+            "dimensions for a regular simplex; see class_thresholds"
+        )
 
 
 def _threshold(part: Setting) -> np.ndarray:

@@ -9,12 +9,13 @@ v, and its stationarity is linear in alpha: alpha(v) is in closed form, as in th
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ssem_advisor.domain import NotCovered, Setting, SettingError
-from ssem_advisor.theory.batches import batch_of
+from ssem_advisor.theory.batches import Batch, batch_of
 from ssem_advisor.theory.collapse import alpha_for_variance, mapped, optimal_variance
 from ssem_advisor.theory.relation import own_view_weight
 from ssem_advisor.theory.solve import bisect
@@ -32,14 +33,15 @@ def expected_variance(setting: Setting, view_reliability: float = 1.0, effective
     Raises NotCovered for l_spread. Source: FINITE-DIM and VIEWS (estimates, derived here).
     """
     setting.need("alpha")
-    optimum = optimal_variance(setting)
+    if setting.unequal:
+        raise NotCovered("expected_variance: the estimate is derived for classes of equal size")
     if view_reliability == 1.0 and effective_dim is None and is_exact(setting):
-        return optimum
+        return optimal_variance(setting)
     dimension = _check(setting, view_reliability, effective_dim)
 
     def variance(part: Setting) -> np.ndarray:
         alpha = np.asarray(part.alpha, dtype=float)
-        weight = _Estimate(part, view_reliability, dimension(part))
+        weight = Estimate.of(part, view_reliability, dimension(part))
         shape = np.broadcast_shapes(weight.shape, alpha.shape)
         low, high = weight(np.zeros(shape)), weight(np.ones(shape))
         root = bisect(lambda v: weight(v) - alpha, np.zeros(shape), np.ones(shape))
@@ -47,7 +49,7 @@ def expected_variance(setting: Setting, view_reliability: float = 1.0, effective
 
     estimate = mapped(setting, variance)
     if view_reliability == 1.0:
-        estimate = np.minimum(estimate, optimum)
+        estimate = np.minimum(estimate, optimal_variance(setting.with_(dim=None)))
     return float(estimate) if np.ndim(estimate) == 0 else estimate
 
 
@@ -59,13 +61,15 @@ def alpha_for_expected_variance(
     At variance 0 and full reliability it is the collapse threshold; with reliability below 1 the threshold moves up.
     Not bounded by 1: a larger value says that no weight reaches the variance. Source: FINITE-DIM and VIEWS.
     """
-    exact = alpha_for_variance(setting, variance)
+    if setting.unequal:
+        raise NotCovered("alpha_for_expected_variance: the estimate is derived for classes of equal size")
+    exact = alpha_for_variance(setting.with_(dim=None), variance)
     if view_reliability == 1.0 and effective_dim is None and is_exact(setting):
         return exact
     dimension = _check(setting, view_reliability, effective_dim)
     estimate = mapped(
         setting,
-        lambda part, wanted: _Estimate(part, view_reliability, dimension(part))(wanted),
+        lambda part, wanted: Estimate.of(part, view_reliability, dimension(part))(wanted),
         np.asarray(variance, dtype=float),
     )
     weight = np.maximum(estimate, exact) if view_reliability == 1.0 else estimate
@@ -102,19 +106,32 @@ def _check(setting: Setting, view_reliability: float, effective_dim: float | Non
     return dimension
 
 
-class _Estimate:
-    """alpha as a function of the per-view within-class variance v."""
+@dataclass(frozen=True)
+class Estimate:
+    """alpha as a function of the per-view within-class variance v; arrays broadcast over elements.
 
-    def __init__(self, setting: Setting, reliability: float, dimension: np.ndarray | None) -> None:
-        self.batch, self.reliability, self.dimension = batch_of(setting), reliability, dimension
-        self.tau = np.asarray(setting.temperature, dtype=float)
-        self.m = np.asarray(setting.classes, dtype=float)
+    still, moving: weights in the denominator of the own views that augmentation does not and does move.
+    """
+
+    batch: Batch
+    tau: np.ndarray
+    m: np.ndarray
+    still: np.ndarray
+    moving: np.ndarray
+    reliability: float
+    dimension: np.ndarray | None
+
+    @classmethod
+    def of(cls, setting: Setting, reliability: float, dimension: np.ndarray | None) -> Estimate:
         own, views = own_view_weight(setting), np.asarray(setting.views, dtype=float)
         # ssem counts the anchor's own view, which no augmentation can move: 1/p of its own views stand still.
-        self.still = 1.0 / views if setting.loss == "ssem" else np.zeros_like(views)
-        self.moving = own - self.still
-        self.pull = 1.0 - self.still
-        self.shape = np.broadcast_shapes(self.batch.alone.shape, self.tau.shape, self.m.shape)
+        still = 1.0 / views if setting.loss == "ssem" else np.zeros_like(views)
+        tau, m = np.asarray(setting.temperature, dtype=float), np.asarray(setting.classes, dtype=float)
+        return cls(batch_of(setting), tau, m, still, own - still, reliability, dimension)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return np.broadcast_shapes(self.batch.alone.shape, self.tau.shape, self.m.shape)
 
     def __call__(self, v: np.ndarray) -> np.ndarray:
         tau, batch, loose = self.tau, self.batch, 1.0 - self.reliability
@@ -141,7 +158,7 @@ class _Estimate:
 
         paired = batch.paired
         together = paired + (batch.weight * slope(batch.same, batch.other)).sum(axis=0)
-        gain = paired - self.pull * loose - batch.alone * slope(np.zeros_like(batch.alone), batch.alone_other)
+        gain = paired - (1.0 - self.still) * loose - batch.alone * slope(np.zeros_like(batch.alone), batch.alone_other)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(gain > 0, together / gain, np.inf)
 

@@ -134,7 +134,8 @@ class Softmax:
         together = (self.batch.weight * _sigmoid(-log_odds) * (1.0 + self.rho * np.exp(log_w))).sum(axis=0)
         gain = self.batch.paired - self.batch.alone * self.rho * np.exp(lonely)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(gain > 0, together / gain, np.inf)  # no gain: a larger weight only pulls together
+            alpha = np.where(gain > 0, together / gain, np.inf)  # no gain: a larger weight only pulls together
+        return np.where(self.log_own > -np.inf, alpha, 1.0)  # one view: L_self is empty, no weight below 1 helps
 
     def balance(self, y: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         log_odds, log_w = self._log_odds(y)

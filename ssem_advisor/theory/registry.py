@@ -1,0 +1,150 @@
+"""What a theorem is, and the list of all of them.
+
+A theorem says everything about itself: statement, assumptions that can be checked against a Setting, the formula in
+sympy (the claim) and in numpy (the same claim, safe in float64), its source and the page of its proof. Commands, docs,
+JSON and tests read this list and nothing else.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import numpy as np
+
+from ssem_advisor.domain import AdvisorError, Setting
+from ssem_advisor.theory.batches import batch_of
+from ssem_advisor.theory.relation import own_view_weight
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """Something a theorem needs. holds: True, False, or None where the setting does not say."""
+
+    text: str
+    holds: Callable[[Setting], bool | None]
+
+
+@dataclass(frozen=True)
+class Theorem:
+    """One claim.
+
+    key: stable name; kind: "theorem" (proven) or "estimate" (a labelled approximation).
+    symbols: names of the formula's free symbols, a subset of those `symbol_values` knows.
+    symbolic(sp, **symbols): the right-hand side as a sympy expression; numeric(**symbols): the same number in float64.
+    left: what the formula equals; where it is implicit, the formula is a residual that is zero at `implicit`, and
+    numeric returns that root.
+    source: "paper" (Lee et al., AISTATS 2025) or "derived here"; page: proof, relative to docs/.
+    """
+
+    key: str
+    title: str
+    statement: str
+    left: str
+    symbols: tuple[str, ...]
+    symbolic: Callable[..., Any]
+    numeric: Callable[..., Any]
+    page: str
+    source: Literal["paper", "derived here"] = "derived here"
+    reference: str = ""
+    assumptions: tuple[Assumption, ...] = ()
+    kind: Literal["theorem", "estimate"] = "theorem"
+    implicit: str | None = None
+
+    def broken(self, setting: Setting) -> tuple[str, ...]:
+        """The assumptions that a setting does not meet, worded for people; empty where the theorem applies."""
+        return tuple(a.text for a in self.assumptions if a.holds(setting) is False)
+
+    def formula(self) -> Any:
+        """The sympy expression over symbols of the same names."""
+        import sympy as sp
+
+        return self.symbolic(sp, **{name: sp.Symbol(name, positive=True) for name in self.symbols})
+
+    def values(self, setting: Setting) -> dict[str, float] | None:
+        """The numbers that a setting puts into the formula, or None where it leaves one open."""
+        known = symbol_values(setting)
+        if any(known.get(name) is None for name in self.symbols):
+            return None
+        return {name: known[name] for name in self.symbols}
+
+
+SOURCE = "Lee, Oh, Lee, Sohn: A Theoretical Framework for Preventing Class Collapse, AISTATS 2025, arXiv 2503.08203"
+
+
+def symbol_values(setting: Setting) -> dict[str, Any]:
+    """Values of the symbols m, N, n, k, o, p, c, B, P, d, tau, alpha, rho for a scalar setting; None where unknown."""
+    m, instances = float(setting.classes), setting.instances_per_class
+    big_n = float("inf") if instances is None else float(instances)
+    values: dict[str, Any] = {
+        "m": m,
+        "N": big_n,
+        "p": float(setting.views),
+        "c": float(own_view_weight(setting)),
+        "B": None if setting.batch_size is None else float(setting.batch_size),
+        "P": None if setting.classes_per_batch is None else float(setting.classes_per_batch),
+        "d": None if setting.dim is None else float(setting.dim),
+        "tau": None if setting.temperature is None else float(setting.temperature),
+        "alpha": None if setting.alpha is None else float(setting.alpha),
+        "rho": (1.0 - 1.0 / big_n) / (m - 1.0),
+        "k": None,
+        "o": None,
+        "n": None,
+    }
+    if setting.sampler != "random" and not setting.unequal:
+        try:
+            batch = batch_of(setting)
+        except AdvisorError:
+            return values
+        values |= {"k": float(batch.same[0, 0]), "o": float(batch.other[0, 0]), "n": float(batch.same[0, 0]) + 1.0}
+    if setting.sampler == "full" and setting.batch_size is None and values["n"] is not None:
+        values["B"] = m * values["n"]
+    return values
+
+
+@cache
+def theorems() -> dict[str, Theorem]:
+    """Every theorem by key, in reading order."""
+    from ssem_advisor.theory.statements import STATEMENTS
+
+    return {theorem.key: theorem for theorem in STATEMENTS}
+
+
+def theorem(key: str) -> Theorem:
+    """One theorem; an unknown key is an error with the nearest known ones."""
+    found = theorems().get(key.upper().replace("_", "-"))
+    if found is None:
+        near = difflib.get_close_matches(key.upper(), theorems(), n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else "`ssem-advisor explain` lists all"
+        raise AdvisorError(f"theorem {key!r}: not known; {hint}")
+    return found
+
+
+# -- assumptions that several theorems share ---------------------------------------------------------------------------
+
+
+def is_loss(*names: str) -> Assumption:
+    return Assumption(f"the loss is {' or '.join(names)}", lambda s: s.loss in names)
+
+
+def is_sampler(*names: str) -> Assumption:
+    return Assumption(f"batches are drawn as {' or '.join(names)}", lambda s: s.sampler in names)
+
+
+EQUAL_CLASSES = Assumption("all classes have the same size", lambda s: not s.unequal)
+SIMPLEX_FITS = Assumption(
+    "the class means fit a regular simplex: dim >= classes - 1",
+    lambda s: True if s.dim is None else bool(np.all(np.asarray(s.dim) >= np.asarray(s.classes) - 1)),
+)
+SPARE_DIRECTION = Assumption(
+    "a direction beside the class means is left: dim >= classes",
+    lambda s: True if s.dim is None else bool(np.all(np.asarray(s.dim) >= np.asarray(s.classes))),
+)
+TWO_VIEWS = Assumption("every instance has at least two views", lambda s: bool(np.all(np.asarray(s.views) >= 2)))
+OWN_VIEW = Assumption(
+    "the self-supervised term has a positive: two views, or ssem, which keeps the anchor's own",
+    lambda s: s.loss == "ssem" or bool(np.all(np.asarray(s.views) >= 2)),
+)

@@ -1,0 +1,605 @@
+"""The theorems, in reading order. A new one is one more object in STATEMENTS, with its proof on the page it names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ssem_advisor.domain import Setting
+from ssem_advisor.theory.batches import Batch, random_batch
+from ssem_advisor.theory.classes import class_thresholds
+from ssem_advisor.theory.collapse import critical_temperature, optimal_variance
+from ssem_advisor.theory.estimates import Estimate, is_exact
+from ssem_advisor.theory.registry import (
+    EQUAL_CLASSES,
+    OWN_VIEW,
+    SIMPLEX_FITS,
+    SPARE_DIRECTION,
+    TWO_VIEWS,
+    Assumption,
+    Theorem,
+    is_loss,
+    is_sampler,
+)
+from ssem_advisor.theory.relation import Geometry, Softmax, Spread
+
+SOFTMAX = is_loss("supcon", "ssem")
+COMMON = (OWN_VIEW, EQUAL_CLASSES, SIMPLEX_FITS)
+
+# -- numbers into the engine's own objects -----------------------------------------------------------------------------
+
+
+def _one(value: float) -> np.ndarray:
+    return np.atleast_1d(np.asarray(value, dtype=float))
+
+
+def _geometry(m: float, N: float, tau: float) -> Geometry:
+    shrink = 1.0 - 1.0 / N
+    return Geometry(_one(shrink / (m - 1)), _one(shrink), _one(-(m / (m - 1)) / tau), _one(tau))
+
+
+def _fixed(k: float, o: float) -> Batch:
+    return Batch(np.ones((1, 1)), _one(k)[None], _one(o)[None], np.zeros(1), _one(o))
+
+
+def _softmax_weight(m: float, N: float, k: float, o: float, c: float, tau: float, v: float = 0.0) -> float:
+    geometry = _geometry(m, N, tau)
+    return float(Softmax(geometry, _fixed(k, o), _one(c)).weight(geometry.y(_one(v)))[0])
+
+
+def _spread_weight(m: float, N: float, k: float, o: float, tau: float, v: float = 0.0) -> float:
+    geometry = _geometry(m, N, tau)
+    return float(Spread(geometry, _fixed(k, o)).weight(geometry.y(_one(v)))[0])
+
+
+def _random_weight(m: float, B: float, c: float, tau: float) -> float:
+    batch = random_batch(_one(np.inf), _one(np.inf), _one(1.0 / m), _one(B))
+    return float(Softmax(_geometry(m, np.inf, tau), batch, _one(c)).weight(np.zeros(1))[0])
+
+
+def _full(m: float, n: float, p: float, tau: float, loss: Any, **more: Any) -> Setting:
+    return Setting(
+        classes=int(m), instances_per_class=int(n), views=int(p), temperature=tau, sampler="full", loss=loss, **more
+    )
+
+
+# -- symbolic pieces ---------------------------------------------------------------------------------------------------
+
+
+def _r(sp: Any, m: Any, tau: Any) -> Any:
+    return sp.exp(-m / ((m - 1) * tau))
+
+
+def _rho(N: Any, m: Any) -> Any:
+    return (1 - 1 / N) / (m - 1)
+
+
+def _similarities(N: Any, m: Any, v: Any) -> tuple[Any, Any]:
+    """x and s at within-class variance v."""
+    x = 1 - v / (1 - 1 / N)
+    return x, -(1 / N + (1 - 1 / N) * x) / (m - 1)
+
+
+def _softmax_slope(sp: Any, m: Any, N: Any, k: Any, o: Any, c: Any, tau: Any, v: Any) -> Any:
+    x, s = _similarities(N, m, v)
+    e1, e2 = sp.exp((x - 1) / tau), sp.exp((s - 1) / tau)
+    return (k * e1 - o * _rho(N, m) * e2) / (c + k * e1 + o * e2)
+
+
+def _spread_slopes(sp: Any, m: Any, N: Any, k: Any, o: Any, tau: Any, v: Any) -> tuple[Any, Any]:
+    x, s = _similarities(N, m, v)
+    rho, w0, w1 = _rho(N, m), o * sp.exp((s - 1) / tau), o * sp.exp((s - x) / tau)
+    sup = -(rho * w0 / (1 + w0) + k * (1 + rho) * w1 / (1 + w1)) / (k + 1)
+    e1 = sp.exp((x - 1) / tau)
+    return sup, k * e1 / (1 + k * e1)
+
+
+def _numeric_softmax_slope(m: float, N: float, k: float, o: float, c: float, tau: float, v: float) -> float:
+    shrink = 1 - 1 / N
+    away = v / (shrink * tau)
+    e1, e2 = np.exp(-away), np.exp(-m / ((m - 1) * tau) + shrink / (m - 1) * away)
+    return float((k * e1 - o * shrink / (m - 1) * e2) / (c + k * e1 + o * e2))
+
+
+def _numeric_spread_slope(m: float, N: float, k: float, o: float, tau: float, v: float) -> float:
+    shrink = 1 - 1 / N
+    rho, away = shrink / (m - 1), v / (shrink * tau)
+    log_others = np.log(o) - m / ((m - 1) * tau)
+    w0, w1 = (1 / (1 + np.exp(-(log_others + slope * away))) for slope in (rho, 1 + rho))
+    return float(-(rho * w0 + k * (1 + rho) * w1) / (k + 1))
+
+
+def _own_and_same(sp: Any, n: Any, p: Any) -> tuple[Any, Any]:
+    return (p - 1) / p, n - 1
+
+
+def _h(sp: Any, m: Any, tau: Any) -> tuple[Any, Any]:
+    r = _r(sp, m, tau)
+    return (1 - r) / (1 + (m - 1) * r), r / (1 + (m - 1) * r)
+
+
+def _tight(sp: Any, m: Any, n: Any, tau: Any) -> Any:
+    h, h_d = _h(sp, m, tau)
+    return 1 - (n - 1) / n * (h - m / (m - 1) * h_d / tau)
+
+
+def _finite_weight(sp: Any, m: Any, k: Any, o: Any, c: Any, tau: Any, v: Any, D: Any) -> Any:
+    t = sp.Symbol("t", positive=True)
+    mean = sp.hyper([], [D / 2], t**2 / (4 * tau**2))
+    log_sum = sp.log(
+        c * sp.exp(1 / tau) + k * mean * sp.exp((1 - t) / tau) + o * mean * sp.exp(-(1 - t) / ((m - 1) * tau))
+    )
+    return 1 + tau * sp.diff(log_sum, t).subs(t, v)
+
+
+def _reliable_threshold(sp: Any, m: Any, k: Any, o: Any, c: Any, tau: Any, R: Any) -> Any:
+    r = _r(sp, m, tau)
+    return (c + o * r * (m / (m - 1)) / R) / (c + k + o * r)
+
+
+def _estimate(m: float, k: float, o: float, c: float, tau: float, v: float, D: float | None, R: float = 1.0) -> float:
+    dimension = None if D is None else _one(D)
+    estimate = Estimate(_fixed(k, o), _one(tau), _one(m), _one(0.0), _one(c), R, dimension)
+    return float(estimate(_one(v))[0])
+
+
+def _optimum(m: float, n: float, p: float, tau: float, alpha: float) -> float:
+    return optimal_variance(_full(m, n, p, tau, "supcon", alpha=alpha))
+
+
+def _optimum_residual(sp: Any, m: Any, n: Any, p: Any, tau: Any, alpha: Any, v: Any) -> Any:
+    c, k = _own_and_same(sp, n, p)
+    return _softmax_slope(sp, m, n, k, (m - 1) * n, c, tau, v) - (1 - alpha)
+
+
+def _fixed_temperature(m: float, N: float, k: float, o: float, p: float, alpha: float) -> float:
+    P = o / (k + 1) + 1
+    setting = Setting(
+        classes=int(m),
+        instances_per_class=int(N),
+        views=int(p),
+        alpha=alpha,
+        sampler="balanced",
+        classes_per_batch=int(P),
+        batch_size=int(P * (k + 1)),
+    )
+    return critical_temperature(setting)
+
+
+def _eigenvalue(m: float, N: float, v: float) -> float:
+    return float(N * (1 - v) * m / (m - 1))
+
+
+def _zero_slope_l_in(m: float, N: float, k: float, o: float, tau: float, v: float) -> float:
+    x, s = _similarities(N, m, v)
+    e1, e2 = np.exp((x - 1) / tau), np.exp((s - 1) / tau)
+    rho = (1 - 1 / N) / (m - 1)
+    return float(-(rho + k * e1 / (1 + k * e1)) * o * e2 / (1 + k * e1 + o * e2))
+
+
+STATEMENTS: tuple[Theorem, ...] = (
+    Theorem(
+        key="REDUCTION",
+        title="Three numbers carry the minimiser",
+        statement=(
+            "The loss is convex in the Gram matrix and does not change when views, instances or classes are renamed. "
+            "So some minimiser has one similarity between views, one within classes (x) and one between classes (s). "
+            "The overall mean is zero, which leaves x alone: s = -(1/N + (1-1/N) x)/(m-1)."
+        ),
+        left="s",
+        symbols=("m", "N", "v"),
+        symbolic=lambda sp, m, N, v: _similarities(N, m, v)[1],
+        numeric=lambda m, N, v: -(1 - v) / (m - 1),
+        page="theory/reduction.md#symmetrisation",
+        assumptions=COMMON,
+        reference="the paper has it for balanced full batches; convexity and mini-batches are derived here",
+    ),
+    Theorem(
+        key="GEOMETRY",
+        title="From the class simplex to the instance simplex",
+        statement=(
+            "Gram eigenvalues are 1-x (m(N-1) times), 1+(N-1)x-Ns (m-1 times) and 0 (once). v = 0 is class collapse, "
+            "v = m(N-1)/(mN-1) the regular simplex of all instances, v = 1 has the class means at the origin."
+        ),
+        left="1 + (N-1) x - N s",
+        symbols=("m", "N", "v"),
+        symbolic=lambda sp, m, N, v: 1 + (N - 1) * _similarities(N, m, v)[0] - N * _similarities(N, m, v)[1],
+        numeric=_eigenvalue,
+        page="theory/reduction.md#rank",
+        source="paper",
+        assumptions=(EQUAL_CLASSES,),
+    ),
+    Theorem(
+        key="SLOPES",
+        title="The slope of supcon and ssem",
+        statement=(
+            "tau times the derivative of the self-supervised loss in x is S_self = g; of the supervised loss "
+            "S_sup = g - 1 for anchors with a same-class instance and 0 for others. Both increase in x."
+        ),
+        left="S_self",
+        symbols=("m", "N", "k", "o", "c", "tau", "v"),
+        symbolic=_softmax_slope,
+        numeric=_numeric_softmax_slope,
+        page="theory/slopes.md#contrastive",
+        assumptions=(SOFTMAX, *COMMON),
+    ),
+    Theorem(
+        key="SLOPES-SPREAD",
+        title="The slope of l_spread",
+        statement="tau times the derivative of the supervised part of l_spread in x; it increases in x.",
+        left="S_sup",
+        symbols=("m", "N", "k", "o", "tau", "v"),
+        symbolic=lambda sp, **s: _spread_slopes(sp, **s)[0],
+        numeric=_numeric_spread_slope,
+        page="theory/slopes.md#l-spread",
+        assumptions=(is_loss("l_spread"), *COMMON),
+    ),
+    Theorem(
+        key="THRESHOLD",
+        title="Collapse threshold",
+        statement=(
+            "The collapsed simplex minimises the loss if and only if alpha <= alpha_c. For k same-class and o other-class "
+            "instances in every anchor's batch, r = exp(-m/((m-1) tau)), rho = (1-1/N)/(m-1), c = 1 for ssem and "
+            "(p-1)/p for supcon, alpha_c is in closed form. Above 1, no weight prevents collapse."
+        ),
+        left="alpha_c",
+        symbols=("m", "N", "k", "o", "c", "tau"),
+        symbolic=lambda sp, m, N, k, o, c, tau: (
+            (c + o * _r(sp, m, tau) * (1 + _rho(N, m))) / (c + k + o * _r(sp, m, tau))
+        ),
+        numeric=_softmax_weight,
+        page="theory/thresholds.md#threshold",
+        assumptions=(SOFTMAX, is_sampler("balanced", "full"), *COMMON),
+    ),
+    Theorem(
+        key="FULL-SSEM",
+        title="Collapse threshold of ssem, full batch",
+        statement="From 1/n as tau -> 0 to 1 as tau -> infinity; with balanced full batches, anchors kept.",
+        left="alpha_c",
+        symbols=("m", "n", "tau"),
+        symbolic=lambda sp, m, n, tau: (1 + (m * n - 1) * _r(sp, m, tau)) / (n * (1 + (m - 1) * _r(sp, m, tau))),
+        numeric=lambda m, n, tau: _softmax_weight(m, n, n - 1, (m - 1) * n, 1.0, tau),
+        page="theory/thresholds.md#closed-forms",
+        source="paper",
+        assumptions=(is_loss("ssem"), is_sampler("full"), EQUAL_CLASSES, SIMPLEX_FITS),
+    ),
+    Theorem(
+        key="FULL-SUPCON",
+        title="Collapse threshold of supcon, full batch",
+        statement="Falls to alpha_eq = (p-1)/(np-1) as tau -> 0, so plain SupCon lies below it at every temperature.",
+        left="alpha_c",
+        symbols=("m", "n", "p", "tau"),
+        symbolic=lambda sp, m, n, p, tau: (
+            ((p - 1) + p * (m * n - 1) * _r(sp, m, tau)) / ((n * p - 1) + (m - 1) * n * p * _r(sp, m, tau))
+        ),
+        numeric=lambda m, n, p, tau: _softmax_weight(m, n, n - 1, (m - 1) * n, (p - 1) / p, tau),
+        page="theory/thresholds.md#closed-forms",
+        assumptions=(is_loss("supcon"), is_sampler("full"), TWO_VIEWS, EQUAL_CLASSES, SIMPLEX_FITS),
+    ),
+    Theorem(
+        key="FULL-SPREAD",
+        title="Collapse threshold of l_spread, full batch",
+        statement="alpha_c = q/(1+q), q = (m/(m-1)) w/(1+w), w = (m-1) n r: zero as tau -> 0.",
+        left="alpha_c",
+        symbols=("m", "n", "tau"),
+        symbolic=lambda sp, m, n, tau: (lambda q: q / (1 + q))(
+            m / (m - 1) * (m - 1) * n * _r(sp, m, tau) / (1 + (m - 1) * n * _r(sp, m, tau))
+        ),
+        numeric=lambda m, n, tau: _spread_weight(m, n, n - 1, (m - 1) * n, tau),
+        page="theory/thresholds.md#closed-forms",
+        assumptions=(is_loss("l_spread"), is_sampler("full"), EQUAL_CLASSES, SIMPLEX_FITS),
+    ),
+    Theorem(
+        key="BATCH",
+        title="Mini-batches",
+        statement=(
+            "The batch enters the slopes only through the number k of same-class and o of other-class instances of an "
+            "anchor, the data set only through N. In P x K batches k = K-1 and o = (P-1) K; a batch of all classes has "
+            "P = m. Only the instances that the loss sees at once count, after any gather."
+        ),
+        left="alpha_c",
+        symbols=("m", "N", "P", "n", "c", "tau"),
+        symbolic=lambda sp, m, N, P, n, c, tau: (
+            (c + (P - 1) * n * _r(sp, m, tau) * (1 + _rho(N, m))) / (c + (n - 1) + (P - 1) * n * _r(sp, m, tau))
+        ),
+        numeric=lambda m, N, P, n, c, tau: _softmax_weight(m, N, n - 1, (P - 1) * n, c, tau),
+        page="theory/batches.md#balanced",
+        assumptions=(SOFTMAX, is_sampler("balanced"), *COMMON),
+    ),
+    Theorem(
+        key="RANDOM-BATCH",
+        title="Random mini-batches",
+        statement=(
+            "In uniform random batches k is hypergeometric (binomial for an infinite data set, as in the formula). "
+            "Anchors without a same-class instance feel only the self-supervised term, which pulls classes apart from "
+            "each other and so together within."
+        ),
+        left="alpha_c",
+        symbols=("m", "B", "c", "tau"),
+        symbolic=lambda sp, m, B, c, tau: _random_threshold(sp, m, B, c, tau),
+        numeric=_random_weight,
+        page="theory/batches.md#random",
+        assumptions=(SOFTMAX, is_sampler("random"), *COMMON),
+    ),
+    Theorem(
+        key="WEIGHT",
+        title="Weight for a wanted variance",
+        statement="The weight whose optimum has within-class variance v, in closed form; it increases in v.",
+        left="alpha(v)",
+        symbols=("m", "N", "k", "o", "c", "tau", "v"),
+        symbolic=lambda sp, **s: 1 - _softmax_slope(sp, **s),
+        numeric=_softmax_weight,
+        page="theory/thresholds.md#weight",
+        assumptions=(SOFTMAX, is_sampler("balanced", "full"), *COMMON, Assumption("dim >= mN - 1", is_exact)),
+    ),
+    Theorem(
+        key="WEIGHT-SPREAD",
+        title="Weight for a wanted variance, l_spread",
+        statement="The weight whose optimum has within-class variance v, for l_spread.",
+        left="alpha(v)",
+        symbols=("m", "N", "k", "o", "tau", "v"),
+        symbolic=lambda sp, **s: (lambda sup, self_: -sup / (self_ - sup))(*_spread_slopes(sp, **s)),
+        numeric=_spread_weight,
+        page="theory/thresholds.md#weight",
+        assumptions=(is_loss("l_spread"), *COMMON, Assumption("dim >= mN - 1", is_exact)),
+    ),
+    Theorem(
+        key="OPTIMUM",
+        title="Optimal within-class variance",
+        statement=(
+            "The within-class variance of the minimiser is the root of the slope, 0 for alpha <= alpha_c; it increases "
+            "with alpha. (The formula is the slope for supcon in full batches.)"
+        ),
+        left="0",
+        implicit="v",
+        symbols=("m", "n", "p", "tau", "alpha"),
+        symbolic=lambda sp, m, n, p, tau, alpha: _optimum_residual(
+            sp, m, n, p, tau, alpha, sp.Symbol("v", positive=True)
+        ),
+        numeric=_optimum,
+        page="theory/slopes.md#slope",
+        assumptions=(is_loss("supcon"), is_sampler("full"), *COMMON, Assumption("dim >= mN - 1", is_exact)),
+        reference="the paper has the full batch of ssem",
+    ),
+    Theorem(
+        key="TEMPERATURE",
+        title="Critical temperature",
+        statement=(
+            "alpha_c increases with tau, so collapse is optimal if and only if tau >= tau_c. 0: at every temperature; "
+            "infinity: at none."
+        ),
+        left="tau_c",
+        symbols=("m", "N", "k", "o", "p", "alpha"),
+        symbolic=lambda sp, m, N, k, o, p, alpha: (
+            -(m / (m - 1)) / sp.log((alpha * ((p - 1) / p + k) - (p - 1) / p) / (o * (1 + _rho(N, m) - alpha)))
+        ),
+        numeric=_fixed_temperature,
+        page="theory/thresholds.md#temperature",
+        assumptions=(is_loss("supcon"), is_sampler("balanced", "full"), TWO_VIEWS, EQUAL_CLASSES, SIMPLEX_FITS),
+    ),
+    Theorem(
+        key="TEMPERATURE-SSEM",
+        title="Critical temperature of ssem, full batch",
+        statement="For alpha > 1/n; otherwise collapse is optimal at every temperature.",
+        left="tau_c",
+        symbols=("m", "n", "alpha"),
+        symbolic=lambda sp, m, n, alpha: (m / (m - 1)) / sp.log((m * n - 1 - alpha * n * (m - 1)) / (alpha * n - 1)),
+        numeric=lambda m, n, alpha: critical_temperature(_full(m, n, 2, 1.0, "ssem", alpha=alpha)),
+        page="theory/thresholds.md#temperature",
+        source="paper",
+        assumptions=(is_loss("ssem"), is_sampler("full"), EQUAL_CLASSES, SIMPLEX_FITS),
+    ),
+    Theorem(
+        key="SMALL-TEMPERATURE",
+        title="A small temperature is not free",
+        statement="At fixed alpha above the threshold the optimal variance shrinks in proportion to tau as tau -> 0.",
+        left="v* (as tau -> 0)",
+        symbols=("N", "k", "c", "tau", "alpha"),
+        symbolic=lambda sp, N, k, c, tau, alpha: (1 - 1 / N) * tau * sp.log(alpha * k / ((1 - alpha) * c)),
+        numeric=lambda N, k, c, tau, alpha: (1 - 1 / N) * tau * np.log(alpha * k / ((1 - alpha) * c)),
+        page="theory/thresholds.md#small-temperature",
+        assumptions=(SOFTMAX, is_sampler("balanced", "full"), *COMMON),
+    ),
+    Theorem(
+        key="PLAIN-SUPCON",
+        title="Plain SupCon collapses at every temperature",
+        statement=(
+            "Plain SupCon, all same-class positives merged, is the mixture at alpha_eq = (p-1)/(np-1), which is below "
+            "alpha_c at every temperature and in every kind of batch. (Full batch: Graf et al. 2021.)"
+        ),
+        left="alpha_eq",
+        symbols=("n", "p"),
+        symbolic=lambda sp, n, p: (p - 1) / (n * p - 1),
+        numeric=lambda n, p: (p - 1) / (n * p - 1),
+        page="theory/notation.md#plain-supcon",
+        assumptions=(is_loss("supcon"), EQUAL_CLASSES, SIMPLEX_FITS),
+    ),
+    Theorem(
+        key="L-IN",
+        title="Log of the sum collapses at every temperature",
+        statement=(
+            "SupCon with the sum over positives inside the logarithm (L_in) falls with x everywhere, so collapse is "
+            "optimal at every temperature. It is not convex in the Gram matrix: mixtures with it are not covered."
+        ),
+        left="slope of L_in",
+        symbols=("m", "N", "k", "o", "tau", "v"),
+        symbolic=lambda sp, m, N, k, o, tau, v: _l_in_slope(sp, m, N, k, o, tau, v),
+        numeric=_zero_slope_l_in,
+        page="theory/views.md#l-in",
+        assumptions=(EQUAL_CLASSES, SIMPLEX_FITS),
+    ),
+    Theorem(
+        key="CE-SUPCON",
+        title="Cross-entropy beside SupCon does not help",
+        statement=(
+            "Cross-entropy plus SupCon without a self-supervised term has no alpha: both are lowest with every class "
+            "on one point. The formula is the margin by which plain SupCon stays below the threshold."
+        ),
+        left="alpha_c - alpha_eq",
+        symbols=("m", "n", "p", "tau"),
+        symbolic=lambda sp, m, n, p, tau: (
+            ((p - 1) + p * (m * n - 1) * _r(sp, m, tau)) / ((n * p - 1) + (m - 1) * n * p * _r(sp, m, tau))
+            - (p - 1) / (n * p - 1)
+        ),
+        numeric=lambda m, n, p, tau: _plain_margin(m, n, p, tau),
+        page="theory/views.md#cross-entropy",
+        assumptions=(TWO_VIEWS, EQUAL_CLASSES, SIMPLEX_FITS),
+    ),
+    Theorem(
+        key="DIMENSION",
+        title="As many dimensions as classes are enough",
+        statement=(
+            "For classes <= dim < mN - 1 the threshold is the same: collapse is the global minimum if and only if "
+            "alpha <= alpha_c, and above it not even a local one. The optimal variance is then an upper estimate."
+        ),
+        left="alpha_c",
+        symbols=("m", "N", "k", "o", "c", "tau"),
+        symbolic=lambda sp, m, N, k, o, c, tau: 1 - _softmax_slope(sp, m, N, k, o, c, tau, sp.Integer(0)),
+        numeric=_softmax_weight,
+        page="theory/dimension.md#enough",
+        assumptions=(SOFTMAX, OWN_VIEW, EQUAL_CLASSES, SPARE_DIRECTION),
+    ),
+    Theorem(
+        key="TIGHT",
+        title="One dimension fewer than classes",
+        statement=(
+            "With dim = classes - 1 no direction beside the class means is left: collapse is the global minimum for "
+            "alpha <= alpha_c and stays a local one up to the larger alpha_loc. (Formula for ssem, full batch.)"
+        ),
+        left="alpha_loc",
+        symbols=("m", "n", "tau"),
+        symbolic=_tight,
+        numeric=lambda m, n, tau: float(class_thresholds(_full(m, n, 2, tau, "ssem", dim=int(m) - 1))[0]),
+        page="theory/dimension.md#tight",
+        assumptions=(
+            is_loss("ssem"),
+            is_sampler("full"),
+            EQUAL_CLASSES,
+            Assumption("dim = classes - 1 >= 2", lambda s: None if s.dim is None else bool(s.dim == s.classes - 1 > 1)),
+        ),
+    ),
+    Theorem(
+        key="UNEQUAL",
+        title="Every class has its own threshold",
+        statement=(
+            "With unequal class sizes, or dim < classes - 1, class i stops being collapsed at its own alpha_i: "
+            "F is the between-class force and lambda the least curvature of the collapsed loss at its mean. Small "
+            "classes need the larger weight. (Formula for full batches; q is the softmax weight of one embedding.)"
+        ),
+        left="alpha_i",
+        symbols=("n", "p", "q", "F", "lambda_i", "tau"),
+        symbolic=lambda sp, n, p, q, F, lambda_i, tau: 1 - (n - 1) / n * (p * n * q + F - lambda_i / (2 * tau)),
+        numeric=lambda n, p, q, F, lambda_i, tau: 1 - (n - 1) / n * (p * n * q + F - lambda_i / (2 * tau)),
+        page="theory/classes.md#threshold",
+        assumptions=(
+            SOFTMAX,
+            is_sampler("full", "balanced"),
+            Assumption(
+                "every batch holds every class",
+                lambda s: s.classes_per_batch is None or bool(s.classes_per_batch == s.classes),
+            ),
+        ),
+    ),
+    Theorem(
+        key="VIEWS",
+        title="When views of one instance drift apart",
+        statement=(
+            "At the collapsed point the views of one instance drift apart when alpha < alpha_view <= alpha_eq "
+            "<= alpha_c. Such variance is augmentation noise, not instance information."
+        ),
+        left="alpha_view",
+        symbols=("m", "n", "p", "tau"),
+        symbolic=lambda sp, m, n, p, tau: (
+            (p - 1) * (n * p * (1 - _r(sp, m, tau)) / ((n * p - 1) + (m - 1) * n * p * _r(sp, m, tau)) - 1)
+        ),
+        numeric=lambda m, n, p, tau: (
+            (p - 1)
+            * (1 - m * n * p * np.exp(-m / ((m - 1) * tau)))
+            / ((n * p - 1) + (m - 1) * n * p * np.exp(-m / ((m - 1) * tau)))
+        ),
+        page="theory/views.md#views",
+        assumptions=(is_loss("supcon"), is_sampler("full"), TWO_VIEWS, EQUAL_CLASSES, SIMPLEX_FITS),
+    ),
+    Theorem(
+        key="TOTAL-COLLAPSE",
+        title="The plateau",
+        statement=(
+            "If all embeddings are equal, supcon is ln(pB - 1) whatever the labels (ssem: ln(pB)), times tau/tau_base "
+            "where the code uses base_temperature. A loss stuck there is total collapse, not slow learning."
+        ),
+        left="loss",
+        symbols=("p", "B"),
+        symbolic=lambda sp, p, B: sp.log(p * B - 1),
+        numeric=lambda p, B: np.log(p * B - 1),
+        page="theory/values.md#total-collapse",
+        assumptions=(is_loss("supcon"),),
+    ),
+    Theorem(
+        key="REFERENCE",
+        title="The loss at class collapse",
+        statement="supcon with every class on one point and the class means at a simplex, balanced batch.",
+        left="loss",
+        symbols=("m", "n", "p", "tau"),
+        symbolic=lambda sp, m, n, p, tau: sp.log((p * n - 1) + p * n * (m - 1) * _r(sp, m, tau)),
+        numeric=lambda m, n, p, tau: np.log((p * n - 1) + p * n * (m - 1) * np.exp(-m / ((m - 1) * tau))),
+        page="theory/values.md#class-collapse",
+        assumptions=(is_loss("supcon"), is_sampler("balanced", "full"), TWO_VIEWS, EQUAL_CLASSES, SIMPLEX_FITS),
+    ),
+    Theorem(
+        key="FINITE",
+        title="Estimate: finite dimension",
+        statement=(
+            "ESTIMATE. If class residuals spread evenly over the D = d - (m-1) directions beside the class means, the "
+            "weight for a per-view variance v follows from the mean of exp(v cos / tau) over such directions, 0F1."
+        ),
+        left="alpha(v)",
+        symbols=("m", "k", "o", "c", "tau", "v", "D"),
+        symbolic=_finite_weight,
+        numeric=_estimate,
+        page="theory/estimates.md#finite-dimension",
+        kind="estimate",
+        assumptions=(SOFTMAX, *COMMON),
+    ),
+    Theorem(
+        key="RELIABILITY",
+        title="Estimate: imperfect views",
+        statement=(
+            "ESTIMATE. If only the share R of the within-class spread is the instance's own (view reliability), the "
+            "threshold moves up, by the part that comes from the other classes: small tau is robust, large tau is not."
+        ),
+        left="alpha_c(R)",
+        symbols=("m", "k", "o", "c", "tau", "R"),
+        symbolic=_reliable_threshold,
+        numeric=lambda m, k, o, c, tau, R: _estimate(m, k, o, c, tau, 0.0, None, R),
+        page="theory/estimates.md#reliability-threshold",
+        kind="estimate",
+        assumptions=(is_loss("supcon"), *COMMON),
+    ),
+)
+
+
+def _random_threshold(sp: Any, m: Any, B: Any, c: Any, tau: Any) -> Any:
+    k = sp.Symbol("k", integer=True, nonnegative=True)
+    r, rho = _r(sp, m, tau), 1 / (m - 1)
+    probability = sp.binomial(B - 1, k) * (1 / m) ** k * (1 - 1 / m) ** (B - 1 - k)
+    o = B - 1 - k
+    together = sp.Sum(probability * (c + o * r * (1 + rho)) / (c + k + o * r), (k, 1, B - 1))
+    alone = (1 - 1 / m) ** (B - 1)
+    return together / (1 - alone - alone * (B - 1) * rho * r / (c + (B - 1) * r))
+
+
+def _l_in_slope(sp: Any, m: Any, N: Any, k: Any, o: Any, tau: Any, v: Any) -> Any:
+    """tau d/dx of -log((1 + k e1) / (1 + k e1 + o e2)), differentiated by sympy."""
+    x = sp.Symbol("x")
+    s = -(1 / N + (1 - 1 / N) * x) / (m - 1)
+    positives, negatives = 1 + k * sp.exp((x - 1) / tau), o * sp.exp((s - 1) / tau)
+    loss = -sp.log(positives / (positives + negatives))
+    return (tau * sp.diff(loss, x)).subs(x, _similarities(N, m, v)[0])
+
+
+def _plain_margin(m: float, n: float, p: float, tau: float) -> float:
+    """alpha_c - alpha_eq without cancellation."""
+    r = np.exp(-m / ((m - 1) * tau))
+    top = p * r * ((m * n - 1) * (n * p - 1) - (p - 1) * (m - 1) * n)
+    return float(top / (((n * p - 1) + (m - 1) * n * p * r) * (n * p - 1)))

@@ -108,14 +108,14 @@ def base_temperature_only(case: Case) -> Iterator[Says]:
         )
 
 
-@rule("SSM503", "number-read-as-text", "warning")
-def number_read_as_text(case: Case) -> Iterator[Says]:
-    """A value reads as a number to people and as something else to the training program.
+@rule("SSM503", "value-parsers-disagree-on", "warning")
+def value_parsers_disagree_on(case: Case) -> Iterator[Says]:
+    """A value reads as a number, or a truth value, to people and as something else to the training program.
 
     ## What it does
 
     Reports values on which parsers disagree: `1e-1` without a dot is text to PyYAML, a quoted number is text
-    everywhere, `on` is a truth value to some parsers and text to others.
+    everywhere, `010` is eight or ten; as a note also `on` and `yes`, truth values to some parsers and text to others.
 
     ## Why is this bad
 
@@ -141,6 +141,9 @@ def number_read_as_text(case: Case) -> Iterator[Says]:
 
     When the training program converts the value itself.
     """
-    if case.supervised:
-        for trap in case.traps("string-number", "word-bool", "odd-number"):
-            yield Says(trap, trap.detail, "write the number in plain decimals, without quotes")
+    if not case.supervised:
+        return
+    for trap in case.traps("string-number", "odd-number"):
+        yield Says(trap, trap.detail, "write the number in plain decimals, without quotes")
+    for trap in case.traps("word-bool"):
+        yield Says(trap, trap.detail, "write true or false", "note")

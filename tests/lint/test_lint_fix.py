@@ -1,0 +1,210 @@
+"""`--fix`: what is written, what stays byte for byte, and what is refused."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+
+from ssem_advisor.domain import AdvisorError
+from ssem_advisor.lint import Session
+from ssem_advisor.lint.fix import mend, write_atomically
+
+SHAPES = {
+    "train.yaml": """\
+# our run
+seed: 1   # keep
+temperature: {tau}   # softmax
+
+alpha:   {alpha}  # weight of the self-supervised term
+n_augment: 2
+balanced_batch: true
+batch_size: 250
+dim: 128
+num_classes: 10
+""",
+    "train.toml": """\
+# our run
+n_augment = 2
+balanced_batch = true
+temperature = {tau} # softmax
+alpha =    {alpha}
+batch_size = 250
+dim = 128
+num_classes = 10
+""",
+    "train.json": """\
+{{
+\t"temperature": {tau}, "alpha" : {alpha},
+\t"n_augment": 2, "balanced_batch": true,
+\t"batch_size": 250, "dim": 128, "num_classes": 10
+}}
+""",
+    "run.sh": """\
+#!/bin/bash
+export CUDA_VISIBLE_DEVICES=0   # one device
+python main.py --alpha={alpha} \\
+    --temperature {tau} --n_augment 2 --balanced_batch \\
+    --batch_size 250 --dim 128 --n_label 10
+""",
+    "train.py": """\
+config = dict(
+    temperature={tau},  # softmax
+    alpha={alpha},
+    n_augment=2,
+    balanced_batch=True,
+    batch_size=250,
+    dim=128,
+    num_classes=10,
+)
+""",
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def fixed(path):
+    session = Session()
+    return mend(session.read(path), session)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize(("tau", "alpha"), [(0.5, 0.1), (0.5, 0.58), (0.2, 0.95), (0.1, 0.01), (40.0, 0.5)])
+def test_after_a_fix_the_file_is_clean_and_all_else_unchanged(folder, name, tau, alpha):
+    before = SHAPES[name].format(tau=tau, alpha=alpha)
+    path = folder / name
+    path.write_bytes(before.encode())
+    change = fixed(path)
+    assert change.changes
+    assert not change.refusals
+    change.write()
+    after = path.read_text()
+    assert Session().run([name]).active == []
+    run = Session().read(path).runs[0]
+    assert after == SHAPES[name].format(tau=run.fields["temperature"].raw, alpha=run.fields["alpha"].raw)
+    assert fixed(path).text == after
+
+
+def test_alpha_alone_is_set_where_that_is_enough(folder):
+    (folder / "train.yaml").write_text(SHAPES["train.yaml"].format(tau=0.1, alpha=0.01))
+    (change,) = fixed(folder / "train.yaml").changes
+    assert change.startswith("alpha = ")
+    assert change.endswith("(line 5)")
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_newlines_encoding_and_permissions_stay(folder, newline, encoding):
+    text = SHAPES["train.yaml"].format(tau=0.5, alpha=0.1).replace("our run", "Träining ∀").replace("\n", newline)
+    path = folder / "train.yaml"
+    path.write_bytes(text.encode(encoding))
+    path.chmod(0o640)
+    change = fixed(path)
+    change.write()
+    assert path.read_bytes() == change.text.encode(encoding)
+    assert path.read_bytes().decode(encoding).replace(newline, "").count("\n") == 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert os.listdir(folder) == ["train.yaml"]
+
+
+def test_a_link_stays_a_link(folder):
+    (folder / "real.yaml").write_text(SHAPES["train.yaml"].format(tau=0.5, alpha=0.1))
+    (folder / "train.yaml").symlink_to("real.yaml")
+    fixed(folder / "train.yaml").write()
+    assert (folder / "train.yaml").is_symlink()
+    assert Session().run(["real.yaml"]).active == []
+
+
+def test_quotes_and_signs_around_a_number_stay(folder):
+    text = SHAPES["run.sh"].format(tau=0.5, alpha=0.1).replace("--temperature 0.5", "--temperature '0.5'")
+    (folder / "run.sh").write_text(text)
+    assert "--temperature '0.5'" in fixed(folder / "run.sh").text
+
+
+def test_several_commands_are_mended_one_by_one(folder):
+    command = SHAPES["run.sh"].format(tau="{}", alpha="{}").partition("\n")[2].partition("\n")[2]
+    text = command.format(0.1, 0.5) + "# second\n" + command.format(0.02, 0.1) + command.format(0.3, 0.1)
+    (folder / "run.sh").write_text(text)
+    change = fixed(folder / "run.sh")
+    change.write()
+    assert Session().run(["run.sh"]).active == []
+    assert change.text.count("# second\n") == 1
+    assert change.text.endswith(command.format(0.3, 0.1))
+
+
+def test_a_suppressed_finding_is_left_alone(folder):
+    text = SHAPES["train.yaml"].format(tau=0.1, alpha=0.01).replace("# weight", "# ssem: ignore[SSM1] on purpose")
+    text = text.replace("# softmax", "# ssem: ignore[SSM103] on purpose")
+    (folder / "train.yaml").write_text(text)
+    assert fixed(folder / "train.yaml").text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("n_augment: 2\nbalanced_batch: true\nbatch_size: 250\ndim: 128\nnum_classes: 200\n", "alpha is assumed"),
+        ("loss: {supcon_weight: 9.9, simclr_weight: 0.1}\ntemperature: ${tau}\n", ""),
+    ],
+)
+def test_what_does_not_stand_in_the_file_is_not_written(folder, text, reason):
+    (folder / "train.yaml").write_text(text.replace("200\n", "10\n") + ("temperature: 0.5\n" if reason else ""))
+    change = fixed(folder / "train.yaml")
+    assert "alpha" not in change.text.replace(text, "")
+    if reason and not change.changes:
+        assert any(reason in line for line in change.refusals)
+
+
+def test_an_inferred_weight_is_refused_politely(folder):
+    text = """\
+loss: {supcon_weight: 99.0, simclr_weight: 1.0, temperature: 0.1}
+data: {num_classes: 10, batch_size: 256, n_views: 2}
+model: {projection_dim: 128}
+"""
+    (folder / "train.yaml").write_text(text.replace("0.1", "${tau}").replace("${tau}", "0.1"))
+    change = fixed(folder / "train.yaml")
+    assert "simclr_weight: 1.0" in change.text
+    assert "supcon_weight: 99.0" in change.text
+    for line in change.refusals:
+        assert line.startswith("train.yaml:")
+        assert "not fixed" in line
+
+
+def test_a_value_of_an_included_file_is_not_written_through_the_including_one(folder):
+    (folder / "base.yaml").write_text(SHAPES["train.yaml"].format(tau=0.5, alpha=0.1))
+    (folder / "child.yaml").write_text("_base_: base.yaml\nepochs: 3\n")
+    change = fixed(folder / "child.yaml")
+    assert change.text == "_base_: base.yaml\nepochs: 3\n"
+
+
+def test_a_file_that_changed_meanwhile_is_not_overwritten(folder):
+    path = folder / "train.yaml"
+    path.write_text(SHAPES["train.yaml"].format(tau=0.5, alpha=0.1))
+    change = fixed(path)
+    path.write_text("someone: else\n")
+    with pytest.raises(AdvisorError, match="changed while it was checked"):
+        change.write()
+    assert path.read_text() == "someone: else\n"
+
+
+def test_the_diff_applies_with_patch(folder):
+    import shutil
+    import subprocess
+
+    path = folder / "train.yaml"
+    path.write_text(SHAPES["train.yaml"].format(tau=0.5, alpha=0.1))
+    change = fixed(path)
+    assert change.diff().startswith("--- a/train.yaml\n+++ b/train.yaml\n")
+    if shutil.which("patch"):
+        subprocess.run(["patch", "-p1"], input=change.diff(), text=True, check=True, capture_output=True)
+        assert path.read_text() == change.text
+
+
+def test_writing_into_a_folder_without_permission_is_one_clear_line(folder):
+    with pytest.raises(AdvisorError, match="cannot be written"):
+        write_atomically(folder / "missing" / "file", b"")
+    assert os.listdir(folder) == []

@@ -239,7 +239,8 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="THRESHOLD",
         title="Collapse threshold",
         statement=(
-            "The collapsed simplex minimises the loss if and only if alpha <= alpha_c. For k same-class and o other-class "
+            "The instances of every class coincide at the minimum if and only if alpha <= alpha_c, and the class means "
+            "are then at a simplex (in supcon below alpha_view only views drift). For k same-class and o other-class "
             "instances in every anchor's batch, r = exp(-m/((m-1) tau)), rho = (1-1/N)/(m-1), c = 1 for ssem and "
             "(p-1)/p for supcon, alpha_c is in closed form. Above 1, no weight prevents collapse."
         ),
@@ -451,7 +452,8 @@ STATEMENTS: tuple[Theorem, ...] = (
         title="As many dimensions as classes are enough",
         statement=(
             "For classes <= dim < mN - 1 the threshold is the same: collapse is the global minimum if and only if "
-            "alpha <= alpha_c, and above it not even a local one. The optimal variance is then an upper estimate."
+            "alpha <= alpha_c, and above it not even a local one. The optimal variance is then no bound on the variance "
+            "reached, in either direction: the estimate FINITE takes its place."
         ),
         left="alpha_c",
         symbols=("m", "N", "k", "o", "c", "tau"),

@@ -4,73 +4,52 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
-from typing import Any
 
+from ssem_advisor.catalogue import Dataset, exponential_profile, find
 from ssem_advisor.config.model import Value
 from ssem_advisor.config.tree import Tree
 
-try:
-    from ssem_advisor.catalogue import find
-except ImportError:  # until the table lands
-    from types import SimpleNamespace
-
-    _M = {
-        "cifar10": 10,
-        "cifar100": 100,
-        "imagenet": 1000,
-        "imagenet100": 100,
-        "imagenetlt": 1000,
-        "tinyimagenet": 200,
-        "mnist": 10,
-    }
-
-    def find(name):
-        m = _M.get(re.sub("[^a-z0-9]", "", name.lower()))
-        return m and SimpleNamespace(classes=m, instances_per_class=None, class_counts=None)
-
-
 _PATHS = (
-    "data_dir", "data_path", "data_root", "data_folder", "root", "dataset_path", "dataset_dir", "train_data", "train_dir",
-    "train_path", "data", "dataroot",
+    "data_dir", "data_path", "data_root", "data_folder", "root", "dataset_path", "dataset_dir", "train_data",
+    "train_dir", "train_path", "data", "dataroot", "argument",
 )  # fmt: skip
-_OPEN_SET = re.compile(
-    r"open[-_ ]?set|(?:^|[-_ ])osr(?:$|[-_ ])|known[-_ ]?class|unknown[-_ ]?class|ood[-_ ]?split", re.I
-)
-_RESHAPED = frozenset(
-    [
-        "imb_factor",
-        "imbalance",
-        "imb_ratio",
-        "imb_type",
-        "imbalance_factor",
-        "imbalance_ratio",
-        "subset",
-        "fraction",
-        "train_fraction",
-        "num_labels",
-        "n_labeled",
-        "label_fraction",
-        "percent",
-        "subset_size",
-        "data_fraction",
-        "noise_rate",
-        "max_samples",
-    ]
-)
+_NAMES = ("exp_name", "experiment_name", "experiment", "exp", "name", "run_name", "task_name", "job_name")
+_OPEN_SET = re.compile(r"open[-_ ]?set|(?:^|[-_ ])osr(?:$|[-_ ])|(?:un)?known[-_ ]?class|ood[-_ ]?split", re.I)
+_RESHAPED = (
+    "imb_factor", "imbalance", "imb_ratio", "imb_type", "imbalance_factor", "imbalance_ratio", "subset", "fraction",
+    "train_fraction", "num_labels", "n_labeled", "label_fraction", "percent", "subset_size", "data_fraction",
+    "noise_rate", "max_samples",
+)  # fmt: skip
+_COARSE_CIFAR10 = Dataset("cifar10-coarse", 2, None, "animals and vehicles", note="superclasses")
 
 
-def known(name: str, tree: Tree) -> Any:
+def known(name: str, tree: Tree) -> Dataset | None:
     """The catalogue's entry for a data set, None where the name, or the use made of it, leaves doubt."""
-    if _OPEN_SET.search(name) or any(_OPEN_SET.search(key) for key in tree.names) or _OPEN_SET.search(tree.path.stem):
+    if any(_OPEN_SET.search(text) for text in (name, tree.path.stem, *tree.names)):
         return None
     short = PurePosixPath(name.replace("\\", "/")).name if "/" in name else name.rsplit(".", 1)[-1]
-    short = re.sub(r"_?(?:Data_?[Mm]odule|Data_?[Ll]oaders?|Dataset)$", "", short)
-    return find(short) if short and len(short) < 80 else None
+    short = re.sub(r"_?(?:Data_?[Mm]odule|Data_?[Ll]oaders?|Dataset)$", "", short)[:80]
+    coarse = [leaf for leaf in tree.leaves if leaf.value is True and re.search("coarse|superclass", leaf.dotted)]
+    if coarse and "coarse" not in short.lower():
+        short += "-coarse"
+    if re.sub(r"[-_ ]", "", short.lower()) == "cifar10coarse":
+        return _COARSE_CIFAR10
+    return find(short)
 
 
-def reshaped(tree: Tree) -> bool:
-    """Whether the config makes the data set smaller or unequal, so that its usual counts do not hold."""
-    return bool(tree.names & _RESHAPED)
+def sizes(data: Dataset, tree: Tree) -> dict[str, object]:
+    """Instances of each class, unless the config takes a part of the data or makes it unequal in its own way."""
+    factor = next((leaf.value for name in ("imb_factor", "imbalance_factor") for leaf in tree.find(name)), None)
+    shaped = next((str(leaf.value) for leaf in tree.find("imb_type")), "exp")
+    if isinstance(factor, (int, float)) and factor > 0 and shaped == "exp" and data.name in ("cifar10", "cifar100"):
+        ratio = factor if factor >= 1 else 1 / factor
+        return {"class_counts": exponential_profile(data.classes, 50_000 // data.classes, ratio)}
+    if any(name in tree.names for name in _RESHAPED):
+        return {}
+    counts = data.class_counts
+    if counts is not None:
+        return {"class_counts": counts}
+    return {} if data.instances_per_class is None else {"instances_per_class": data.instances_per_class}
 
 
 def guess(tree: Tree) -> Value | None:
@@ -81,4 +60,17 @@ def guess(tree: Tree) -> Value | None:
                 for part in reversed(re.split(r"[/\\]", leaf.value)):
                     if part and find(part) is not None:
                         return Value(part, "inferred", leaf.dotted, leaf.location, leaf.raw, "from a path")
+    for key in _NAMES:
+        for leaf in tree.find(f".{key}"):
+            if isinstance(leaf.value, str) and (word := _word(leaf.value)):
+                return Value(word, "inferred", leaf.dotted, leaf.location, leaf.raw, "from the experiment's name")
+    if tree.format != "shell" and (word := _word(tree.path.stem)):
+        return Value(word, "inferred", reason="from the file's name")
     return None
+
+
+def _word(text: str) -> str | None:
+    """The longest run of words in a name that is a data set."""
+    words = re.split(r"([-_. ]+)", text[:120])
+    spans = sorted((i - j, i, j) for i in range(0, len(words), 2) for j in range(i + 1, len(words) + 1, 2))
+    return next((name for _, i, j in spans if find(name := "".join(words[i:j])) is not None), None)

@@ -3,185 +3,189 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ssem_advisor.config.model import Kind
-from ssem_advisor.config.tree import UNKNOWN, Leaf, Tree
+from ssem_advisor.config.tree import LABELS, UNKNOWN, Leaf, Tree
 
-_NOT_SELF = r"(?<!un)(?<!un[-_ ])(?<!self)(?<!self[-_ ])(?<!semi)(?<!semi[-_ ])"
+_UNLESS_SELF = r"(?<!un)(?<!un[-_ ])(?<!self)(?<!self[-_ ])(?<!semi)(?<!semi[-_ ])"
 SUPERVISED = re.compile(
-    rf"{_NOT_SELF}sup(?:ervised)?[-_ ]?con(?:trast|(?![a-z])|loss|head|model)|labels_as_positives", re.I
+    rf"{_UNLESS_SELF}sup(?:ervised)?[-_ ]?con(?:trast|(?-i:(?=[A-Z]))|(?![a-z])|loss|head|model)|labels_as_positives",
+    re.I,
 )
-_SUPERVISED = re.compile(rf"{_NOT_SELF}sup(?:ervised)?[-_ ]?con(?:trast|(?=[A-Z])|(?![a-zA-Z])|loss|head|model)", re.I)
 _SELF = re.compile(
     r"simclr|nt[-_]?xent|info[-_]?nce|(?<![a-z])moco(?![a-z])|(?:self|un)[-_ ]?sup(?:ervised)?[-_ ]?con", re.I
 )
+_SELF_KEY = re.compile(r"simclr|nt_?xent|info_?nce|(?:self|un)_?sup(?:ervised)?_?con", re.I)
 _ENTROPY = re.compile(r"cross[-_ ]?entropy|(?<![a-z])ce(?:[-_ ]?loss)?(?![a-z])", re.I)
 _CONTRASTIVE = re.compile(r"contrastive|(?<![a-z])contrast(?![a-z])", re.I)
 
+# Keys whose value names a loss or method, and keys whose value is only somebody's name for a run.
 _NAMES_LOSS = frozenset(
-    [
-        "loss",
-        "losses",
-        "loss_fn",
-        "loss_func",
-        "loss_function",
-        "loss_type",
-        "loss_name",
-        "loss_mode",
-        "loss_class",
-        "criterion",
-        "criterions",
-        "method",
-        "framework",
-        "algorithm",
-        "algo",
-        "mode",
-        "objective",
-        "type",
-        "name",
-        "class_path",
-        "_target_",
-        "target",
-        "__call__",
-        "train_mode",
-        "training_mode",
-        "contrastive",
-        "contrastive_loss",
-        "positives",
-        "stage",
-        "task",
-        "tasks",
-        "loss_list",
-        "ssl_method",
-        "approach",
-        "trainer",
-    ]
+    {
+        *(
+            "loss",
+            "losses",
+            "loss_fn",
+            "loss_func",
+            "loss_function",
+            "loss_type",
+            "loss_name",
+            "loss_mode",
+            "loss_class",
+        ),
+        *("loss_list", "criterion", "criterions", "objective", "contrastive_loss", "contrastive", "positives"),
+        *("method", "ssl_method", "framework", "algorithm", "algo", "approach", "mode", "train_mode", "training_mode"),
+        *("type", "name", "class_path", "_target_", "target", "__call__", "stage", "task", "tasks", "trainer"),
+    }
 )
-_EXPERIMENT = frozenset(["exp_name", "experiment", "experiment_name", "exp", "job_name", "task_name"])
+_NAMES_RUN = frozenset({"exp_name", "experiment", "experiment_name", "exp", "job_name", "task_name"})
+_SELECTS = frozenset({"loss", "loss_fn", "loss_type", "loss_name", "criterion", "method", "algorithm", "objective"})
 _RECORDS = re.compile(
-    r"ckpt|checkpoint|resume|pretrain|path|dir$|(?:^|_)log|wandb|tensorboard|project$|run_name|save|output|weights$|load|"
-    r"(?:^|_)tags?$|notes?$|desc|comment|teacher|folder|url|hub|repo|trial"
+    r"ckpt|checkpoint|resume|pretrain|path|dir$|(?:^|_)log|wandb|tensorboard|project$|run_name|save|output|weights$|"
+    r"load|(?:^|_)tags?$|notes?$|desc|comment|teacher|folder|url|hub|repo|trial"
 )
 _EVALUATION = re.compile(
-    r"(?:^|_)(?:lin(?:ear)?|lincls|eval\w*|test\w*|knn|probe|probing|infer\w*|predict|visuali[sz]e|plot|tsne|export|convert)(?:_|$)",
+    r"(?:^|_)(?:lin(?:ear)?|lincls|eval\w*|test\w*|knn|probe|probing|infer\w*|predict|visuali[sz]e|plot|tsne|export|"
+    r"convert)(?:_|$)",
     re.I,
 )
-_MIX_WEIGHT = re.compile(
-    r"(?:ce|cls|xent|cross_entropy|metric|con|contrast|contrastive|supcon|scl)_(?:loss_)?(?:weight|coef\w*|lambda|lamda|ratio)|"
-    r"(?:lambda|lamda|weight|coef|w)_(?:ce|cls|xent|con|contrast|contrastive|supcon|scl)|lamda|lambda_"
+_OTHER_USES = re.compile(r"generat|sampling|distill|lora|llm|augment|transform|backbone|encoder|dataset|logger")
+_TERM = r"(?:ce|cls|xent|cross_entropy|metric|con|contrast|contrastive|supcon|scl)"
+_MIXING = re.compile(
+    rf"{_TERM}_(?:loss_)?(?:weight|coef\w*|lambda|lamda|ratio)|(?:lambda|lamda|weight|coef|w)_{_TERM}|lamda"
 )
 _WEIGHT = re.compile(r"weight|lambda|lamda|coef\w*|w|scale|ratio")
-_TRAINING = frozenset(
-    [
-        "temperature",
-        "temp",
-        "tau",
-        "batch_size",
-        "epochs",
-        "max_epochs",
-        "num_epochs",
-        "n_epochs",
-        "lr",
-        "learning_rate",
-        "bsz",
-        "optimizer",
-    ]
-)
+_TRAINING = frozenset({"batch_size", "bsz", "lr", "learning_rate", "optimizer", "temperature", "temp", "tau"}) | {
+    f"{prefix}epochs" for prefix in ("", "max_", "num_", "n_", "num_train_")
+}
 
 
 @dataclass
 class Evidence:
-    """kind: what the words say, None if nothing about contrastive training; place: the leaf that says it first."""
+    """What the words of a config say.
+
+    kind: None if nothing about contrastive training; place: the leaf that says so; weights: those of the supervised
+    and the self-supervised term, where each is named once; alpha: a key of that bare name, whatever it means.
+    """
 
     kind: Kind | None = None
     place: Leaf | None = None
     weights: tuple[Leaf, Leaf] | None = None
-    other_alpha: Leaf | None = None
+    alpha: Leaf | None = None
 
 
 def out_of_scope(tree: Tree) -> bool:
     """Evaluation scripts, continuous-integration workflows and container files train nothing."""
     if tree.script and _EVALUATION.search(tree.script):
         return True
-    roots = {leaf.path[0] for leaf in tree.leaves if leaf.path}
-    if tree.format in ("yaml", "json"):
-        if "jobs" in roots and ("on" in roots or "steps" in tree.names):
-            return True
-        if "services" in roots and ("image" in tree.names or "build" in tree.names):
-            return True
-    return False
+    if tree.format not in ("yaml", "json"):
+        return False
+    roots = {leaf.path[0] for leaf in tree.leaves}
+    workflow = "jobs" in roots and ("on" in roots or "steps" in tree.names)
+    containers = "services" in roots and ("image" in tree.names or "build" in tree.names)
+    return workflow or containers
 
 
 def weigh(tree: Tree) -> Evidence:
-    supervised = self_supervised = entropy = contrastive = weak = None
-    weights: dict[str, list[Leaf]] = {"sup": [], "self": []}
+    """The kind of loss that the words of a tree speak for."""
+    words = _Words()
     for leaf in tree.leaves:
-        keys = leaf.keys
-        if not keys or leaf.value is None or leaf.value is False or any(_RECORDS.search(key) for key in keys):
-            continue
-        name, sections = keys[-1], " ".join(keys[:-1])
-        if _EVALUATION.search(sections):
-            continue
-        if isinstance(leaf.value, str) and (name in _NAMES_LOSS or name in _EXPERIMENT):
-            text = leaf.value
-            if name in _EXPERIMENT or (name in ("name", "stage", "task") and len(keys) == 1 and not _whole(text)):
-                weak = weak or (leaf if _SUPERVISED.search(text) else None)
-                continue
-            if _SUPERVISED.search(text) or (name == "positives" and text.lower() in ("labels", "label", "class")):
-                supervised = supervised or leaf
-            elif _SELF.search(text):
-                self_supervised = self_supervised or leaf
-            elif _CONTRASTIVE.search(text):
-                contrastive = contrastive or leaf
-            if _ENTROPY.search(text):
-                entropy = entropy or leaf
-            continue
-        if leaf.value == 0 and leaf.value is not UNKNOWN:
-            continue
-        spelt = ".".join(str(key) for key in leaf.path if isinstance(key, str))
-        if _SUPERVISED.search(spelt):
-            supervised = supervised or leaf
-            if _is_weight(name):
-                weights["sup"].append(leaf)
-        elif re.search(r"simclr|nt_?xent|info_?nce|(?:self|un)_?sup\w*_?con", spelt, re.I):
-            self_supervised = self_supervised or leaf
-            if _is_weight(name):
-                weights["self"].append(leaf)
-        elif _CONTRASTIVE.search(spelt):
-            contrastive = contrastive or leaf
-        if _MIX_WEIGHT.fullmatch(name) or re.search(r"cross_entropy|(?:^|_)ce(?:_loss)?(?:_|$)", name):
-            entropy = entropy or leaf
-    alpha = next(iter(tree.find("alpha")), None)
-    evidence = Evidence(other_alpha=alpha)
-    if supervised is None and self_supervised is None:
-        named = tree.script or (tree.path.stem if tree.format != "shell" else "")
-        if _SUPERVISED.search(named) and not _EVALUATION.search(named) and (tree.names & _TRAINING):
-            evidence.kind, evidence.place = "supcon" if entropy is None else "ce+supcon", weak
-            return evidence
-        if weak is not None and tree.names & _TRAINING:
-            supervised = weak
-    if len(weights["sup"]) == len(weights["self"]) == 1 and entropy is None:
-        evidence.weights = (weights["sup"][0], weights["self"][0])
-    if supervised is not None and self_supervised is not None:
-        only_weights = entropy is None or _is_weight(entropy.keys[-1])
-        evidence.kind = "supcon+self" if only_weights else "unknown"
-        evidence.place = supervised
-        if len(weights["sup"]) == len(weights["self"]) == 1:
-            evidence.weights = (weights["sup"][0], weights["self"][0]) if only_weights else None
-    elif supervised is not None:
-        evidence.kind, evidence.place = ("ce+supcon" if entropy is not None else "supcon"), supervised
-    elif self_supervised is not None and tree.names & _TRAINING:
-        evidence.kind, evidence.place = "self-only", self_supervised
-    elif contrastive is not None and tree.names & {"temperature", "temp", "tau"}:
-        evidence.kind, evidence.place = "unknown", contrastive
+        words.hear(leaf)
+    sup, own = words.first.get("supervised"), words.first.get("self")
+    alpha = next(tree.find("alpha"), None)
+    trains = bool(tree.names & _TRAINING)
+    if sup is None and own is None:
+        kind = _by_name(tree, words) if trains else None
+        return Evidence(kind, words.first.get("run") or words.first.get("contrastive"), alpha=alpha)
+    evidence = Evidence(place=sup or own, alpha=alpha)
+    mixed = "entropy" in words.first
+    if sup is None:
+        evidence.kind = "self-only" if trains else None
+    elif own is None:
+        evidence.kind = "ce+supcon" if mixed or "mixing" in words.first else "supcon"
+    else:
+        evidence.kind = "unknown" if mixed else "supcon+self"
+        if not mixed and len(words.sup_weights) == len(words.self_weights) == 1:
+            evidence.weights = (words.sup_weights[0], words.self_weights[0])
     return evidence
 
 
-def _whole(text: str) -> bool:
-    """Whether the text is just the name of a method."""
-    return bool(re.fullmatch(r"(?:sup(?:ervised)?[-_ ]?con(?:trast(?:ive)?)?[-_ ]?(?:loss)?|simclr)", text, re.I))
+def _by_name(tree: Tree, words: _Words) -> Kind | None:
+    """The kind where only the names of scripts, files and runs speak, unless the loss itself is chosen elsewhere."""
+    named = tree.script or (tree.path.stem if tree.format != "shell" else "")
+    if not _EVALUATION.search(named):
+        if SUPERVISED.search(named) or "run" in words.first:
+            if "open" in words.first:
+                return "unknown"
+            return "ce+supcon" if "entropy" in words.first else "supcon"
+        if tree.script and _SELF.search(tree.script):
+            return "self-only"
+    return "unknown" if "contrastive" in words.first and tree.names & {"temperature", "temp", "tau"} else None
 
 
-def _is_weight(name: str) -> bool:
-    return any(_WEIGHT.fullmatch(part) for part in name.split("_"))
+@dataclass
+class _Words:
+    """The first leaf that speaks for each meaning, and the weights of the two terms."""
+
+    first: dict[str, Leaf] = field(default_factory=dict)
+    sup_weights: list[Leaf] = field(default_factory=list)
+    self_weights: list[Leaf] = field(default_factory=list)
+
+    def hear(self, leaf: Leaf) -> None:
+        keys = leaf.keys
+        if not keys or leaf.value is None or leaf.value is False:
+            return
+        if any(_RECORDS.search(key) for key in keys if key not in LABELS):
+            return
+        if any(_EVALUATION.search(key) or _OTHER_USES.search(key) for key in keys[:-1]):
+            return
+        name, value = keys[-1], leaf.value
+        if value is UNKNOWN and name in _SELECTS:
+            self.first.setdefault("open", leaf)
+        elif isinstance(value, str) and (name in _NAMES_RUN or name in _NAMES_LOSS):
+            self.value(leaf, name, value, len(keys))
+        elif value is UNKNOWN or value != 0:
+            self.key(leaf, name)
+
+    def value(self, leaf: Leaf, name: str, text: str, depth: int) -> None:
+        title = (
+            depth == 1
+            and name in ("name", "stage", "task")
+            and not re.fullmatch(r"[\w ]*(?:con|clr|loss|tive)", text, re.I)
+        )
+        if name in _NAMES_RUN or title:
+            if SUPERVISED.search(text):
+                self.first.setdefault("run", leaf)
+            return
+        if SUPERVISED.search(text) or (name == "positives" and text.lower() in ("label", "labels", "class")):
+            self.say("supervised", leaf)
+        elif _SELF.search(text):
+            self.first.setdefault("self", leaf)
+        elif _CONTRASTIVE.search(text):
+            self.first.setdefault("contrastive", leaf)
+        if _ENTROPY.search(text):
+            self.first.setdefault("entropy", leaf)
+
+    def key(self, leaf: Leaf, name: str) -> None:
+        spelt = ".".join(key for key in leaf.path if isinstance(key, str))
+        weight = any(_WEIGHT.fullmatch(part) for part in name.split("_"))
+        if SUPERVISED.search(spelt):
+            if "supervised" not in self.first:
+                self.first["supervised"] = leaf
+                self.first["supervised by key"] = leaf
+            if weight:
+                self.sup_weights.append(leaf)
+        elif _SELF_KEY.search(spelt):
+            self.first.setdefault("self", leaf)
+            if weight:
+                self.self_weights.append(leaf)
+        if _MIXING.fullmatch(name):
+            self.first.setdefault("mixing", leaf)
+        if re.search(r"cross_entropy|(?:^|_)ce(?:_|$)", name):
+            self.first.setdefault("entropy", leaf)
+
+    def say(self, meaning: str, leaf: Leaf) -> None:
+        """A value that names the loss is a better witness than a key that does."""
+        if meaning not in self.first or self.first.pop(f"{meaning} by key", None) is not None:
+            self.first[meaning] = leaf

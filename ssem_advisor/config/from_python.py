@@ -121,7 +121,10 @@ class _Module:
                 known = self.arguments.get(node.attr)
         if known is not None:
             return known.moved(path)
-        return self.leaf(path, self.literal(node), node)
+        value = self.literal(node)
+        if value is UNKNOWN and (name := _name(node)) and re.match(r"[A-Z]\w*[a-z]", name) and not _calls(node):
+            value = self.imported.get(name, name)  # a class handed over by its name
+        return self.leaf(path, value, node)
 
     # -- statements --
 
@@ -220,6 +223,10 @@ def _name(node: ast.expr | None) -> str | None:
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else None
+
+
+def _calls(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call)
 
 
 def _dotted(node: ast.expr) -> str:

@@ -16,10 +16,12 @@ _LAUNCH_MODULES = ("torch.distributed.launch", "torch.distributed.run", "acceler
 _ASSIGNMENT = re.compile(r"(?:(?:export|local|declare(?: -\w+)*|readonly) +)?([A-Za-z_]\w*)=")
 _FLAG = re.compile(r"--?[A-Za-z]")
 _HYDRA = re.compile(r"[+~]{0,2}[A-Za-z_][\w./@-]*=")
-_NUMBER = re.compile(r"[-+]?\.?[0-9]")
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_NAME = re.compile(r"[A-Za-z_]\w*")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_REDIRECT = re.compile(r"[<>]+[&-]?\s*(?:['\"]\w+['\"]|[^\s;|&()]*)")
 _OPEN, _CLOSE = {"if", "for", "while", "until", "case", "select", "{", "("}, {"fi", "done", "esac", "}", ")"}
-_WORLD = {"nproc_per_node", "num_processes", "num_gpus", "np"}
+_LAUNCHER = {"nproc_per_node", "num_processes", "num_gpus", "np", "mixed_precision"}
 
 
 @dataclass(slots=True)
@@ -89,7 +91,6 @@ def _code_blocks(text: str) -> Iterator[tuple[int, int]]:
 def _commands(text: str, position: int, end: int) -> Iterator[_Command]:
     """Simple commands between separators, with the depth of the loops and conditions around them."""
     command, depth = _Command(), 0
-    heredoc = ""
     while position < end:
         char = text[position]
         if char in " \t":
@@ -103,12 +104,8 @@ def _commands(text: str, position: int, end: int) -> Iterator[_Command]:
             yield command
             command = _Command(depth=depth)
             position += 1
-            if char == "\n" and heredoc:
-                close = re.compile(rf"^\s*{re.escape(heredoc)}\s*$", re.M).search(text, position, end)
-                position, heredoc = (close.end() if close else position), ""
         elif char in "<>":
-            redirect = re.compile(r"<<-?\s*(['\"]?)(\w+)\1|[<>]+&?\s*(?:\d|[^\s;|&()]*)").match(text, position)
-            heredoc = (redirect and redirect.group(2)) or heredoc
+            redirect = _REDIRECT.match(text, position)
             position = redirect.end() if redirect else position + 1
         else:
             word, position, error = _word(text, position, end)
@@ -211,7 +208,7 @@ def _launch(command: _Command, constants: dict[str, _Word | None], text: Text, p
     first, last = words[0], words[-1]
     tree = Tree([], "shell", path, text.text, script, text.at(first.start, last.end))
     given = {leaf.path: leaf for leaf in _leaves(arguments[:MAX_LEAVES], constants, text)}  # the last of a flag counts
-    started = [leaf for leaf in _leaves(launcher, constants, text) if leaf.keys[-1:] and leaf.keys[-1] in _WORLD]
+    started = [leaf for leaf in _leaves(launcher, constants, text) if leaf.keys[-1:] and leaf.keys[-1] in _LAUNCHER]
     tree.leaves = [*started, *given.values()]
     if command.broken:
         tree.complete = False
@@ -251,15 +248,11 @@ def _leaves(words: list[_Word], constants: dict[str, _Word | None], text: Text) 
             if equals >= 0:
                 value = _after(word, equals, text)
             elif position < len(words) and not _is_flag(words[position]):
-                values = []
-                while position < len(words) and not _is_flag(words[position]):
-                    values.append(words[position])
-                    position += 1
-                if len(values) > 1 and not _HYDRA.match(values[1].text):
-                    for index, each in enumerate(values):
-                        yield _leaf((name, index), each, constants, text)
+                values = _values(words, position)
+                position += len(values)
+                if len(values) > 1:
+                    yield from (_leaf((name, i), each, constants, text) for i, each in enumerate(values))
                     continue
-                position -= len(values) - 1
                 value = values[0]
             else:
                 yield Leaf((name,), True, word.text, text.at(word.start, word.end))
@@ -268,6 +261,17 @@ def _leaves(words: list[_Word], constants: dict[str, _Word | None], text: Text) 
         elif equals > 0 and _HYDRA.match(word.text):
             name = word.text[:equals].lstrip("+~")
             yield _leaf(tuple(name.replace("/", ".").split(".")), _after(word, equals, text), constants, text)
+        elif "/" in word.text:
+            yield _leaf(("argument",), word, constants, text)
+
+
+def _values(words: list[_Word], start: int) -> list[_Word]:
+    """The values of one flag: a word, or a row of numbers or names; what else follows is an argument of its own."""
+    stop = start + 1
+    kind = _NUMBER if _NUMBER.match(words[start].text) else _NAME
+    while stop < len(words) and not _is_flag(words[stop]) and kind.fullmatch(words[stop].text):
+        stop += 1
+    return words[start:stop] if kind.fullmatch(words[start].text) else words[start : start + 1]
 
 
 def _is_flag(word: _Word) -> bool:

@@ -7,114 +7,41 @@ wild stays unknown, and then no default of the training code is assumed in its p
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
-from ssem_advisor.config import scalars
+from ssem_advisor.config import datasets, scalars
 from ssem_advisor.config.dialects import DIALECTS, GENERIC, Dialect
 from ssem_advisor.config.evidence import SUPERVISED, Evidence, out_of_scope, weigh
+from ssem_advisor.config.hazards import hazards
 from ssem_advisor.config.model import Kind, Location, Origin, Run, Trap, Value
 from ssem_advisor.config.own import Section
+from ssem_advisor.config.prepare import completed, resolved
+from ssem_advisor.config.quantities import LISTS, convert
 from ssem_advisor.config.tree import UNKNOWN, Leaf, Tree, normalise
 
 NEEDED = ("temperature", "alpha", "classes", "batch_size", "views")
 """Without these a mixture of both terms cannot be judged."""
 
-_LEAST = {
-    "classes": 2,
-    "dim": 1,
-    "batch_size": 1,
-    "views": 1,
-    "epochs": 0,
-    "classes_per_batch": 1,
-    "instances_per_class": 1,
-}
-_REALS = ("temperature", "alpha", "base_temperature")
 _OTHER_SECTIONS = re.compile(
-    r"(?:^|[_ ])(?:eval\w*|val|valid\w*|test\w*|infer\w*|predict\w*|linear|lineval|probe|probing|knn|teacher|distill\w*|kd|"
+    r"(?:^|_)(?:eval\w*|val|valid\w*|test\w*|infer\w*|predict\w*|linear|lineval|probe|probing|knn|teacher|distill\w*|kd|"
     r"generat\w*|sampling|pseudo\w*|mixup|cutmix|lora|peft|llm|openai|downstream|finetun\w*|ft|wandb|logg\w*|sched\w*|"
-    r"ema|focal|rl|policy|actor|critic|env|environment|retrieval|memory_bank|decoder)(?:_|$)"
+    r"ema|focal|rl|policy|actor|critic|env|environment|retrieval|memory_bank)(?:_|$)"
 )
 _NEAR_SECTIONS = re.compile(r"train|loss|criteri|method|objective|head|proj", re.I)
 _CONTRAST = re.compile(r"contrast|nt_?xent|info_?nce", re.I)
+_PER_CLASS = ("MPerClassSampler.m", "n_per_class", "m_per_class", "samples_per_class")
 
 
 def interpret(tree: Tree, own: Section) -> Run | None:
     """The run that a tree describes; None where it has nothing to do with contrastive training."""
     if out_of_scope(tree):
         return None
-    tree = _resolved(tree)
-    dialect = _dialect(tree, own)
-    tree = _completed(tree, dialect)
-    facts = _Reading(tree, dialect, own)
-    return facts.run()
-
-
-def _dialect(tree: Tree, own: Section) -> Dialect:
-    allowed = [d for d in DIALECTS if not own.dialects or d.name in own.dialects]
-    return next((d for d in allowed if any(sign.fits(tree) for sign in d.signs)), GENERIC)
-
-
-# -- what the parsers of the training program do ------------------------------------------------------------------------
-
-_REFERENCE = re.compile(r"\$\{([\w.]+)\}")
-
-
-def _resolved(tree: Tree) -> Tree:
-    """Interpolations followed within the file; what a program would still fill in becomes UNKNOWN."""
-    if tree.format == "shell":
-        return tree
-    places = {leaf.path: leaf for leaf in tree.leaves}
-    lenient = tree.names & {"_target_", "class_path", "defaults"} or "${" in tree.text or "@package" in tree.text
-    leaves = []
-    for leaf in tree.leaves:
-        seen = 0
-        while isinstance(leaf.value, str) and seen < 10 and (match := _REFERENCE.fullmatch(leaf.value)):
-            target = places.get(tuple(match.group(1).split(".")))
-            if target is None or target.value is leaf.value:
-                break
-            leaf, seen = target.moved(leaf.path), seen + 1
-        value, quirk = leaf.value, leaf.quirk
-        if isinstance(value, str) and ("${" in value or "{{" in value or value == "???"):
-            value = UNKNOWN
-        elif quirk == "string-number" and lenient:  # OmegaConf and jsonargparse read 1e-1 as a number
-            value, quirk = scalars.word(value), ""
-        leaves.append(leaf if value is leaf.value else replace(leaf, value=value, quirk=quirk))
-    return replace(tree, leaves=leaves)
-
-
-def _completed(tree: Tree, dialect: Dialect) -> Tree:
-    """argparse accepts any unique prefix of a long flag; spell such flags out."""
-    if tree.format != "shell":
-        return tree
-    flags = {"_".join(normalise(flag)) for flag in dialect.flags}
-    names = flags or {
-        "_".join(normalise(name))
-        for quantity in ("temperature", "alpha", "batch_size", "views", "classes")
-        for name in _names(dialect, quantity)
-        if "." not in name
-    }
-    leaves, traps = [], list(tree.traps)
-    for leaf in tree.leaves:
-        flag = leaf.path[0]
-        name = "_".join(leaf.keys)
-        if isinstance(flag, str) and flag.startswith("--") and name not in names and len(name) >= (1 if flags else 4):
-            full = [other for other in names if other.startswith(name)]
-            if len(full) == 1:
-                traps.append(Trap("abbreviated-flag", f"read as --{full[0]}", flag, leaf.location))
-                leaf = leaf.moved((f"--{full[0]}", *leaf.path[1:]))
-        leaves.append(leaf)
-    return replace(tree, leaves=leaves, traps=traps)
-
-
-def _names(dialect: Dialect, quantity: str) -> list[str]:
-    tiers = dialect.fields.get(quantity, GENERIC.fields.get(quantity, ()))
-    return [name for tier in tiers for name in tier.split()]
-
-
-# -- one run -----------------------------------------------------------------------------------------------------------
+    tree = resolved(tree)
+    allowed = [dialect for dialect in DIALECTS if not own.dialects or dialect.name in own.dialects]
+    dialect = next((each for each in allowed if any(sign.fits(tree) for sign in each.signs)), GENERIC)
+    return _Reading(completed(tree, dialect), dialect, own).run()
 
 
 class _Reading:
@@ -125,44 +52,42 @@ class _Reading:
         self.fields: dict[str, Value] = {}
         self.traps = list(tree.traps)
         self.blocked: set[str] = set()
-        """Quantities the file does speak about, but not in a way that gives a number."""
+        """Quantities the file does speak about, but not in a way that gives a value."""
 
     def run(self) -> Run | None:
         evidence = weigh(self.tree)
-        kind, loss = self.loss(evidence)
-        if kind == "not-contrastive":
+        kind, loss, place = self.loss(evidence)
+        mapped = any(self.mapped(key) for keys in self.own.fields.values() for key in keys)
+        if kind == "not-contrastive" or (kind is None and not mapped and "kind" not in self.own.defaults):
             return None
-        mapped = any(self.pick(q, [tier], exact=True) for q, tiers in self.own.fields.items() for tier in tiers)
-        if kind is None:
-            if not mapped and "kind" not in self.own.defaults:
-                return None
-            kind = "unknown"
-        self.traps, self.blocked = list(self.tree.traps), set()
         for quantity in dict.fromkeys([*GENERIC.fields, *self.dialect.fields, *self.own.fields]):
             self.read(quantity)
         self.mixture(evidence)
-        kind = self.own.defaults.get("kind", kind)
-        if kind in ("supcon", "unknown") and "alpha" in self.fields:
-            kind = "supcon+self"
-        if kind == "supcon" and "alpha" not in self.fields and evidence.other_alpha is not None:
-            kind = "unknown"
-        if evidence.other_alpha is not None and "alpha" not in self.fields:
-            leaf = evidence.other_alpha
-            detail = "not read: only the source says whether it weighs the self-supervised term"
-            self.traps.append(Trap("false-friend", detail, leaf.dotted, leaf.location))
-        if loss is not None and "loss" not in self.fields:
-            self.fields["loss"] = self.named(loss, evidence.place)
+        self.per_class_sampler()
         self.dataset()
+        if loss is not None and "loss" not in self.fields:
+            self.fields["loss"] = self.named(loss, place)
         self.assume()
-        self.hazards()
-        place = self.tree.location or (evidence.place.location if evidence.place else Location(1, 1, 0, 0))
-        return Run(kind, self.dialect.name, self.fields, self.missing(kind), self.traps, place)
+        self.typos()
+        self.traps += hazards(self.tree)
+        kind = self.own.defaults.get("kind") or self.weighed(kind or "unknown", evidence.alpha)
+        needed = NEEDED if kind in ("supcon+self", "unknown") else ()
+        missing = ["kind"] * (kind == "unknown") + [name for name in needed if name not in self.fields]
+        start = self.tree.location or (place.location if place else Location(1, 1, 0, 0))
+        return Run(kind, self.dialect.name, self.fields, missing, self.traps, start)
 
-    def loss(self, evidence: Evidence) -> tuple[Kind | None, str | None]:
+    # -- the loss --
+
+    def loss(self, evidence: Evidence) -> tuple[Kind | None, str | None, Leaf | None]:
+        """Kind and loss by the dialect's cases, else by the words of the config; and the leaf that names the loss."""
         for case in self.dialect.cases:
             if case.when.fits(self.tree):
-                return case.kind, case.loss
-        return evidence.kind, None if evidence.kind in (None, "unknown") else "supcon"
+                named = [
+                    key for sign in (case.when, *self.dialect.signs) if sign.fits(self.tree) for key in sign.values
+                ]
+                witness = next((leaf for key in named for leaf in self.tree.find(key)), None)
+                return case.kind, case.loss, evidence.place or witness
+        return evidence.kind, None if evidence.kind in (None, "unknown") else "supcon", evidence.place
 
     def named(self, loss: str, place: Leaf | None) -> Value:
         if place is None:
@@ -170,134 +95,103 @@ class _Reading:
             return Value(loss, "inferred", location=self.tree.location, reason=reason)
         return Value(loss, "stated", place.dotted, place.location, place.raw)
 
+    def weighed(self, kind: Kind, bare_alpha: Leaf | None) -> Kind:
+        """The kind in the light of alpha: known it makes a mixture, of unknown meaning it leaves plain SupCon open."""
+        if "alpha" in self.fields:
+            return "supcon+self" if kind in ("supcon", "unknown") else kind
+        if bare_alpha is None:
+            return kind
+        detail = "not read: only the source says whether it weighs the self-supervised term"
+        self.traps.append(Trap("false-friend", detail, bare_alpha.dotted, bare_alpha.location))
+        return "unknown" if kind == "supcon" else kind
+
     # -- values --
 
     def read(self, quantity: str) -> None:
         own = self.own.fields.get(quantity)
         if own is not None:
-            found = next((leaves for tier in own if (leaves := self.pick(quantity, [tier], exact=True))), None)
+            leaves = next((found for key in own if (found := self.mapped(key))), [])
         else:
-            found = self.pick(quantity, self.dialect.fields.get(quantity, GENERIC.fields.get(quantity, ())))
-        if found:
-            value = self.convert(quantity, found)
-            if value is None:
-                self.blocked.add(quantity)
-            else:
-                self.fields[quantity] = value
+            leaves = self.pick(quantity, self.dialect.tiers(quantity))
+        if not leaves:
+            return
+        value = self.agreed(quantity, leaves)
+        if value is None:
+            self.blocked.add(quantity)
+            return
+        self.fields[quantity] = value
+        if quantity == "batch_size" and re.search(r"per_?(?:device|gpu)", value.key):
+            self.fields["batch_scope"] = Value("device", "inferred", value.key, value.location, value.raw)
 
-    def pick(self, quantity: str, tiers: Iterable[str], exact: bool = False) -> list[Leaf] | None:
+    def mapped(self, key: str) -> list[Leaf]:
+        """The leaves under a key path of the user's: the whole path, else the end of one."""
+        leaves = list(self.tree.find(key)) or self.listed(key)
+        return [leaf for leaf in leaves if leaf.keys == normalise(key)] or leaves
+
+    def pick(self, quantity: str, tiers: Sequence[str]) -> list[Leaf]:
         """The leaves of the first tier that has any, narrowed to the most telling section."""
         for tier in tiers:
-            total = tier.startswith("+")
-            leaves = [leaf for name in tier.lstrip("+").split() for leaf in self.tree.find(name)]
-            if not leaves and quantity == "world_size":
-                leaves = [leaf for name in tier.split() for leaf in self.listed(name)]
-            if exact:
-                if root := [leaf for leaf in leaves if leaf.keys == normalise(tier)]:
-                    leaves = root
-            else:
-                leaves = [leaf for leaf in leaves if not _OTHER_SECTIONS.search(" ".join(leaf.keys[:-1]))]
+            names = tier.lstrip("+").split()
+            leaves = [leaf for name in names for leaf in self.tree.find(name)]
+            if not leaves and quantity in LISTS:
+                leaves = [leaf for name in names for leaf in self.listed(name)]
+            leaves = [leaf for leaf in leaves if not any(map(_OTHER_SECTIONS.search, leaf.keys[:-1]))]
             if leaves:
-                if total or exact:
-                    return leaves
-                best = min(map(self.rank, leaves))
-                return [leaf for leaf in leaves if self.rank(leaf) == best]
-            if not exact and any(self.inside(name) for name in tier.lstrip("+").split()):
+                best = min(map(self.distance, leaves))
+                return leaves if tier.startswith("+") else [leaf for leaf in leaves if self.distance(leaf) == best]
+            if any(map(self.heads_more, names)):
                 self.blocked.add(quantity)
-        return None
+        return []
 
-    def inside(self, name: str) -> bool:
-        """Whether the name heads a section or a list: then it says something that is not one number."""
+    def listed(self, name: str) -> list[Leaf]:
+        wanted = normalise(name)
+        return [leaf for leaf in self.tree.elements if leaf.keys[-len(wanted) :] == wanted]
+
+    def heads_more(self, name: str) -> bool:
+        """Whether the name heads a section or a list: then it says something that is not one value."""
         wanted = normalise(name)
         return (
             len(wanted) == 1
             and wanted[0] in self.tree.names
             and any(
-                wanted[0] in (leaf.keys[:-1] if isinstance(leaf.path[-1], str) else leaf.keys)
+                wanted[0] in (leaf.keys if isinstance(leaf.path[-1], int) else leaf.keys[:-1])
                 for leaf in self.tree.leaves
             )
         )
 
-    def listed(self, name: str) -> list[Leaf]:
-        wanted = normalise(name)
-        return [
-            leaf for leaf in self.tree.leaves if isinstance(leaf.path[-1], int) and leaf.keys[-len(wanted) :] == wanted
-        ]
-
-    def rank(self, leaf: Leaf) -> int:
+    def distance(self, leaf: Leaf) -> int:
+        """How far the section of a leaf is from the contrastive loss."""
         section = self.tree.section(leaf)
         if SUPERVISED.search(section) or _CONTRAST.search(section):
             return 0
         return 1 if _NEAR_SECTIONS.search(section) else 2
 
-    def convert(self, quantity: str, leaves: list[Leaf]) -> Value | None:
+    def agreed(self, quantity: str, leaves: list[Leaf]) -> Value | None:
         """One value from leaves that must agree; None, with a trap, where they do not make one."""
         first = leaves[0]
-        if quantity == "world_size" and isinstance(first.path[-1], int):
-            return Value(len(leaves), "stated", first.dotted, first.location, first.raw)
-        values = [self.typed(quantity, leaf) for leaf in leaves]
+        if isinstance(first.path[-1], int):
+            sizes = [leaf.value for leaf in leaves]
+            if quantity == "world_size":
+                return Value(len(sizes), "stated", first.dotted, first.location, first.raw)
+            if quantity != "class_counts" or len(sizes) < 2 or not all(type(n) is int and n > 0 for n in sizes):
+                return None
+            return Value(tuple(sizes), "stated", first.dotted, first.location, first.raw)
+        values = []
+        for leaf in leaves:
+            value, trap = convert(quantity, leaf)
+            values.append(value)
+            self.traps += [trap] if trap else []
         if any(value is UNKNOWN for value in values):
             return None
-        if any(
-            tier.startswith("+") for tier in self.dialect.fields.get(quantity, GENERIC.fields.get(quantity, ()))
-        ) and (len(leaves) > 1 and all(isinstance(key, int) for leaf in leaves for key in leaf.path[-2:-1])):
+        in_list = len(leaves) > 1 and all(len(leaf.path) > 1 and isinstance(leaf.path[-2], int) for leaf in leaves)
+        if in_list and any(tier.startswith("+") for tier in self.dialect.tiers(quantity)):
             return Value(sum(values), "inferred", first.dotted, first.location, first.raw, "sum over the list")
         if any(value != values[0] for value in values):
-            places = ", ".join(f"{leaf.dotted} = {leaf.raw[:40]}" for leaf in leaves)
-            self.traps.append(
-                Trap("ambiguous", f"{quantity} stands in several places: {places}", first.dotted, first.location)
-            )
+            places = ", ".join(f"{leaf.dotted} = {leaf.raw[:40]}" for leaf in leaves[:5])
+            detail = f"{quantity} stands in several places: {places}"
+            self.traps.append(Trap("ambiguous", detail, first.dotted, first.location))
             return None
         return Value(values[0], "stated", first.dotted, first.location, first.raw)
-
-    def typed(self, quantity: str, leaf: Leaf) -> Any:
-        """The value of a leaf as this quantity, or UNKNOWN."""
-        value = leaf.value
-        if value is UNKNOWN or value is None:
-            self.traps.append(Trap("unresolved", f"{quantity} is filled in at run time", leaf.dotted, leaf.location))
-            return UNKNOWN
-        if leaf.quirk == "word-bool":
-            self.traps.append(
-                Trap(
-                    "word-bool", f"{leaf.raw} is a truth value to PyYAML, a word to others", leaf.dotted, leaf.location
-                )
-            )
-        if leaf.quirk == "odd-number":
-            self.traps.append(Trap("odd-number", f"parsers disagree about {leaf.raw}", leaf.dotted, leaf.location))
-            return UNKNOWN
-        if quantity in _REALS or quantity in _LEAST:
-            return self.number(quantity, leaf)
-        if quantity == "world_size":
-            if isinstance(value, str) and re.fullmatch(r"\d+(,\d+)+", value):
-                return value.count(",") + 1
-            return value if scalars.is_number(value) and value >= 1 and value % 1 == 0 else UNKNOWN
-        if quantity == "gather":
-            return value if isinstance(value, bool) else UNKNOWN
-        if quantity == "sampler":
-            if isinstance(value, bool):
-                return "balanced" if value else "random"
-            return value if value in ("balanced", "random", "full") else UNKNOWN
-        if quantity == "precision":
-            return _precision(leaf.keys[-1], value)
-        return value if isinstance(value, str) and value else UNKNOWN
-
-    def number(self, quantity: str, leaf: Leaf) -> Any:
-        value = leaf.value
-        if isinstance(value, str) and scalars.is_number(scalars.word(value)):
-            detail = f"the training program gets the text {value!r}, not a number"
-            self.traps.append(Trap("string-number", detail, leaf.dotted, leaf.location))
-            return UNKNOWN
-        if not scalars.is_number(value):
-            return UNKNOWN
-        if quantity in _LEAST:
-            inside = value >= _LEAST[quantity] and value % 1 == 0 and value < 10**12
-            value = int(value)
-        else:
-            inside = 0 <= value <= 1 if quantity == "alpha" else value > 0
-        if not inside:
-            self.traps.append(Trap("out-of-domain", f"{quantity} = {leaf.raw[:40]}", leaf.dotted, leaf.location))
-            return UNKNOWN
-        return value
 
     # -- conclusions --
 
@@ -306,8 +200,8 @@ class _Reading:
         names = self.dialect.weights
         if names is not None:
             found = [self.pick(name, [name]) for name in names]
-            leaves = [each[0] if each and len(each) == 1 else None for each in found]
-            clear = all(each is None or len(each) == 1 for each in found) and not self.blocked & set(names)
+            leaves = [each[0] if len(each) == 1 else None for each in found]
+            clear = all(len(each) <= 1 for each in found) and not self.blocked & set(names)
             defaults = [self.dialect.assumed.get(name) for name in names]
         else:
             clear, leaves, defaults = evidence.weights is not None, list(evidence.weights or ()), [None, None]
@@ -323,38 +217,47 @@ class _Reading:
         elif self.tree.complete:
             self.fields["alpha"] = Value(share, "assumed", reason=f"{reason}, the defaults of {self.dialect.title}")
 
-    def dataset(self) -> None:
-        """Class counts from the name of the data set, and the name from paths, defaults and experiment names."""
-        from ssem_advisor.config import datasets
+    def per_class_sampler(self) -> None:
+        """A sampler that draws m instances of each of B/m classes."""
+        leaf = next((leaf for name in _PER_CLASS for leaf in self.tree.find(name)), None)
+        if leaf is None or "sampler" in self.fields or type(leaf.value) is not int or leaf.value < 1:
+            return
+        self.fields["sampler"] = Value("balanced", "stated", leaf.dotted, leaf.location, leaf.raw)
+        batch = self.fields.get("batch_size")
+        if batch is not None and batch.value % leaf.value == 0 and "classes_per_batch" not in self.fields:
+            reason = f"batches of {batch.value} with {leaf.value} of each class"
+            drawn = batch.value // leaf.value
+            self.fields["classes_per_batch"] = Value(drawn, "inferred", leaf.dotted, leaf.location, leaf.raw, reason)
 
-        stated = self.fields.get("dataset")
-        name = stated or (None if "dataset" in self.blocked else datasets.guess(self.tree))
-        default = self.dialect.assumed.get("dataset") if self.tree.complete else None
-        if name is None and default and "dataset" not in self.blocked:
-            name = Value(default, "assumed", reason=f"default of {self.dialect.title}")
+    def dataset(self) -> None:
+        """The data set by its key, else by paths, names or the code's default; and the class counts of its name."""
+        name = self.fields.get("dataset")
+        if name is None and "dataset" not in self.blocked:
+            name = datasets.guess(self.tree)
+            default = self.dialect.assumed.get("dataset") if self.tree.complete else None
+            if name is None and default is not None:
+                name = Value(default, "assumed", reason=f"default of {self.dialect.title}")
         if name is None:
             return
         self.fields["dataset"] = name
         known = datasets.known(name.value, self.tree)
         if known is None or "classes" in self.blocked:
             return
-        if "classes" not in self.fields and not (name.origin != "stated" and "classes" in self.own.defaults):
-            origin: Origin = "assumed" if name.origin == "assumed" else "inferred"
-            self.fields["classes"] = Value(
-                known.classes, origin, name.key, name.location, name.raw, f"the data set {name.value}"
-            )
-        if self.fields.get("classes") is not None and self.fields["classes"].value == known.classes:
-            for quantity in ("instances_per_class", "class_counts"):
-                value = getattr(known, quantity, None)
-                if value is not None and quantity not in self.fields and not datasets.reshaped(self.tree):
-                    self.fields[quantity] = Value(
-                        value, "inferred", name.key, name.location, name.raw, f"the data set {name.value}"
-                    )
+        origin: Origin = "assumed" if name.origin == "assumed" else "inferred"
+        reason = f"the data set {name.value}"
+        if "classes" not in self.fields:
+            if name.origin != "stated" and "classes" in self.own.defaults:
+                return
+            self.fields["classes"] = Value(known.classes, origin, name.key, name.location, name.raw, reason)
+        if self.fields["classes"].value == known.classes:
+            for quantity, value in datasets.sizes(known, self.tree).items():
+                self.fields.setdefault(quantity, Value(value, origin, name.key, name.location, name.raw, reason))
 
     def assume(self) -> None:
         """Defaults: the user's own, then those that stand only in the training code."""
         for quantity, value in self.own.defaults.items():
-            if quantity not in ("kind", *self.blocked) and quantity not in self.fields:
+            if quantity not in ("kind", *self.blocked, *self.fields):
+                value = tuple(value) if isinstance(value, list) else value
                 self.fields[quantity] = Value(
                     value, "assumed", f"defaults.{quantity}", reason="default in our own config"
                 )
@@ -362,61 +265,28 @@ class _Reading:
             return
         elsewhere = {"dataset", *self.fields, *self.blocked, *(self.dialect.weights or ())}
         for quantity, value in self.dialect.assumed.items():
-            if quantity not in elsewhere and not self.typo(quantity):
+            if quantity not in elsewhere and self.misspelt(quantity) is None:
                 self.fields[quantity] = Value(value, "assumed", reason=f"default of {self.dialect.title}")
 
-    def typo(self, quantity: str) -> bool:
-        """Whether some key looks like a misspelt name of the quantity; says so in a trap."""
-        known = {part for q in GENERIC.fields for name in _names(self.dialect, q) for part in normalise(name)}
-        for target in {normalise(name)[-1] for name in _names(self.dialect, quantity)}:
-            for leaf in self.tree.leaves:
-                name = leaf.keys[-1] if leaf.keys else ""
-                if len(name) < 4 or name in known or target in name or name in target:
-                    continue
-                if abs(len(name) - len(target)) <= 2 and SequenceMatcher(None, name, target).ratio() >= 0.85:
-                    self.traps.append(
-                        Trap("typo", f"{name} is not a known key; did you mean {target}?", leaf.dotted, leaf.location)
-                    )
-                    self.blocked.add(quantity)
-                    return True
-        return False
+    # -- typos --
 
-    def missing(self, kind: Kind) -> list[str]:
-        if kind == "unknown":
-            return ["kind", *(q for q in NEEDED if q not in self.fields)]
-        if kind == "supcon+self":
-            return [q for q in NEEDED if q not in self.fields]
-        return []
+    def typos(self) -> None:
+        for quantity in ("temperature", "alpha", "batch_size"):
+            if quantity not in self.fields and (found := self.misspelt(quantity)) is not None:
+                leaf, name = found
+                detail = f"{leaf.keys[-1]} is not a known key; did you mean {name}?"
+                self.traps.append(Trap("typo", detail, leaf.dotted, leaf.location))
 
-    def hazards(self) -> None:
+    def misspelt(self, quantity: str) -> tuple[Leaf, str] | None:
+        """A key that looks like a misspelt name of the quantity, and that name."""
+        known = {part for each in GENERIC.fields for name in self.dialect.names(each) for part in normalise(name)}
+        targets = {normalise(name)[-1] for name in self.dialect.names(quantity)}
         for leaf in self.tree.leaves:
             name = leaf.keys[-1] if leaf.keys else ""
-            section = " ".join(leaf.keys[:-1])
-            if _QUEUE.fullmatch(name) and scalars.is_number(leaf.value) and leaf.value > 0:
-                self.traps.append(Trap("queue", f"{leaf.dotted} = {leaf.raw}", leaf.dotted, leaf.location))
-            elif name == "shuffle" and leaf.value is False and not _OTHER_SECTIONS.search(section):
-                self.traps.append(
-                    Trap("no-shuffle", "the batches are the same in every epoch", leaf.dotted, leaf.location)
-                )
-            elif _LAST_RELU.fullmatch(name) and leaf.value in (True, "relu", "ReLU"):
-                self.traps.append(Trap("relu-last", "the projection ends in a ReLU", leaf.dotted, leaf.location))
-        for quantity in ("temperature", "alpha", "batch_size"):
-            if quantity not in self.fields:
-                self.typo(quantity)
-
-
-_QUEUE = re.compile(
-    r"moco_k|queue_size|queue_len\w*|memory_bank_size|memory_size|bank_size|num_negatives_queue|q_size\w*"
-)
-_LAST_RELU = re.compile(r"(?:last|final|output|proj(?:ect(?:or|ion))?(?:_out\w*)?)_(?:relu|activation|act)")
-
-
-def _precision(name: str, value: Any) -> Any:
-    if isinstance(value, bool):
-        return ("bf16" if "bf16" in name else "fp16") if value else "fp32"
-    text = str(value).lower()
-    if "bf16" in text or "bfloat16" in text:
-        return "bf16"
-    if "16" in text or text in ("o1", "o2", "half"):
-        return "fp16"
-    return "fp32" if text in ("32", "32-true", "fp32", "float32", "no", "64") else UNKNOWN
+            if len(name) < 5 or name in known:
+                continue
+            for target in targets:
+                close = abs(len(name) - len(target)) <= 2 and target not in name and name not in target
+                if close and SequenceMatcher(None, name, target).ratio() >= 0.85:
+                    return leaf, target
+        return None

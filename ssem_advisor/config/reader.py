@@ -15,8 +15,8 @@ from ssem_advisor.config.tree import Text, Tree, Unreadable
 
 # A file without any of these words says nothing about contrastive training and is not parsed at all.
 _MENTIONS = re.compile(
-    r"con[-_ ]?trast|sup[-_ ]?con|simclr|moco|nt[-_]?xent|info[-_]?nce|spread|ssem|n_augment|balanced_batch|paco|setfit|"
-    r"npairs|positives|defaults|_base_",
+    r"con[-_ ]?trast|sup[-_ ]?con|simclr|moco|nt[-_]?xent|info[-_]?nce|spread|ssem|n_augment|balanced_batch|paco|"
+    r"setfit|npairs|positives|defaults|_base_",
     re.I,
 )
 

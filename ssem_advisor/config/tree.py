@@ -111,6 +111,11 @@ class Tree:
         return index
 
     @cached_property
+    def elements(self) -> list[Leaf]:
+        """The scalar members of lists."""
+        return [leaf for leaf in self.leaves if isinstance(leaf.path[-1], int)]
+
+    @cached_property
     def names(self) -> frozenset[str]:
         """Every key that occurs at any level."""
         return frozenset(part for leaf in self.leaves for part in leaf.keys)

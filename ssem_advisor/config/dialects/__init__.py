@@ -1,13 +1,14 @@
 """The dialects we read, most specific first; the first whose sign fits explains a config."""
 
 from ssem_advisor.config.dialects import (
+    bcl,
     generic,
     hydra_objects,
     keras_example,
     lightly,
     lightning_cli,
-    long_tailed,
     openmmlab,
+    paco,
     pytorch_metric_learning,
     setfit,
     solo_learn,
@@ -26,7 +27,8 @@ DIALECTS: tuple[Dialect, ...] = tuple(
         thanos,
         ssem_cifar,
         ssem_imagenet,
-        long_tailed,
+        bcl,
+        paco,
         setfit,
         pytorch_metric_learning,
         lightly,

@@ -73,3 +73,13 @@ class Dialect:
     weights: tuple[str, str] | None = None
     flags: tuple[str, ...] = ()
     notes: str = ""
+
+    def tiers(self, quantity: str) -> tuple[str, ...]:
+        """Where to look for a quantity: as this dialect says, else as the generic one does."""
+        from ssem_advisor.config.dialects.generic import DIALECT
+
+        return self.fields[quantity] if quantity in self.fields else DIALECT.fields.get(quantity, ())
+
+    def names(self, quantity: str) -> list[str]:
+        """All key patterns of a quantity."""
+        return [name for tier in self.tiers(quantity) for name in tier.lstrip("+").split()]

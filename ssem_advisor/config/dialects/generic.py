@@ -19,8 +19,8 @@ DIALECT = Dialect(
             "embedding_dim embed_dim",
         ),
         "batch_size": (
-            "batch_size batchsize bsz train_batch_size batch_size.train per_device_batch_size per_device_train_batch_size "
-            "per_gpu_batch_size samples_per_gpu batch_size_per_gpu batch_size_train",
+            "batch_size batchsize bsz train_batch_size batch_size.train batch_size_train per_device_batch_size "
+            "per_device_train_batch_size per_gpu_batch_size samples_per_gpu batch_size_per_gpu",
         ),
         "views": ("+augmentations.num_crops", "n_views num_views views n_augment n_augmentations num_augmentations"),
         "epochs": ("epochs max_epochs n_epochs num_epochs num_epoch num_train_epochs epoch",),

@@ -6,7 +6,7 @@ DIALECT = Dialect(
     name="openmmlab",
     title="OpenMMLab (mmpretrain, otx)",
     signs=(
-        Sign(values={"loss.type": _LOSS}),
+        Sign(values={"head.loss.type": _LOSS}),
         Sign(values={"head.type": _LOSS}),
         Sign(values={"model.type": _LOSS}),
         Sign(keys=("model.type", "train_dataloader")),
@@ -23,6 +23,6 @@ DIALECT = Dialect(
         "dataset": ("train_dataloader.dataset.type data.train.type dataset_type", "dataset.type dataset"),
         "epochs": ("train_cfg.max_epochs runner.max_epochs", "max_epochs epochs"),
     },
-    assumed={"batch_scope": "device", "gather": False},
+    assumed={"batch_scope": "device"},
     notes="Objects are built from `type`; the batch size is per device.",
 )

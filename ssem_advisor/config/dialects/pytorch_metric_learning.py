@@ -13,5 +13,5 @@ DIALECT = Dialect(
     },
     assumed={"temperature": 0.1},
     cases=(Case("supcon", "supcon"),),
-    notes="Views are repeated labels, so their number is not to be seen. The mean runs over anchors with a loss above 0.",
+    notes="Views are repeated labels, so their number cannot be seen. The mean runs over anchors with a loss above 0.",
 )

@@ -10,7 +10,7 @@ DIALECT = Dialect(
             text=r"(?i)sup_?con|contrast|ssem|simclr",
         ),
     ),
-    fields={"temperature": ("T",), "alpha": ("alpha",), "dim": ("dim",), "views": ()},
+    fields={"temperature": ("T",), "alpha": ("alpha",), "dim": ("dim",), "batch_size": ("batch_size b",), "views": ()},
     assumed={"views": 2},
     cases=(Case("supcon+self", "supcon"),),
     notes="The anchor is left out of its softmax. `--T` with `--alpha` alone is knowledge distillation elsewhere.",

@@ -5,7 +5,7 @@ DIALECT = Dialect(
     title="SupContrast (PyTorch reference code of SupCon)",
     signs=(
         Sign(script=r"main_supcon\w*"),
-        Sign(keys=("temp",), values={"method": "supcon|simclr"}, absent=("method_kwargs",), formats=("shell", "python")),
+        Sign(keys=("temp",), values={"method": "supcon|simclr"}, formats=("shell", "python")),
     ),
     fields={
         "temperature": ("temp",),

@@ -1,0 +1,38 @@
+"""What else a config says about the training that matters for collapse, as traps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ssem_advisor.config import scalars
+from ssem_advisor.config.model import Trap
+from ssem_advisor.config.tree import Text, Tree
+
+_QUEUE = re.compile(r"moco_k|queue_(?:size|len\w*)|memory_bank_size|memory_size|bank_size|q_size\w*")
+_LAST_RELU = re.compile(r"(?:last|final|output|proj(?:ect(?:or|ion))?(?:_out\w*)?)_(?:relu|activation|act)")
+_WITH_GRADIENT = frozenset({"gather_with_grad", "gather_with_gradient", "gather_grad"})
+_GATHER_CALL = re.compile(r"\ball_gather(?:_into_tensor)?\(")
+_GRADIENT_CALL = re.compile(r"distributed\.nn|autograd\.Function|fabric\.all_gather|self\.all_gather|sync_grads")
+_EVALUATION = re.compile(r"(?:^|_)(?:eval\w*|val|valid\w*|test\w*|infer\w*|predict\w*)(?:_|$)")
+
+
+def hazards(tree: Tree) -> Iterator[Trap]:
+    """Queues, batches without shuffling, a ReLU at the end, and gathering that cuts the gradient."""
+    for leaf in tree.leaves:
+        if not leaf.keys:
+            continue
+        *sections, name = leaf.keys
+        if _QUEUE.fullmatch(name) and scalars.is_number(leaf.value) and leaf.value > 0:
+            yield Trap("queue", f"{leaf.dotted} = {leaf.raw}", leaf.dotted, leaf.location)
+        elif name in _WITH_GRADIENT and leaf.value is False:
+            detail = "the embeddings of other devices come without gradient"
+            yield Trap("gather-without-gradient", detail, leaf.dotted, leaf.location)
+        elif name == "shuffle" and leaf.value is False and not any(map(_EVALUATION.search, sections)):
+            yield Trap("no-shuffle", "the batches are the same in every epoch", leaf.dotted, leaf.location)
+        elif _LAST_RELU.fullmatch(name) and str(leaf.value).lower() in ("true", "relu"):
+            yield Trap("relu-last", "the projection ends in a ReLU", leaf.dotted, leaf.location)
+    if tree.format == "python" and (call := _GATHER_CALL.search(tree.text)) and not _GRADIENT_CALL.search(tree.text):
+        yield Trap(
+            "gather-without-gradient", "all_gather cuts the gradient", "all_gather", Text(tree.text).at(*call.span())
+        )

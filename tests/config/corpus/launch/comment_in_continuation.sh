@@ -1,0 +1,4 @@
+python train.py --loss supcon \
+   --batch_size 64 \
+   # --temperature 0.5 \
+   --temperature 0.1

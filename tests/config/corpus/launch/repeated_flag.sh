@@ -1,0 +1,1 @@
+python train.py --loss supcon --temperature 0.1 --batch_size 256 --temperature 0.5

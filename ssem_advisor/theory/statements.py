@@ -452,8 +452,8 @@ STATEMENTS: tuple[Theorem, ...] = (
         title="As many dimensions as classes are enough",
         statement=(
             "For classes <= dim < mN - 1 the threshold is the same: collapse is the global minimum if and only if "
-            "alpha <= alpha_c, and above it not even a local one. The optimal variance is then no bound on the variance "
-            "reached, in either direction: the estimate FINITE takes its place."
+            "alpha <= alpha_c, and above it not even a local one. The optimal variance does not bound the variance "
+            "reached, from either side: the estimate FINITE takes its place."
         ),
         left="alpha_c",
         symbols=("m", "N", "k", "o", "c", "tau"),

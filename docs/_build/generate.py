@@ -1,8 +1,9 @@
-"""Write the pages that are made from the code: the theorems and the commands.
+"""The pages that are made from the code: commands and theorems.
 
     python docs/_build/generate.py
 
-They are kept in the repository, so that a change of the code shows in its diff; tests hold them to the code.
+writes the command reference, which is kept in the repository so that a change shows in its diff; tests hold it to the
+code. The theorems become a page when the site is built.
 """
 
 from __future__ import annotations
@@ -81,6 +82,45 @@ def _table(rows: dict[str, str]) -> str:
 def _prose(callback: Any) -> str:
     """The help of a command, without the page break that typer honours."""
     return (inspect.getdoc(callback) or "").replace("\b\n", "").partition("\f")[0].strip()
+
+
+def theorems() -> str:
+    """Every theorem with its assumptions and its proof, from the registry."""
+    from ssem_advisor.theory.registry import SOURCE, theorems
+
+    parts = [
+        "# Theorems\n\n"
+        "The registry that `ssem-advisor explain` reads, in reading order; `explain KEY` with your setting puts the "
+        f"numbers in. *Paper* is {SOURCE}. What is *derived here* has its proof on the page named. "
+        "An *estimate* is an approximation, and no theorem.\n\n"
+        "$r=e^{-m/((m-1)\\tau)}$; the other letters are on [the page of symbols](theory/notation.md#symbols).\n",
+    ]
+    for theorem in theorems().values():
+        source = theorem.source if not theorem.reference else f"{theorem.source}; {theorem.reference}"
+        parts.append(f"\n## {theorem.key}: {theorem.title} {{#{theorem.key}}}\n\n{_escaped(theorem.statement)}\n\n")
+        parts.append(_formula(theorem))
+        if theorem.assumptions:
+            parts.append("Assumes: " + "; ".join(_escaped(a.text) for a in theorem.assumptions) + ".\n\n")
+        parts.append(f"*{theorem.kind.capitalize()}, {source}.* [Proof]({theorem.page})\n")
+    return "".join(parts)
+
+
+def _escaped(text: str) -> str:
+    """Plain text in Markdown."""
+    return text.replace("*", "\\*").replace("_", "\\_").replace("<", "&lt;").replace("|", "\\|")
+
+
+def _formula(theorem: Any) -> str:
+    """The claim as the registry's sympy form has it; one too long to read is left to the proof."""
+    import sympy as sp
+
+    m, tau, r, N, rho = sp.symbols("m tau r N rho", positive=True)
+    formula = theorem.formula().subs(sp.exp(-m / (tau * (m - 1))), r).subs((1 - 1 / N) / (m - 1), rho)
+    text = sp.latex(formula)
+    if len(text) > 260 or "hyper" in str(formula):
+        return ""
+    left = sp.latex(sp.Symbol(theorem.left)) if theorem.left.isidentifier() else None
+    return f"$${left}={text}$$\n\n" if left else f"`{theorem.left} =` ${text}$\n\n"
 
 
 def pages() -> dict[Path, str]:

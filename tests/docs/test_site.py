@@ -1,4 +1,4 @@
-"""Pages made by the code are not stale, the site builds strictly, and its mathematics needs no script and no network."""
+"""Pages made by the code are not stale; the site builds strictly; its mathematics needs no script and no network."""
 
 from __future__ import annotations
 
@@ -43,6 +43,16 @@ def test_the_site_builds_strictly_and_every_page_is_in_it(site):
         relative = page.relative_to(ROOT / "docs")
         if not skipped & set(relative.parts):
             assert (site / relative.with_suffix(".html")).exists(), relative
+
+
+def test_every_theorem_has_its_proof_where_it_says(site):
+    from ssem_advisor.theory.registry import theorems
+
+    listed = (site / "theorems.html").read_text()
+    for key, theorem in theorems().items():
+        assert f'id="{key}"' in listed
+        page, _, anchor = theorem.page.partition("#")
+        assert f'id="{anchor}"' in (site / page).with_suffix(".html").read_text(), theorem.page
 
 
 def test_mathematics_is_mathml(site):

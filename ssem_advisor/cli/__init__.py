@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from ssem_advisor import __version__
-from ssem_advisor.cli import check, measure, rule
+from ssem_advisor.cli import check, explore, measure, plot, rule, validate
 from ssem_advisor.domain import AdvisorError
 
 
@@ -73,6 +73,9 @@ def _root(
 app.command(cls=check.Command)(check.check)
 app.command()(rule.rule)
 app.command()(measure.measure)
+app.command()(plot.plot)
+app.command()(explore.explore)
+app.command()(validate.validate)
 
 
 def main() -> None:

@@ -26,21 +26,21 @@ def validate(
     data_root: Path = typer.Option(None, "--data-root", help="Folder of the standard files of an image suite."),
     out: Path = typer.Option(None, "--out", help="Folder to keep everything in; an interrupted run resumes from it."),
     seeds: int = typer.Option(None, "--seeds", min=1, help="Runs of every point; intervals are over these."),
-    alphas: str = typer.Option(None, "--alphas", help="Weights to train at, with commas. Default: around the threshold."),
+    alphas: str = typer.Option(None, "--alphas", help="Weights, with commas. Default: around the threshold."),
     temperatures: str = typer.Option(None, "--temperatures", help="Temperatures, with commas."),
     loss: str = typer.Option(None, "--loss", help="supcon, ssem or l_spread."),
     epochs: int = typer.Option(None, "--epochs", min=1, help="Passes over the training data."),
     classes: int = typer.Option(None, "--classes", min=2, help="Classes (digits: 2, 5 or 10; synthetic: any)."),
     instances: int = typer.Option(None, "--instances", min=2, help="Training instances of each class (synthetic)."),
-    class_counts: str = typer.Option(None, "--class-counts", help="The same for unequal classes, with commas (synthetic)."),
+    class_counts: str = typer.Option(None, "--class-counts", help="The same for unequal classes, with commas."),
     dim: int = typer.Option(None, "--dim", min=2, help="Dimension of the projection."),
     batch_size: int = typer.Option(None, "--batch-size", min=2, help="Instances that the loss sees at once."),
     sampler: str = typer.Option(None, "--sampler", help="random, balanced or full."),
-    coarse: bool = typer.Option(None, "--coarse/--fine", help="cifar100: train the 20 coarse classes, probe the fine ones."),
-    imbalance: float = typer.Option(None, "--imbalance", min=1, help="CIFAR: largest class over smallest, exponential profile."),
-    budget: float = typer.Option(None, "--budget", min=0, help="Minutes after which the report is made of what is there."),
+    coarse: bool = typer.Option(None, "--coarse/--fine", help="cifar100: train 20 coarse classes, probe the fine."),
+    imbalance: float = typer.Option(None, "--imbalance", min=1, help="CIFAR: largest class over smallest."),
+    budget: float = typer.Option(None, "--budget", min=0, help="Minutes until the report is made of what is there."),
     device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:N or mps."),
-    jobs: int = typer.Option(None, "--jobs", min=0, help="Processes; 0 trains in this one. Default: one a core, on a GPU none."),
+    jobs: int = typer.Option(None, "--jobs", min=0, help="Processes; 0 trains in this one. Default: one a core."),
     executor: str = typer.Option("process", "--executor", help="process, or submitit's local, debug or slurm."),
     output: Format = typer.Option(Format.text, "--format", help="What to print."),
 ) -> None:  # fmt: skip
@@ -140,11 +140,8 @@ def _configured(path: Path) -> list[Protocol]:
     if not path.is_file():
         raise AdvisorError(f"--config {path}: no such file")
     document = config.read(path)
-    if (
-        document.format in ("yaml", "json", "toml")
-        and isinstance(values := _mapping(path), dict)
-        and "validate" in values
-    ):
+    values = _mapping(path) if document.format in ("yaml", "json", "toml") else None
+    if isinstance(values, dict) and "validate" in values:
         return protocol.read(path, values)
     if document.error:
         raise AdvisorError(f"--config {path}: {document.error}")
@@ -180,7 +177,7 @@ def _mapping(path: Path) -> Any:
 
 
 class _Progress:
-    """A bar with the time left on a terminal; elsewhere a line now and then. On stderr, so that stdout is the report."""
+    """A bar with the time left on a terminal, elsewhere a line now and then; on stderr, stdout is the report's."""
 
     def __init__(self) -> None:
         import time
@@ -194,12 +191,8 @@ class _Progress:
         if self.console.is_terminal:
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-            columns = (
-                BarColumn(),
-                TaskProgressColumn(),
-                TextColumn("{task.fields[left]}"),
-                TextColumn("{task.description}"),
-            )
+            left, what = TextColumn("{task.fields[left]}"), TextColumn("{task.description}")
+            columns = (BarColumn(), TaskProgressColumn(), left, what)
             self.bar = Progress(*columns, console=self.console, transient=True)
             self.bar.start()
             self.task = self.bar.add_task("", total=1.0, left="")

@@ -49,7 +49,7 @@ class Interval:
     seeds: int
 
     @classmethod
-    def of(cls, values: Sequence[float], stretch: float = 1.0) -> Interval:
+    def of(cls, values: Sequence[float] | np.ndarray, stretch: float = 1.0) -> Interval:
         from scipy.special import stdtrit
 
         data = np.asarray(values, dtype=float)
@@ -109,10 +109,11 @@ def judge(protocol: Protocol, records: Sequence[Record], stretch: float = 1.0) -
 
 @dataclass(frozen=True)
 class Curve:
-    """Measured against predicted over alpha, at one temperature, of one problem (or of one class, when they differ in size).
+    """Measured against predicted over alpha at one temperature: of a problem, or of one of its unequal classes.
 
-    values: seeds x alphas, NaN where a run is missing: the instances' own within-class variance. threshold, wrong: predicted
-    collapse threshold, and the one at the wrong temperature. predicted, mistaken: predicted variances per alpha, or None.
+    values, total: seeds x alphas, the instances' own within-class variance and all of it; NaN where a run is missing.
+    threshold, predicted, expected: collapse threshold, optimal and expected variances per alpha (None: no theory).
+    wrong, mistaken, expected_wrong: the same at the wrong temperature.
     """
 
     name: str

@@ -22,7 +22,7 @@ def contrastive_loss(z: Tensor, labels: Tensor, alpha: Tensor, temperature: Tens
     Differentiable in z. An anchor whose class has no other instance contributes 0 to L_sup.
     """
     if loss == "l_spread":
-        return dense_loss(z, labels, alpha, temperature, loss=loss)
+        return dense_loss(z, labels, alpha, temperature, loss="l_spread")
     return _Closed.apply(z, labels, alpha, temperature, loss)  # type: ignore[no-any-return]
 
 

@@ -1,4 +1,4 @@
-"""Small data sets with a hidden level of labels: the training sees the coarse labels, the probe asks for the fine ones."""
+"""Small data sets with a hidden level of labels: training sees the coarse labels, the probe asks for the fine ones."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Data:
 
 
 def digits(classes: int = 5) -> Data:
-    """scikit-learn's handwritten digits, 8 x 8, neighbouring digits merged into equal classes; every fifth of each digit tests."""
+    """scikit-learn's handwritten digits, 8 x 8, neighbours merged into classes; every fifth of each digit tests."""
     from sklearn.datasets import load_digits
 
     if classes not in (2, 5, 10):

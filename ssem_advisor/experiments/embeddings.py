@@ -1,6 +1,7 @@
 """The `embeddings` suite: unit vectors, free of any network, minimise the loss itself; theory must give what they find.
 
-The whole grid of weights and temperatures is one batched problem, solved by L-BFGS on the product of spheres in float64.
+The whole grid of weights and temperatures is one batched problem, solved by L-BFGS on the product of spheres in
+float64.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Objective = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class Minimum:
-    """Embeddings (*models, instances, views, dim) with the loss and the largest gradient entry left of each, and the steps."""
+    """Embeddings (models, instances, views, dim), loss and largest gradient entry left (models,), number of steps."""
 
     z: Tensor
     loss: Tensor
@@ -37,8 +38,8 @@ def minimise(
     """Minimise many functions of unit vectors at once by L-BFGS on the product of spheres.
 
     objective: (z, which) -> loss and gradient, where z (k, ..., dim) holds the problems numbered by `which` (k,).
-    start: unit vectors (models, ..., dim), float64. A problem is done when no entry of its gradient, times its number of
-    vectors, exceeds the tolerance; it then leaves the batch, so that the hard ones do not pay for the easy ones.
+    start: unit vectors (models, ..., dim), float64. A problem is done when no entry of its gradient, times its number
+    of vectors, exceeds the tolerance; it then leaves the batch, so that the easy ones do not wait for the hard ones.
     """
     vectors = start[0].numel() // start.shape[-1]
     column = (-1, *[1] * (start.dim() - 1))
@@ -111,7 +112,7 @@ def _tangent(z: Tensor, vector: Tensor) -> Tensor:
 def expected_loss(setting: Setting, alpha: Tensor, temperature: Tensor) -> tuple[Objective, Tensor]:
     """The expectation of the loss over every mini-batch the sampler can draw, by enumeration, and the labels.
 
-    The objective is what `minimise` takes, z being (models, instances, views, dim); alpha and temperature are (models,).
+    The objective is what `minimise` takes, z being (models, instances, views, dim); alpha, temperature: (models,).
     Small settings only: the number of batches grows like a binomial coefficient.
     """
     sizes = setting.class_counts or (setting.need("instances_per_class"),) * setting.classes
@@ -170,7 +171,7 @@ def within_variance(z: Tensor, labels: Tensor) -> Tensor:
 def solve_grid(
     setting: Setting, alphas: np.ndarray, temperatures: np.ndarray, device: str = "cpu", seed: int = 0
 ) -> tuple[Minimum, np.ndarray]:
-    """Minimise the loss at every (alpha, temperature) pair; returns the minimum and its within-class variance (models,).
+    """Minimise the loss at every (alpha, temperature) pair; the minimum and its within-class variance (models,).
 
     alphas, temperatures: (models,). setting: classes, dim, views, instances, loss and sampler of the small problem.
     """

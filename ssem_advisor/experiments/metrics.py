@@ -72,7 +72,7 @@ def probe(z: Tensor, labels: Tensor, z_test: Tensor, labels_test: Tensor, ridge:
 
 
 def shuffled_within(fine: Tensor, coarse: Tensor, seed: int, times: int = 10) -> Tensor:
-    """The fine labels permuted among the samples of each coarse class, (samples, times): only chance is left to read."""
+    """The fine labels permuted among the samples of each coarse class, (samples, times): nothing is left to read."""
     generator = torch.Generator().manual_seed(seed)
     columns = []
     for _ in range(times):

@@ -25,8 +25,9 @@ class Protocol:
 
     alphas: the weights to train at; None = chosen around the threshold of every temperature. seeds: how many.
     loss: None = every loss (`embeddings` alone). class_counts: train instances of every class (`synthetic`).
-    hidden: widths of the network's hidden layers. fine_labels: train on the 20 coarse classes of CIFAR-100 and probe
-    the 100 fine ones. imbalance: size of the largest class over the smallest, exponential profile (CIFAR).
+    hidden: widths of a multilayer perceptron's hidden layers. width: channels of a ResNet's first stage. coarse: train
+    on the 20 coarse classes of CIFAR-100 and probe the 100 fine ones. imbalance: size of the largest class over the
+    smallest, exponential profile (CIFAR).
     """
 
     suite: str
@@ -45,6 +46,7 @@ class Protocol:
     hidden: tuple[int, ...] = (256, 256)
     learning_rate: float = 2e-3
     network: str = "mlp"
+    width: int = 64
     coarse: bool = False
     imbalance: float = 1.0
     data_root: str | None = None
@@ -102,6 +104,15 @@ class Protocol:
     def with_(self, **changes: Any) -> Protocol:
         """A copy with some fields replaced; a change that is None keeps the field."""
         return replace(self, **{k: v for k, v in changes.items() if v is not None})
+
+    def fitted(self, counts: Sequence[int]) -> Protocol:
+        """With the batch cut to what the data hold, where they hold less than a batch."""
+        if self.sampler == "full" or self.batch_size is None:
+            return self
+        if self.sampler == "random":
+            return self.with_(batch_size=min(self.batch_size, sum(counts)))
+        drawn = self.classes_per_batch or len(counts)
+        return self.with_(batch_size=drawn * min(self.batch_size // drawn, min(counts)))
 
     def setting(self, temperature: float, alpha: float | None = None, counts: Sequence[int] | None = None) -> Setting:
         """The setting whose theory predicts this protocol. counts: instances of each class, once the data are read."""
@@ -173,13 +184,15 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "synthetic": {"classes": 20, "dim": 64, "batch_size": 160, "class_counts": (40,) * 20, "epochs": 100},
     "cifar10": {**_PAPER, "classes": 10},
     "cifar100": {**_PAPER, "classes": 100},
-    "imagenet-lt": {**_PAPER, "classes": 1000, "batch_size": 1000, "network": "resnet50", "epochs": 200,
-                    "learning_rate": 0.1, "alphas": (0.0, 0.1, 0.3, 0.5, 0.8, 1.0), "seeds": 2},
+    "imagenet-lt": {
+        **_PAPER, "classes": 1000, "batch_size": 1000, "classes_per_batch": 250, "network": "resnet50", "epochs": 200,
+        "learning_rate": 0.1, "alphas": (0.0, 0.1, 0.3, 0.5, 0.8, 1.0), "seeds": 2,
+    },
 }  # fmt: skip
 
 
 def alphas_around(setting: Setting) -> list[float]:
-    """Weights that show the whole curve at one temperature: none, half and all of the threshold's way, and eight above it."""
+    """Weights that show the whole curve at one temperature: 0, half the threshold, the threshold, eight above it."""
     if setting.unequal:
         thresholds = theory.class_thresholds(setting)
         low, high = float(thresholds.min()), float(thresholds.max())
@@ -197,7 +210,7 @@ def recommended_alpha(setting: Setting) -> float | None:
         alpha = recommend(setting.with_(alpha=None)).alpha.recommended
     except (SettingError, AdvisorError):
         return None
-    return None if alpha is None else float(alpha)
+    return None if alpha is None else round(float(alpha), 3)
 
 
 def read(path: Path, values: Any) -> list[Protocol]:
@@ -208,7 +221,7 @@ def read(path: Path, values: Any) -> list[Protocol]:
 
 
 def proxy(setting: Setting) -> Protocol:
-    """A synthetic stand-in for the user's own setting: its classes, dimension, batch, loss and sampler, with a small network.
+    """A synthetic stand-in for the user's setting: its classes, dimension, batch, loss and sampler, a small network.
 
     The batch is what makes the threshold, so it is kept as it is; more than 2048 instances do not fit a small proxy.
     """

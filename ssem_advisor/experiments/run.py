@@ -15,43 +15,29 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from ssem_advisor.domain import LOSSES, AdvisorError, Setting
-from ssem_advisor.experiments import claims, metrics
+from ssem_advisor.domain import LOSSES, AdvisorError
+from ssem_advisor.experiments import claims
 from ssem_advisor.experiments.data import Data, Sampler, digits, stream, synthetic
 from ssem_advisor.experiments.embeddings import solve_grid
 from ssem_advisor.experiments.protocol import IMAGE_SUITES, PROBLEMS, Protocol, alphas_around, recommended_alpha
 from ssem_advisor.experiments.stacked import Stack
 from ssem_advisor.experiments.store import Pulse, Store, environment
+from ssem_advisor.experiments.task import MEASURED_VIEWS, Task, measure, record_of, shown, steps_of
 
 Notify = Callable[[float, float | None, str], None]
 """Called with the share done, the seconds left (None at first) and what is under way."""
 
-MEASURED_VIEWS = 4
 EARLIEST_STOP = 3
 """Seeds that are trained before a certain verdict may end a suite early."""
 CERTAIN = 2.0
 """How much wider the intervals are for that purpose: looking early, and often, must not buy a verdict."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """key: file name of its results. weight: its work relative to others, for the time left."""
-
-    key: str
-    protocol: Protocol
-    setting: Setting
-    alphas: tuple[float, ...]
-    recommended: float | None
-    seed: int
-    weight: float
-    device: str = "cpu"
 
 
 def plan(protocol: Protocol, number: int, device: str) -> list[Task]:
@@ -59,6 +45,7 @@ def plan(protocol: Protocol, number: int, device: str) -> list[Task]:
     if protocol.suite == "embeddings":
         return _plan_embeddings(protocol, number, device)
     counts = load(protocol).counts
+    protocol = protocol.fitted(counts)
     tasks = []
     for seed in range(protocol.seeds):
         for temperature in protocol.temperatures:
@@ -71,8 +58,8 @@ def plan(protocol: Protocol, number: int, device: str) -> list[Task]:
             for stack in stacks:
                 name = f"{number}-{protocol.suite}-t{temperature:g}-seed{seed}"
                 name += f"-a{stack[0]:g}" if len(stack) == 1 else ""
-                weight = len(stack) * _steps(protocol, sum(counts))
-                tasks.append(Task(name, protocol, setting, tuple(stack), advised, seed, weight, device))
+                weight = len(stack) * steps_of(protocol, sum(counts), protocol.batch_size or sum(counts))
+                tasks.append(Task(name, number, protocol, setting, tuple(stack), advised, seed, weight, device))
     return tasks
 
 
@@ -85,13 +72,8 @@ def _plan_embeddings(protocol: Protocol, number: int, device: str) -> list[Task]
                 setting = problem.with_(loss=loss)
                 weight = 10.0 * len(alphas) * (4 if loss == "l_spread" else 1)
                 key = f"{number}-embeddings-{loss}-problem{i}-seed{seed}"
-                tasks.append(Task(key, protocol, setting, alphas, None, seed, weight, device))
+                tasks.append(Task(key, number, protocol, setting, alphas, None, seed, weight, device))
     return tasks
-
-
-def _steps(protocol: Protocol, total: int) -> int:
-    per_epoch = 1 if protocol.sampler == "full" else -(-total // (protocol.batch_size or total))
-    return protocol.epochs * per_epoch
 
 
 def load(protocol: Protocol) -> Data:
@@ -112,6 +94,7 @@ def execute(task: Task, folder: Path) -> list[dict[str, Any]] | None:
     """Do a task, going on from its checkpoint if it has one. None if asked to stop first."""
     store = Store(folder)
     pulse = Pulse(store, task.key)
+    records: list[dict[str, Any]] | None
     if task.protocol.suite == "embeddings":
         records = _minimise(task, pulse)
     elif task.protocol.suite in IMAGE_SUITES:
@@ -125,19 +108,6 @@ def execute(task: Task, folder: Path) -> list[dict[str, Any]] | None:
     return records
 
 
-def _record(task: Task, alpha: float, temperature: float, **values: Any) -> dict[str, Any]:
-    setting = {k: v for k, v in asdict(task.setting.with_(temperature=temperature)).items() if v is not None}
-    setting.pop("alpha", None)
-    problem = f"{setting['loss']}, {setting['sampler']}"
-    if "classes_per_batch" in setting:
-        problem += f" {setting['classes_per_batch']} of {setting['classes']} classes"
-    return {
-        "suite": task.protocol.suite, "problem": problem,
-        "alpha": alpha, "temperature": temperature, "seed": task.seed,
-        "recommended": task.recommended is not None and alpha == task.recommended, "setting": setting, **values,
-    }  # fmt: skip
-
-
 def _minimise(task: Task, pulse: Pulse) -> list[dict[str, Any]]:
     began = time.perf_counter()
     advised = {t: recommended_alpha(task.setting.with_(temperature=t)) for t in task.protocol.temperatures}
@@ -148,7 +118,7 @@ def _minimise(task: Task, pulse: Pulse) -> list[dict[str, Any]]:
     found, variance = solve_grid(task.setting, alphas, temperatures, task.device, task.seed)
     seconds = (time.perf_counter() - began) / len(points)
     return [
-        _record(
+        record_of(
             replace(task, recommended=advised[t]), alpha, t, variance=float(variance[i]), reliability=1.0,
             residual=float(found.residual[i]), loss_value=float(found.loss[i]), seconds=seconds,
         )
@@ -172,7 +142,7 @@ def _train_stack(task: Task, store: Store, pulse: Pulse) -> list[dict[str, Any]]
         (features, *protocol.hidden, protocol.dim), [task.seed] * models, task.alphas,
         [task.setting.temperature] * models, protocol.loss or "supcon", protocol.learning_rate, task.device,
     )  # fmt: skip
-    steps, first, seconds = _steps(protocol, len(data.x)), 0, 0.0
+    steps, first, seconds = steps_of(protocol, len(data.x), sampler.batch_size), 0, 0.0
     saved = store.restore(task.key)
     if saved is not None:
         stack.restore(saved["stack"])
@@ -192,10 +162,14 @@ def _train_stack(task: Task, store: Store, pulse: Pulse) -> list[dict[str, Any]]
     seconds = (time.perf_counter() - began) / models
     everything = torch.arange(len(data.x), device=task.device)
     views = augmented(data, everything, MEASURED_VIEWS, stream(task.seed, 0, "measure", task.device))
+    plain, plain_test = data.x.flatten(1), data.x_test.flatten(1)
     return [
-        _record(
+        record_of(
             task, alpha, float(task.setting.temperature), seconds=seconds, steps=steps, loss_value=float(losses[i]),
-            **measure(data, lambda x, i=i: stack.embed(x, i), views, task.seed, shown(task, alpha)),  # type: ignore[misc]
+            **measure(
+                data, stack.embed(views, i), stack.embed(plain, i), stack.embed(plain_test, i), task.seed,
+                shown(task, alpha),
+            ),
         )
         for i, alpha in enumerate(task.alphas)
     ]  # fmt: skip
@@ -204,28 +178,6 @@ def _train_stack(task: Task, store: Store, pulse: Pulse) -> list[dict[str, Any]]
 def augmented(data: Data, chosen: torch.Tensor, views: int, generator: torch.Generator) -> torch.Tensor:
     """Views (instances, views, features) of the chosen instances."""
     return data.augment(data.x[chosen].repeat_interleave(views, 0), generator).reshape(len(chosen), views, -1)
-
-
-def shown(task: Task, alpha: float) -> bool:
-    """Whether the report shows this model's embedding: without self-supervision, and as recommended, once each."""
-    return task.seed == 0 and alpha in (0.0, task.recommended)
-
-
-def measure(
-    data: Data, embed: Callable[[torch.Tensor], torch.Tensor], views: torch.Tensor, seed: int, show: bool
-) -> dict[str, Any]:
-    """Spread of the views' embeddings, and linear probes on those of the plain samples; a picture of them if shown."""
-    z, z_test = embed(data.x.flatten(1).unsqueeze(1))[:, 0], embed(data.x_test.flatten(1).unsqueeze(1))[:, 0]
-    found: dict[str, Any] = metrics.spread(embed(views), data.coarse).as_dict()
-    found["probe_coarse"] = metrics.probe(z, data.coarse, z_test, data.coarse_test)
-    if data.has_fine:
-        found["probe_fine"] = metrics.probe(z, data.fine, z_test, data.fine_test)
-        train = metrics.shuffled_within(data.fine, data.coarse, 2 * seed)
-        test = metrics.shuffled_within(data.fine_test, data.coarse_test, 2 * seed + 1)
-        found["probe_shuffled"] = metrics.probe(z, train, z_test, test)
-    if show:
-        found["view"] = metrics.picture(z, data.coarse, data.fine)
-    return found
 
 
 # -- where tasks run ---------------------------------------------------------------------------------------------------
@@ -302,9 +254,9 @@ def run(
 ) -> dict[str, Any]:
     """Run the protocols and judge them; the report as one JSON-ready mapping.
 
-    out: folder to keep everything in, and to resume from. jobs: processes (0 = this one; None = one a core, on a GPU none).
-    budget: minutes after which the report is made of what is there. executor: "process", or submitit's "local",
-    "debug" or "slurm".
+    out: folder to keep everything in, and to resume from. jobs: processes (0 = this one; None = one a core, on a GPU
+    none). budget: minutes after which the report is made of what is there. executor: "process", or submitit's
+    "local", "debug" or "slurm".
     """
     where = choose_device(device)
     distributed = int(os.environ.get("WORLD_SIZE", "1")) > 1
@@ -362,7 +314,7 @@ class _Session:
         return self.report()
 
     def records(self, number: int | None = None) -> list[dict[str, Any]]:
-        tasks = [t for t in self.tasks if number is None or t.protocol is self.protocols[number]]
+        tasks = [t for t in self.tasks if number is None or t.number == number]
         return [record for task in tasks for record in self.found.get(task.key, [])]
 
     def _adopt(self, task: Task, records: list[dict[str, Any]] | None) -> None:
@@ -387,7 +339,7 @@ class _Session:
                 if key in self.found:
                     self.store.write_runs(self.records())
                     certain = self._certain()
-                    waiting = [t for t in waiting if self.protocols.index(t.protocol) not in certain]
+                    waiting = [t for t in waiting if t.number not in certain]
             self._tell(next(iter(running), ""))
             if self.deadline is not None and time.monotonic() > self.deadline and (waiting or running):
                 self.ended = "budget"
@@ -403,7 +355,7 @@ class _Session:
         for number, protocol in enumerate(self.protocols):
             if number in self.early or protocol.seeds <= EARLIEST_STOP:
                 continue
-            own = [t for t in self.tasks if t.protocol is protocol]
+            own = [t for t in self.tasks if t.number == number]
             whole = [s for s in range(protocol.seeds) if all(t.key in self.found for t in own if t.seed == s)]
             if len(whole) >= EARLIEST_STOP:
                 complete = [r for r in self.records(number) if r["seed"] in whole]
@@ -434,7 +386,7 @@ class _Session:
         for number, protocol in enumerate(self.protocols):
             records = self.records(number)
             judged = claims.judge(protocol, records)
-            planned = [t for t in self.tasks if t.protocol is protocol]
+            planned = [t for t in self.tasks if t.number == number]
             suites.append(
                 {
                     "suite": protocol.suite,
@@ -448,7 +400,7 @@ class _Session:
                     "runs": records,
                 }
             )
-        verdict = claims.overall(s["verdict"] for s in suites)
+        verdict = claims.overall(str(s["verdict"]) for s in suites)
         if self.ended == "interrupted":
             verdict = claims.UNDECIDED
         return {

@@ -7,7 +7,8 @@
     checkpoints/        the state of unfinished tasks
     report.json, .txt, .html
 
-Every file is written to a temporary name and renamed. A full disk costs the files, never the results: they stay in memory.
+Every file is written to a temporary name and renamed. A full disk costs the files, never the results: they stay in
+memory.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 
@@ -54,10 +54,10 @@ def _table(suite: dict[str, Any], curve: dict[str, Any]) -> list[str]:
         )
     rows = [f"  {'alpha':>8}  {'optimum':>7}  {'expected':>8}  {'measured variance':<23}  {'fine probe':<10}"]
     for point in points_of(suite, curve):
-        probe = point.get("probe_fine")
+        probe = _number(point["probe_fine"]["mean"] if "probe_fine" in point else None)
         rows.append(
             f"  {point['alpha']:>7.3f}{'*' if point['recommended'] else ' '}  {_number(point['optimum']):>7}  "
-            f"{_number(point['expected']):>8}  {interval(point['variance']):<23}  {_number(probe and probe['mean']):<10}".rstrip()
+            f"{_number(point['expected']):>8}  {interval(point['variance']):<23}  {probe:<10}".rstrip()
         )
     if any(point["recommended"] for point in points_of(suite, curve)):
         rows.append("  * the recommended weight at this temperature")
@@ -165,7 +165,8 @@ class _Plot:
             ]
         self.parts += [
             f'<text x="{(_W + _LEFT) / 2}" y="{_H - 4}" text-anchor="middle">{escape(xlabel)}</text>',
-            f'<text transform="translate(11 {(_H - _BOTTOM) / 2}) rotate(-90)" text-anchor="middle">{escape(ylabel)}</text>',
+            f'<text transform="translate(11 {(_H - _BOTTOM) / 2}) rotate(-90)" text-anchor="middle">'
+            f"{escape(ylabel)}</text>",
         ]
         self.title = title
 
@@ -260,12 +261,9 @@ def scatter(view: dict[str, Any]) -> str:
     """The first two principal components of one embedding; colour = fine label."""
     size, reach = 220, 1.1
     dots: list[str] = []
-    for (x, y), fine in zip(_pairs(view["points"]), view["fine"], strict=True):
+    for (x, y), fine in zip(view["points"], view["fine"], strict=True):
         px, py = (size / 2 * (1 + x / reach), size / 2 * (1 - y / reach))
         dots.append(f'<circle class="fill hue{fine % 10}" cx="{px:.1f}" cy="{py:.1f}" r="2.2"/>')
     body = "".join(dots)
-    return f'<svg class="scatter" viewBox="0 0 {size} {size}" role="img" aria-label="embedding, two principal components">{body}</svg>'
-
-
-def _pairs(points: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
-    return [(p[0], p[1]) for p in points]
+    label = 'role="img" aria-label="embedding, two principal components"'
+    return f'<svg class="scatter" viewBox="0 0 {size} {size}" {label}>{body}</svg>'

@@ -12,6 +12,8 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -110,9 +112,9 @@ def phase_diagram(setting: Setting, path: str | os.PathLike[str], config: Settin
     """Write the phase diagram of a setting: predicted within-class variance over temperature and weight.
 
     On it: the collapse boundary, the safe band of variance, the recommended point, the setting's own point where it has
-    a temperature and an alpha, the point of `config`, and well-known recipes of the same loss. The ending of `path`
-    chooses PNG, SVG or PDF. Raises AdvisorError for another ending, NotCovered where no theorem speaks,
-    ModuleNotFoundError without matplotlib.
+    a temperature and an alpha, the point of `config` (alpha None = plain SupCon), and well-known recipes of the same
+    loss. The ending of `path` chooses PNG, SVG or PDF. Raises AdvisorError for another ending, NotCovered where no
+    theorem speaks, ModuleNotFoundError without matplotlib.
     """
     _need_coverage(setting)
     with _canvas(path, (8.4, 5.6)) as (figure, axes):
@@ -223,7 +225,7 @@ def terminal_heat_map(
             style = _SHADES[int(10 * variance**_POWER)] if kind else "bright_black"
             mark = marks.get((row, column))
             line.append((mark, "bold reverse") if mark else (glyphs[kind], style))
-        lines.append(line)
+        lines.append([("".join(text for text, _ in run), style) for style, run in groupby(line, itemgetter(1))])
     ticks = [" "] * (columns + 14)
     for tick in (0.01, 0.1, 1.0, 10.0):
         text, place = f"{tick:g}", round((columns - 1) * _share(tick))
@@ -300,7 +302,8 @@ def _points(setting: Setting, config: Setting | None) -> list[Point]:
     if setting.temperature is not None:
         found.append(("this setting", temperature, setting.alpha, _OWN))
     if config is not None:
-        found.append(("your config", config.temperature, config.alpha, _CONFIG))
+        alpha = _plain_weight(config) if config.alpha is None else config.alpha
+        found.append(("your config", config.temperature, alpha, _CONFIG))
     for recipe in _RECIPES:
         if setting.loss in recipe.losses:
             alpha = _plain_weight(setting) if recipe.alpha is None else recipe.alpha

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from ssem_advisor.domain import AdvisorError, Setting
+from ssem_advisor.cli import app
+from ssem_advisor.domain import AdvisorError, NotCovered, Setting
 from ssem_advisor.report import explorer
 from ssem_advisor.theory import (
     alpha_for_expected_variance,
@@ -279,6 +281,19 @@ def test_writing_to_a_missing_folder_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(AdvisorError, match=r"gone/page\.html: cannot be written"):
         explorer.write(tmp_path / "gone" / "page.html")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_unequal_classes_are_not_covered() -> None:
+    with pytest.raises(NotCovered, match="class_counts: not covered"):
+        explorer.page(Setting(class_counts=(5, 6), batch_size=4))
+
+
+def test_command_writes_the_page(tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        app, ["explore", "-m", "7", "-b", "70", "--loss", "ssem", "-o", str(tmp_path / "page.html")]
+    )
+    assert result.exit_code == 0, result.output
+    assert "loss=ssem&amp;sampler=random&amp;classes=7&amp;batch=70" in (tmp_path / "page.html").read_text()
 
 
 @needs_chromium

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import FillBetweenPolyCollection
 from matplotlib.colors import to_rgb
+from typer.testing import CliRunner, Result
 
+from ssem_advisor.cli import app
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
 from ssem_advisor.report import plots
 from ssem_advisor.theory import (
@@ -235,3 +238,65 @@ def test_terminal_needs_no_matplotlib() -> None:
         "assert terminal_heat_map(Setting(classes=20, batch_size=256))"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+# -- the command ------------------------------------------------------------------------------------------------------
+
+LAUNCH = "python main_supcon.py --batch_size 1024 --temp 0.1 --dataset cifar100 --cosine\n"
+
+
+def command(*arguments: str | Path | int) -> Result:
+    return CliRunner().invoke(app, ["plot", *map(str, arguments)], env={"COLUMNS": "80"})
+
+
+@pytest.mark.parametrize("kind", ["phase", "batch", "variance"])
+def test_command_writes_the_picture(tmp_path: Path, kind: str) -> None:
+    picture = tmp_path / "picture.svg"
+    result = command("--classes", 20, "--batch-size", 256, "--kind", kind, "-o", picture)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert picture.read_bytes().startswith(b"<?xml")
+
+
+def test_command_takes_setting_and_point_from_a_config(tmp_path: Path) -> None:
+    config = tmp_path / "run.sh"
+    config.write_text(LAUNCH)
+    result = command("--config", config, "--terminal", "--batch-size", 512)
+    assert result.exit_code == 0, result.stderr
+    assert "100 classes" in result.stdout
+    assert "random batches of 512" in result.stdout
+    assert "your config: α 0.0467, τ 0.1" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--classes", "20", "--batch-size", "256"], "give -o FILE"),
+        (["--classes", "20", "--batch-size", "256", "-o", "picture.jpg"], "picture.jpg: unknown picture format '.jpg'"),
+        (["--classes", "20", "--batch-size", "256", "-o", "missing/picture.png"], "missing/picture.png: cannot be"),
+        (["--classes", "1", "-o", "picture.png"], "classes=1"),
+        (["--classes", "20", "--batch-size", "256", "--dim", "5", "-o", "picture.png"], "not covered"),
+        (["--classes", "20", "--batch-size", "256", "--kind", "batch", "--terminal"], "--kind batch"),
+        (["--config", "missing.yaml", "--terminal"], "missing.yaml: no such file"),
+    ],
+)
+def test_command_says_what_is_wrong_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], reason: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = command(*arguments)
+    assert result.exit_code == 2
+    assert reason in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("wish", "escapes"), [({}, False), ({"FORCE_COLOR": "1"}, True), ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False)]
+)
+def test_terminal_honours_no_color(wish: dict[str, str], escapes: bool) -> None:
+    clean = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    terminal = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONIOENCODING": "utf-8"}
+    arguments = [sys.executable, "-m", "ssem_advisor", "plot", "-m", "20", "-b", "256", "--terminal"]
+    output = subprocess.run(arguments, check=True, capture_output=True, env=clean | terminal | wish).stdout
+    assert (b"\x1b[38;2;" in output) == escapes
+    assert "▒▒▒".encode() in output

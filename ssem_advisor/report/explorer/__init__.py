@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlencode
 
-from ssem_advisor.domain import Setting
+from ssem_advisor.domain import NotCovered, Setting
 from ssem_advisor.report.files import write_atomically
 
 _START = Setting(classes=100, batch_size=512, dim=128, temperature=0.1, alpha=0.3)
@@ -38,7 +38,12 @@ def write(path: str | os.PathLike[str], setting: Setting | None = None) -> Path:
 
 
 def page(setting: Setting | None = None) -> str:
-    """The page as one HTML document that asks the network for nothing, opened at `setting`."""
+    """The page as one HTML document that asks the network for nothing, opened at `setting`.
+
+    Raises NotCovered for unequal classes: the page has one number for the size of all.
+    """
+    if setting is not None and setting.unequal:
+        raise NotCovered("class_counts: not covered, the explorer needs classes of equal size; see `recommend`")
     style, script = _part("style.css"), _part("engine.js") + _part("page.js")
     policy = f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}"
     parts = {"csp": policy, "start": escape(_address(setting or _START)), "style": style, "script": script}

@@ -1,0 +1,22 @@
+"""`ssem-advisor explore`: the interactive page, one file that needs no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ssem_advisor.cli._setting import setting_of, takes_setting
+
+
+@takes_setting
+def explore(
+    given: dict[str, Any],
+    output: Path = typer.Option("explorer.html", "--output", "-o", help="Page to write."),
+) -> None:
+    """Write a page in which the phase diagram and every number follow the sliders; opened at the given setting."""
+    from ssem_advisor.report import explorer
+
+    explorer.write(output, setting_of(given) if given else None)
+    typer.echo(f"wrote {output}; open it in a browser", err=True)

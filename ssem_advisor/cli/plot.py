@@ -1,0 +1,99 @@
+"""`ssem-advisor plot`: the phase diagram and its two companions, as a file or in the terminal."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ssem_advisor.cli._setting import setting_of, takes_setting
+
+if TYPE_CHECKING:
+    from ssem_advisor.domain import Setting
+
+
+class Kind(StrEnum):
+    phase = "phase"
+    batch = "batch"
+    variance = "variance"
+
+
+@takes_setting
+def plot(
+    given: dict[str, Any],
+    output: Path = typer.Option(None, "--output", "-o", help="Picture to write: .png, .svg or .pdf."),
+    kind: Kind = typer.Option(
+        Kind.phase, "--kind", help="phase: variance over temperature and weight; batch: threshold against batch size; "
+        "variance: variance against weight.",
+    ),
+    terminal: bool = typer.Option(False, "--terminal", help="Show the phase diagram in the terminal."),
+    config: Path = typer.Option(None, "--config", help="Your training config: its setting, and its point."),
+) -> None:  # fmt: skip
+    """Draw where class collapse is the optimum, and where it is not.
+
+    The phase diagram shows the predicted within-class variance over temperature and weight, the collapse boundary, the
+    safe band, the recommended point, your own point and well-known recipes.
+    """
+    from ssem_advisor.domain import AdvisorError
+    from ssem_advisor.report import plots
+
+    if output is None and not terminal:
+        raise AdvisorError("plot: nowhere to draw; give -o FILE (.png, .svg or .pdf) or --terminal")
+    if kind is not Kind.phase and (terminal or config is not None):
+        raise AdvisorError(f"--kind {kind}: --terminal and --config belong to the phase diagram")
+    own = None
+    if config is not None:
+        own = _configured(config)
+        known = {name: value for name in _SHARED if (value := getattr(own, name)) is not None}
+        given = known | given if {"classes", "class_counts", "dataset"}.isdisjoint(given) else given
+    setting = setting_of(given)
+    if output is not None:
+        if kind is Kind.phase:
+            plots.phase_diagram(setting, output, own)
+        else:
+            draw = plots.threshold_vs_batch if kind is Kind.batch else plots.variance_vs_alpha
+            draw(setting, output)
+        typer.echo(f"wrote {output}", err=True)
+    if terminal:
+        _show(setting, own)
+
+
+_SHARED = ("classes", "dim", "loss", "views", "batch_size", "sampler", "classes_per_batch", "instances_per_class")
+
+
+def _configured(path: Path) -> Setting:
+    """The setting of the first supervised contrastive run in a config; alpha None where it is plain SupCon."""
+    from ssem_advisor import config
+    from ssem_advisor.domain import AdvisorError, Setting
+
+    if not path.is_file():
+        raise AdvisorError(f"--config {path}: no such file")
+    document = config.read(path)
+    if document.error:
+        raise AdvisorError(f"--config {path}: {document.error}")
+    run = next((run for run in document.runs if run.kind in ("supcon", "supcon+self")), None)
+    if run is None:
+        raise AdvisorError(f"--config {path}: describes no supervised contrastive training")
+    needed = ("classes", "temperature") if run.kind == "supcon" else ("classes", "temperature", "alpha")
+    missing = [name for name in needed if run.get(name) is None]
+    if missing:
+        raise AdvisorError(f"--config {path}: does not say {' and '.join(missing)}, so its place cannot be shown")
+    names = [*_SHARED, "temperature", *(["alpha"] if run.kind == "supcon+self" else [])]
+    known = {name: run.get(name) for name in names} | {"batch_size": run.loss_batch}
+    return Setting(**{name: value for name, value in known.items() if value is not None})
+
+
+def _show(setting: Setting, own: Setting | None) -> None:
+    import sys
+
+    from rich.console import Console
+    from rich.text import Text
+
+    from ssem_advisor.report.plots import terminal_heat_map
+
+    console = Console(highlight=False, soft_wrap=True)
+    encoding = (sys.stdout.encoding or "ascii").lower()
+    for line in terminal_heat_map(setting, own, console.width, unicode=encoding.startswith("utf")):
+        console.print(Text.assemble(*line))

@@ -57,7 +57,7 @@ def diagnose(spread: float, structure: float, common: float, theory: Comparison 
 
 
 def class_collapse(theory: Comparison | None = None, *, under_way: bool = False) -> Verdict:
-    done = "are drawing together, as this loss asks" if under_way else "coincide"
+    done = "are drawing together" if under_way else "coincide"
     return Verdict(
         "class collapse",
         f"the instances of a class {done}; classes are apart, what tells instances from each other is lost",

@@ -20,7 +20,7 @@ from ssem_advisor.measurement.verdict import Verdict, class_collapse, diagnose
 
 Scalars = dict[str, float]
 
-# Where theory says that collapse is the optimum, a within-class share this low and still falling is on its way there.
+# Where theory says that collapse is the optimum, a within-class share this low is on its way there.
 _UNDER_WAY = 0.25
 # Networks start with all embeddings nearly equal; total collapse is called only when they stay so.
 _TOTAL_PATIENCE = 10
@@ -73,7 +73,7 @@ class CollapseMonitor:
         self.verdict: Verdict | None = None  # of the last report
         self.warning: str | None = None  # what was warned about, if anything
         self._sums: Tensor | None = None
-        self._bad, self._last = 0, (0.0, 0.0)  # bad reports in a row; spread and total of the last one
+        self._bad, self._lowest = 0, 0.0  # bad reports in a row; the lowest total variance in them
         self._comparison: Comparison | None = None
         self._references: dict[int, tuple[float, float, float] | None] = {}
 
@@ -98,7 +98,7 @@ class CollapseMonitor:
         self.steps += 1
         z, y = z.detach(), torch.as_tensor(y, device=z.device).reshape(-1)
         sums = _pair_sums(z, y, instance_ids)
-        self._sums = sums if self._sums is None else self._sums.to(sums.device).add_(sums)
+        self._sums = sums if self._sums is None else self._sums.to(sums).add_(sums)
         if self.steps % self.every:
             return None
         values, self._sums = self._sums, None
@@ -113,14 +113,14 @@ class CollapseMonitor:
             "steps": self.steps,
             "warning": self.warning,
             "bad": self._bad,
-            "last": list(self._last),
+            "lowest": self._lowest,
             "sums": None if self._sums is None else self._sums.tolist(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.steps, self.warning = state["steps"], state["warning"]
-        self._bad, self._last = state["bad"], tuple(state["last"])
-        self._sums = None if state["sums"] is None else torch.tensor(state["sums"])
+        self._bad, self._lowest = state["bad"], state["lowest"]
+        self._sums = None if state["sums"] is None else torch.tensor(state["sums"], dtype=torch.float64)
 
     # -- pieces -----------------------------------------------------------------------------------------------------
 
@@ -155,19 +155,22 @@ class CollapseMonitor:
             self.verdict = None
             return
         self.verdict = diagnose(spread, structure, 1 - total, predicted)
-        stuck = self.verdict.name == "total collapse" and total < 1.05 * self._last[1]
+        stuck = self.verdict.name == "total collapse"
         asked_for = predicted is not None and predicted.alpha <= predicted.threshold
-        if asked_for and self.verdict.name != "total collapse" and spread < min(_UNDER_WAY * total, self._last[0]):
+        if asked_for and self.verdict.name != "total collapse" and spread < _UNDER_WAY * total:
             self.verdict = class_collapse(predicted, under_way=True)
-        self._bad = self._bad + 1 if stuck or self.verdict.name == "class collapse" else 0
-        self._last = (spread, total)
+        rising = (
+            stuck and self._bad > 0 and total > 1.5 * self._lowest
+        )  # a start: networks begin with all embeddings nearly equal
+        self._bad = self._bad + 1 if self.verdict.name in ("total collapse", "class collapse") and not rising else 0
+        self._lowest = total if self._bad <= 1 else min(self._lowest, total)
         if self.warning is None and self._bad >= (_TOTAL_PATIENCE if stuck else self.patience):
             self.warning = (
                 f"{self.verdict.name} after {self.steps} updates: within-class variance {spread:.3g} of {total:.3g} in "
                 f"all; {self.verdict.meaning}. Remedy: {self.verdict.remedy}."
             )
             if _rank() == 0:
-                warnings.warn(self.warning, CollapseWarning, stacklevel=5)
+                warnings.warn(self.warning, CollapseWarning, stacklevel=6)
 
     def _predicted(self, dim: int) -> Comparison | None:
         """What theory says of the setting; computed once."""
@@ -187,7 +190,7 @@ class CollapseMonitor:
             loss = supervised_contrastive_loss(
                 z, y, setting.alpha, setting.temperature, loss=setting.loss, instance_ids=instance_ids
             )
-        except AdvisorError:  # one view, a batch without positives, NaN: the training loss says so itself
+        except ValueError:  # one view, a batch without positives, NaN: the training loss says so itself
             return [0.0, 0.0]
         return [float(loss), 1.0]
 

@@ -45,7 +45,7 @@ class Command(TyperCommand):
 
 def check(
     ctx: typer.Context,
-    paths: list[str] = typer.Argument(help="Files, folders or globs; - for standard input.", show_default=False),
+    paths: list[str] = typer.Argument(None, help="Files, folders or globs; - for standard input.", show_default=False),
     formats: list[Format] = typer.Option(None, "--format", help="Output format; repeatable, each with its --output."),
     outputs: list[Path] = typer.Option(
         None, "--output", help="File for the format named before it, instead of stdout."
@@ -146,16 +146,19 @@ def _mend(session: Session, paths: list[str], dry: bool) -> None:
 def _tell(report: Report, paths: list[str]) -> bool:
     """Say on stderr what could not be read or decided. Returns whether a file given by name could not be read."""
     from ssem_advisor.lint.session import shown
+    from ssem_advisor.report.findings.text import plain
 
     named = {shown(Path(path)) for path in paths}
     failed = False
     for result in report.results:
         if result.document is not None and result.document.error is not None:
-            typer.echo(f"{result.path}: could not be read: {result.document.error}", err=True)
+            typer.echo(plain(f"{result.path}: could not be read: {result.document.error}"), err=True)
             failed = failed or result.path in named
         elif result.missing:
             needs = ", ".join(result.missing)
-            typer.echo(f"{result.path}: cannot decide: needs {needs} (add it under [tool.ssem-advisor])", err=True)
+            typer.echo(
+                plain(f"{result.path}: cannot decide: needs {needs} (add it under [tool.ssem-advisor])"), err=True
+            )
     return failed
 
 
@@ -176,7 +179,7 @@ def _write(text: str) -> None:
 
     if sys.stdout.encoding:
         text = text.encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding)
-    typer.echo(text, nl=False)
+    typer.echo(text, nl=False, color=True)  # whether to colour is decided elsewhere
 
 
 def _colored(color: Color) -> bool:

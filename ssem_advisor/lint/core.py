@@ -101,7 +101,7 @@ class Finding:
     def fingerprint(self) -> str:
         """Stable while the value, its line and the rest of the file change: made of rule, key path and occurrence."""
         text = f"{self.rule.code}:{self.key}:{self.occurrence}"
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 # -- the registry -----------------------------------------------------------------------------------------------------
@@ -301,10 +301,16 @@ def verdict_on(setting: Setting) -> Verdict:
     """Ask the theorems. Raises NotCovered or SettingError where they are silent."""
     from ssem_advisor import theory
 
+    crowded = setting.dim is not None and setting.dim < setting.classes - 1
+    quick = setting.classes * min(setting.dim or setting.classes, setting.classes) <= _MOST_COORDINATES
     if setting.unequal:
-        if setting.classes * min(setting.dim or setting.classes, setting.classes) > _MOST_COORDINATES:
+        if not quick:
             raise NotCovered("fewer unequal classes: so many take minutes, ask ssem-advisor recommend")
         return Verdict(setting, float(np.nanmax(theory.class_thresholds(setting))), None, None)
+    if crowded and quick and setting.loss != "l_spread":
+        threshold = float(np.nanmax(theory.class_thresholds(setting)))
+        return Verdict(setting, threshold, None, theory.expected_variance(setting) if setting.alpha else None)
+    # Beyond that the closed form stands in: it is a lower estimate by a few percent.
     threshold = theory.collapse_threshold(setting)
     if setting.alpha is None:
         return Verdict(setting, threshold, None, None)

@@ -136,14 +136,18 @@ def _with(text: str, new: dict[Value, str]) -> str:
 
 def _recommended(setting: Setting, knobs: tuple[str, ...]) -> Iterator[dict[str, str]]:
     """Recommended values as they would be written, rounded either way: the rules decide which side is safe."""
-    from ssem_advisor.advice import recommend
+    from ssem_advisor.advice import LARGEST_WEIGHT, recommend
 
     try:
-        advice = recommend(setting.with_(**dict.fromkeys(knobs)))
+        chosen = recommend(setting.with_(**dict.fromkeys(knobs))).recommended
     except AdvisorError:
         return
+    if chosen is None or (knobs == ("alpha",) and chosen.alpha > LARGEST_WEIGHT):
+        return
+    if any(getattr(chosen, kept) != getattr(setting, kept) for kept in {"alpha", "temperature"} - set(knobs)):
+        return
     for spell in (above, below):
-        yield {knob: spell(getattr(advice, knob), _DIGITS) for knob in knobs}
+        yield {knob: spell(getattr(chosen, knob), _DIGITS) for knob in knobs}
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -80,7 +80,7 @@ def test_an_undecided_file_leaves_its_comments_unjudged():
     assert result.findings == []
 
 
-# -- per-file ignores and the baseline ----------------------------------------------------------------------------------
+# -- per-file ignores and the baseline ----------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -161,7 +161,9 @@ def test_writing_again_keeps_the_entries_of_other_files(project):
     assert not Session().run(["."]).active
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": 2, "findings": []}', '{"version": 1, "findings": [1]}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"version": 2, "findings": []}', '{"version": 1, "findings": [1]}']
+)
 def test_a_broken_baseline_is_one_clear_line(project, content):
     (project / "bad.json").write_text(content)
     with pytest.raises(AdvisorError, match="bad.json: not a baseline; create it anew") as raised:
@@ -185,7 +187,7 @@ def test_the_baseline_is_the_same_from_any_folder(project, monkeypatch):
     }
 
 
-# -- the own configuration ----------------------------------------------------------------------------------------------
+# -- the own configuration ----------------------------------------------------------------------------------------
 
 
 def test_an_unknown_own_key_is_found_where_it_stands_and_the_rest_counts(project):

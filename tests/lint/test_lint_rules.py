@@ -38,7 +38,7 @@ def test_a_rule_has_a_whole_page_and_a_known_theorem(rule):
     assert headings == ["What it does", "Why is this bad", "Example", "Use instead", "When to ignore"]
     assert rule.summary.endswith(".")
     assert "```" in rule.page
-    assert not rule.theorem or rule.theorem in {theorem.key for theorem in registry.all_theorems()}
+    assert not rule.theorem or rule.theorem in registry.theorems()
 
 
 @pytest.mark.parametrize("rule", ABOUT_RUNS, ids=lambda rule: rule.code)
@@ -63,7 +63,7 @@ def test_selectors():
     assert rules_matching("") == rules_matching("SSM8") == ()
 
 
-# -- severity and confidence --------------------------------------------------------------------------------------------
+# -- severity and confidence --------------------------------------------------------------------------------------
 
 PLAIN = "method: supcon\ntemperature: 0.1\nbatch_size: 256\n"
 
@@ -121,7 +121,7 @@ def test_rounding_goes_one_way_and_stays_a_plain_number(value):
         assert "e" not in (above(value) + below(value)).lower()
 
 
-# -- what is decided, and what is not -----------------------------------------------------------------------------------
+# -- what is decided, and what is not -----------------------------------------------------------------------------
 
 
 def test_a_missing_fact_is_named_and_is_no_finding():
@@ -202,7 +202,7 @@ def test_fingerprints_do_not_depend_on_the_value():
     assert [f.fingerprint for f in one] == [f.fingerprint for f in other]
 
 
-# -- pages ------------------------------------------------------------------------------------------------------------
+# -- pages --------------------------------------------------------------------------------------------------------
 
 
 def test_the_pages_in_the_docs_are_not_stale():

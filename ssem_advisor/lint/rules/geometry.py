@@ -66,7 +66,7 @@ def dimension_below_simplex(case: Case) -> Iterator[Says]:
         )
 
 
-@rule("SSM402", "dimension-exactly-simplex", "warning", theorem="DIMENSION", uses=("dim", "classes"))
+@rule("SSM402", "dimension-exactly-simplex", "warning", theorem="TIGHT", uses=("dim", "classes"))
 def dimension_exactly_simplex(case: Case) -> Iterator[Says]:
     """The projection has exactly `classes - 1` dimensions: collapse can trap the training above its threshold.
 

@@ -9,7 +9,7 @@ from ssem_advisor.lint.core import Case, Says, rule
 _ADD = "add a self-supervised term, L = (1-alpha) L_sup + alpha L_self (ssem-advisor recommend gives alpha)"
 
 
-@rule("SSM201", "plain-supcon", "warning", theorem="THRESHOLD", uses=("loss",))
+@rule("SSM201", "plain-supcon", "warning", theorem="PLAIN-SUPCON", uses=("loss",))
 def plain_supcon(case: Case) -> Iterator[Says]:
     """The loss is supervised contrastive alone: class collapse minimises it at every temperature.
 
@@ -54,7 +54,7 @@ def plain_supcon(case: Case) -> Iterator[Says]:
         )
 
 
-@rule("SSM202", "cross-entropy-plus-supcon", "warning", theorem="THRESHOLD", uses=("loss",))
+@rule("SSM202", "cross-entropy-plus-supcon", "warning", theorem="CE-SUPCON", uses=("loss",))
 def cross_entropy_plus_supcon(case: Case) -> Iterator[Says]:
     """Cross-entropy does not keep a supervised contrastive loss from collapsing.
 
@@ -98,7 +98,7 @@ def cross_entropy_plus_supcon(case: Case) -> Iterator[Says]:
         )
 
 
-@rule("SSM203", "log-of-sum-form", "warning", theorem="L_IN", uses=("loss",))
+@rule("SSM203", "log-of-sum-form", "warning", theorem="L-IN", uses=("loss",))
 def log_of_sum_form(case: Case) -> Iterator[Says]:
     """The supervised contrastive loss takes the logarithm of a sum over positives (the L_in form).
 

@@ -102,4 +102,4 @@ def _artifact(path: str) -> dict[str, Any]:
         pure = PurePath(os.path.relpath(path))
     if pure.is_absolute():
         return {"uri": Path(path).as_uri()}
-    return {"uri": quote(pure.as_posix())}
+    return {"uri": quote(pure.as_posix(), errors="surrogateescape")}

@@ -9,18 +9,26 @@ _COLORS = {"error": "31", "warning": "33", "note": "36"}
 
 
 def render(report: Report, color: bool = False) -> str:
+    return "".join(_entry(finding, color) for finding in report.active)
+
+
+def _entry(finding: Finding, color: bool) -> str:
     def paint(text: str, code: str) -> str:
         return f"\033[{code}m{text}\033[0m" if color else text
 
-    def entry(finding: Finding) -> str:
-        place = f"{finding.path}:{finding.location.line}:{finding.location.column}"
-        label = paint(f"{finding.rule.code} {finding.severity}", f"1;{_COLORS[finding.severity]}")
-        text = f"{paint(place, '1')}: {label}: {finding.message} [{finding.rule.name}, {finding.confidence}]\n"
-        if finding.because:
-            text += f"    because: {' at '.join(filter(None, (finding.rule.theorem, finding.because)))}\n"
-        return f"{text}    help: {finding.help}\n"
+    place = paint(plain(f"{finding.path}:{finding.location.line}:{finding.location.column}"), "1")
+    label = paint(f"{finding.rule.code} {finding.severity}", f"1;{_COLORS[finding.severity]}")
+    lines = [f"{place}: {label}: {plain(finding.message)} [{finding.rule.name}, {finding.confidence}]"]
+    if finding.because:
+        reasons = filter(None, (finding.rule.theorem, plain(finding.because)))
+        lines.append(f"    because: {' at '.join(reasons)}")
+    lines.append(f"    help: {plain(finding.help)}")
+    return "\n".join(lines) + "\n"
 
-    return "".join(map(entry, report.active))
+
+def plain(text: str) -> str:
+    """A text on one line; what a file name or a value holds must not steer a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def summary(report: Report) -> str:

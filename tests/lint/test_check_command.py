@@ -1,0 +1,251 @@
+"""`ssem-advisor check` and `rule` as a user runs them: streams, exit codes, options."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from ssem_advisor.cli import app
+
+COLLAPSE = (
+    "temperature: 0.5\nalpha: 0.1\nn_augment: 2\nbalanced_batch: true\nbatch_size: 250\ndim: 128\nnum_classes: 10\n"
+)
+SAFE = COLLAPSE.replace("0.5", "0.1").replace("alpha: 0.1", "alpha: 0.3")
+OPEN = COLLAPSE.replace("num_classes: 10\n", "")
+PLAIN = "method: supcon\ntemperature: 0.1\n"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, text in {"bad": COLLAPSE, "safe": SAFE, "open": OPEN, "plain": PLAIN}.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+    return tmp_path
+
+
+def run(*arguments, stdin=None, env=None):
+    return CliRunner().invoke(app, [str(a) for a in arguments], input=stdin, env=env)
+
+
+# -- exit codes ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["safe.yaml"], 0),
+        (["bad.yaml"], 1),
+        (["plain.yaml"], 1),
+        (["plain.yaml", "--goal", "classification"], 0),
+        (["plain.yaml", "--goal", "classification", "--fail-on", "note"], 1),
+        (["plain.yaml", "--fail-on", "error"], 0),
+        (["plain.yaml", "--fail-on", "error", "--goal", "transfer"], 1),
+        (["bad.yaml", "--fail-on", "never"], 0),
+        (["bad.yaml", "--exit-zero"], 0),
+        (["bad.yaml", "--ignore", "SSM1"], 0),
+        (["bad.yaml", "--ignore", "SSM101,SSM103"], 0),
+        (["bad.yaml", "--select", "SSM3", "--select", "plain-supcon"], 0),
+        (["open.yaml"], 0),
+        (["open.yaml", "--require-decision"], 1),
+        ([".", "--require-decision"], 1),
+        (["missing.yaml"], 2),
+        (["nothing-*.yaml"], 2),
+        (["bad.yaml", "--goal", "retrieval"], 2),
+        (["bad.yaml", "--select", "SSM777"], 2),
+        (["bad.yaml", "--format", "xml"], 2),
+        (["bad.yaml", "--baseline", "none.json"], 2),
+        (["bad.yaml", "--output", "no/such/folder/out"], 2),
+        (["bad.yaml", "--format", "json", "--format", "text"], 2),
+        (["bad.yaml", "--output", "a", "--output", "b"], 2),
+        ([], 2),
+    ],
+)
+def test_exit_codes(arguments, code):
+    result = run("check", *arguments)
+    assert result.exit_code == code, result.output
+    if code == 2:
+        assert result.stdout == ""
+        assert "Traceback" not in result.stderr
+        assert result.stderr.strip()
+
+
+def test_a_finding_has_file_line_reason_and_remedy():
+    result = run("check", "bad.yaml")
+    assert "bad.yaml:2:8: SSM101 error:" in result.stdout
+    assert "because: " in result.stdout
+    assert "help: raise alpha above" in result.stdout
+    assert result.stderr == "ssem-advisor: 1 error, 1 warning in 1 file\n"
+
+
+def test_a_missing_fact_is_one_line_on_stderr():
+    result = run("check", "open.yaml")
+    assert result.stdout == ""
+    assert "open.yaml: cannot decide: needs classes (add it under [tool.ssem-advisor])\n" in result.stderr
+
+
+def test_a_fact_from_the_own_configuration_decides(folder):
+    (folder / "ssem-advisor.toml").write_text("[defaults]\nclasses = 10\n")
+    assert run("check", "open.yaml").exit_code == 1
+
+
+def test_a_named_file_that_cannot_be_read_does_not_stop_the_others(folder):
+    (folder / "broken.yaml").write_text("supcon: [\n")
+    (folder / "noise.yaml").write_bytes(bytes(range(256)))
+    result = run("check", "broken.yaml", "noise.yaml", "bad.yaml")
+    assert result.exit_code == 2
+    assert "bad.yaml:2:8" in result.stdout
+    assert result.stderr.count("could not be read") == 2
+
+
+def test_a_found_file_that_cannot_be_read_is_said_and_does_not_fail(folder):
+    (folder / "broken.yaml").write_text("supcon: [\n")
+    result = run("check", ".", "--ignore", "ALL")
+    assert result.exit_code == 0
+    assert "broken.yaml: could not be read" in result.stderr
+
+
+# -- streams ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["json", "sarif", "github", "junit"])
+def test_stdout_carries_the_machine_format_alone(form):
+    result = run("check", ".", "--format", form)
+    assert {"json": "{", "sarif": "{", "github": "::", "junit": "<?xml"}[form] == result.stdout[
+        : 5 if form == "junit" else 2
+    ].strip()
+    if form in ("json", "sarif"):
+        json.loads(result.stdout)
+    assert "cannot decide" not in result.stdout or form in ("sarif", "junit")
+    assert "cannot decide" in result.stderr
+
+
+def test_each_output_belongs_to_the_format_named_before_it(folder):
+    result = run(
+        "check",
+        ".",
+        "--format=sarif",
+        "--output",
+        "a.sarif",
+        "--format",
+        "github",
+        "--format",
+        "json",
+        "--output=b.json",
+    )
+    assert result.stdout.startswith("::")
+    assert json.loads((folder / "a.sarif").read_text())["version"] == "2.1.0"
+    assert json.loads((folder / "b.json").read_text())["schema_version"] == 1
+
+
+def test_output_alone_is_text(folder):
+    assert run("check", "bad.yaml", "--output", "out.txt").stdout == ""
+    assert "SSM101" in (folder / "out.txt").read_text()
+
+
+def test_standard_input():
+    result = run("check", "-", "--format", "json", stdin=COLLAPSE)
+    assert result.exit_code == 1
+    (file,) = json.loads(result.stdout)["files"]
+    assert (file["path"], file["kind"]) == ("-", "supcon+self")
+    diff = run("check", "-", "--diff", stdin=COLLAPSE)
+    assert "-alpha: 0.1\n" in diff.stdout
+    refused = run("check", "-", "--fix", stdin=COLLAPSE)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+
+
+def test_colour_obeys_the_environment_and_the_option():
+    assert "\033[" not in run("check", "bad.yaml").stdout
+    assert "\033[" in run("check", "bad.yaml", "--color", "always", env={"NO_COLOR": "1"}).stdout
+    assert "\033[" in run("check", "bad.yaml", env={"FORCE_COLOR": "1"}).stdout
+    assert "\033[" not in run("check", "bad.yaml", "--color", "never", env={"FORCE_COLOR": "1"}).stdout
+    assert "\033[" not in run("check", "bad.yaml", "--color", "always", "--format", "json").stdout
+
+
+# -- fixing and accepting -----------------------------------------------------------------------------------------
+
+
+def test_fix_mends_once_and_for_all(folder):
+    first = run("check", "bad.yaml", "--fix")
+    assert (first.exit_code, first.stdout) == (0, "")
+    assert "ssem-advisor: bad.yaml: set alpha = 0." in first.stderr
+    mended = (folder / "bad.yaml").read_bytes()
+    second = run("check", "bad.yaml", "--fix")
+    assert second.exit_code == 0
+    assert "set" not in second.stderr
+    assert (folder / "bad.yaml").read_bytes() == mended
+
+
+def test_diff_writes_nothing_and_still_tells(folder):
+    result = run("check", "bad.yaml", "--diff")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("--- a/bad.yaml\n+++ b/bad.yaml\n@@")
+    assert (folder / "bad.yaml").read_text() == COLLAPSE
+    assert run("check", "bad.yaml", "--diff", "--fix").stdout == result.stdout
+    assert (folder / "bad.yaml").read_text() == COLLAPSE
+
+
+def test_write_baseline_then_clean(folder):
+    (folder / "ssem-advisor.toml").write_text('baseline = "accepted.json"\n')
+    written = run("check", ".", "--write-baseline")
+    assert written.exit_code == 0
+    assert "wrote" in written.stderr
+    again = run("check", ".")
+    assert (again.exit_code, again.stdout) == (0, "")
+    assert "3 suppressed" in again.stderr
+
+
+def test_explain_file_says_what_was_read_from_where():
+    result = run("check", "--explain-file", "bad.yaml")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0] == "bad.yaml:1: supcon+self (ssem-cifar, yaml)"
+    assert any(line.split()[:6] == ["alpha", "0.1", "stated", "line", "2,", "column"] for line in lines)
+    assert any(line.split()[:3] == ["views", "2", "assumed"] for line in lines)
+
+
+# -- rule ---------------------------------------------------------------------------------------------------------
+
+
+def test_rule_prints_the_page():
+    result = run("rule", "SSM101")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("# SSM101 collapse-is-optimal\n")
+    assert run("rule", "collapse-is-optimal").stdout == result.stdout
+
+
+def test_rule_all_prints_every_page_and_json():
+    from ssem_advisor.lint import all_rules
+
+    text = run("rule", "--all").stdout
+    listed = json.loads(run("rule", "--all", "--format", "json").stdout)
+    assert [entry["code"] for entry in listed] == [rule.code for rule in all_rules()]
+    for entry in listed:
+        assert entry["page"] in text
+
+
+@pytest.mark.parametrize("arguments", [["SSM111"], ["colapse-is-optimal"], [], ["SSM101", "--all"]])
+def test_rule_misuse(arguments):
+    result = run("rule", *arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    if arguments == ["colapse-is-optimal"]:
+        assert "did you mean collapse-is-optimal?" in result.stderr
+
+
+# -- weight -------------------------------------------------------------------------------------------------------
+
+
+def test_a_check_loads_no_heavy_library():
+    code = (
+        "import sys; sys.argv = ['ssem-advisor', 'check', 'bad.yaml', 'plain.yaml', 'safe.yaml']\n"
+        "from ssem_advisor.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "heavy = {'scipy', 'sympy', 'rich', 'pydantic', 'torch', 'tomlkit', 'jsonschema', 'jinja2'} & set(sys.modules)\n"
+        "sys.exit(', '.join(sorted(heavy)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

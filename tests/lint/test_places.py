@@ -1,0 +1,163 @@
+"""The places a check runs in: GitHub action and workflow, pre-commit hooks, the pages that show them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+PLAIN = "method: supcon\ntemperature: 0.1\n"
+
+
+def load(path):
+    return YAML(typ="safe").load((ROOT / path).read_text())
+
+
+def blocks(page, language="yaml"):
+    """The fenced blocks of a page as (title, text)."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf'^```{language}(?: title="([^"]*)")?\n(.*?)^```$', text, re.M | re.S)
+
+
+# -- the GitHub action ----------------------------------------------------------------------------------------------
+
+
+def step(name):
+    return next(step for step in load("action.yml")["runs"]["steps"] if step["name"] == name)
+
+
+def test_inputs_reach_the_scripts_through_the_environment_alone():
+    action = load("action.yml")
+    for each in action["runs"]["steps"]:
+        assert "${{" not in each["run"]
+    used = {name for each in action["runs"]["steps"] for name in re.findall(r"inputs\.([\w-]+)", str(each["env"]))}
+    assert used == set(action["inputs"])
+    table = (ROOT / "docs/ci/github.md").read_text()
+    for name, described in action["inputs"].items():
+        assert f"| `{name}` | {'`' + described['default'] + '`' if described['default'] else ''}" in table
+
+
+@pytest.mark.parametrize(
+    ("paths", "fail_on", "code", "findings"),
+    [("configs\n\n", "warning", 1, 1), ("configs/*.yaml", "error", 0, 1), ("$(touch owned)", "never", 2, None)],
+)
+def test_the_action_script(tmp_path, paths, fail_on, code, findings):
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "train me.yaml").write_text(PLAIN)
+    tools = tmp_path / "runner" / "ssem-advisor" / "bin"
+    tools.mkdir(parents=True)
+    for name, code_ in {"python": "", "ssem-advisor": "-m ssem_advisor "}.items():
+        (tools / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {code_}"$@"\n')
+        (tools / name).chmod(0o755)
+    environment = os.environ | {
+        "PATHS": paths, "GOAL": "", "FAIL_ON": fail_on, "REQUIRE_DECISION": "false", "SARIF_FILE": "out.sarif",
+        "RUNNER_TEMP": str(tmp_path / "runner"), "GITHUB_OUTPUT": str(tmp_path / "output"), "PYTHONPATH": str(ROOT),
+    }  # fmt: skip
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step("Check")["run"]],
+        cwd=tmp_path, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert not (tmp_path / "owned").exists()
+    if findings is None:
+        assert not (tmp_path / "output").exists()
+        return
+    assert done.stdout.startswith("::warning file=configs/train me.yaml,line=1,col=9")
+    assert (tmp_path / "output").read_text() == f"findings={findings}\nsarif-file=out.sarif\n"
+    assert len(json.loads((tmp_path / "out.sarif").read_text())["runs"][0]["results"]) == findings
+
+
+@pytest.fixture
+def workflow(tmp_path):
+    path = tmp_path / ".github" / "workflows" / "configs.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text(dict(blocks("docs/ci/github.md"))[".github/workflows/configs.yml"])
+    return path
+
+
+def test_zizmor_is_content(workflow):
+    zizmor = shutil.which("zizmor", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    if zizmor is None:
+        pytest.skip("zizmor is not installed")
+    done = subprocess.run([zizmor, "--offline", str(ROOT / "action.yml"), str(workflow)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_actionlint_is_content(workflow):
+    if shutil.which("actionlint") is None:
+        pytest.skip("actionlint is not installed")
+    done = subprocess.run(["actionlint", str(workflow)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_shown_workflows_use_known_inputs_and_options(workflow):
+    from ssem_advisor.cli import check
+
+    jobs = YAML(typ="safe").load(workflow.read_text())["jobs"]
+    ours = next(each for each in jobs["ssem-advisor"]["steps"] if "OWNER/ssem-advisor" in each.get("uses", ""))
+    assert set(ours["with"]) <= set(load("action.yml")["inputs"])
+    source = Path(check.__file__).read_text()
+    for page in (ROOT / "docs" / "ci").glob("*.md"):
+        for line in page.read_text().splitlines():
+            if "ssem-advisor check" in line:
+                assert all(f'"{option}"' in source for option in re.findall(r"--[a-z-]+", line)), line
+
+
+# -- pre-commit -----------------------------------------------------------------------------------------------------
+
+
+def test_the_hooks_look_at_configs_and_not_at_everything():
+    check, fix = load(".pre-commit-hooks.yaml")
+    assert check["files"] == fix["files"]
+    meant = re.compile(check["files"])
+    for path in ("configs/a.yaml", "src/conf/model/b.yaml", "train.py", "scripts/run_all.sh", "SupCon_cifar.yaml", "exp/x.toml"):
+        assert meant.search(path), path
+    for path in ("README.md", "src/model.py", ".github/workflows/ci.yml", "docker-compose.yml", "tests/test_model.py", "setup.py"):
+        assert not meant.search(path), path
+    assert all(hook["entry"].split()[:2] == ["ssem-advisor", "check"] for hook in (check, fix))
+
+
+@pytest.mark.slow
+def test_the_hook_runs_under_pre_commit(tmp_path):
+    """The hook is installed from a copy of this working tree and run by the real pre-commit."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+    pytest.importorskip("pre_commit")
+    copy, project = tmp_path / "hook", tmp_path / "project"
+    shutil.copytree(ROOT / "ssem_advisor", copy / "ssem_advisor", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE", ".pre-commit-hooks.yaml"):
+        shutil.copy(ROOT / name, copy / name)
+    project.mkdir()
+    (project / "configs").mkdir()
+    (project / "configs" / "train.yaml").write_text(PLAIN)
+    (project / "other.yaml").write_text(PLAIN)
+    identity = {"NAME": "test", "EMAIL": "test@example.com"}
+    who = {f"GIT_{role}_{part}": value for role in ("AUTHOR", "COMMITTER") for part, value in identity.items()}
+    environment = os.environ | who | {"PRE_COMMIT_HOME": str(tmp_path / "cache")}
+    for folder in (copy, project):
+        for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
+            subprocess.run(["git", *command], cwd=folder, env=environment, check=True, capture_output=True)
+
+    def hook(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "pre_commit", "try-repo", str(copy), "ssem-advisor", "--all-files", "--verbose", *arguments],
+            cwd=project, env=environment, capture_output=True, text=True,
+        )  # fmt: skip
+
+    failed = hook()
+    assert failed.returncode == 1, failed.stdout + failed.stderr
+    assert "configs/train.yaml:1:9: SSM201 warning" in failed.stdout
+    assert "other.yaml" not in failed.stdout
+    (project / "configs" / "train.yaml").write_text(PLAIN.replace("supcon", "simclr"))
+    passed = hook()
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+    installed = next((tmp_path / "cache").glob("repo*/py_env*/lib/python*/site-packages"))
+    assert not (installed / "torch").exists()

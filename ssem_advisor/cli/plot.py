@@ -36,6 +36,7 @@ def plot(
     The phase diagram shows the predicted within-class variance over temperature and weight, the collapse boundary, the
     safe band, the recommended point, your own point and well-known recipes.
     """
+    from ssem_advisor.advice import complete
     from ssem_advisor.domain import AdvisorError
     from ssem_advisor.report import plots
 
@@ -48,7 +49,9 @@ def plot(
         own = _configured(config)
         known = {name: value for name in _SHARED if (value := getattr(own, name)) is not None}
         given = known | given if {"classes", "class_counts", "dataset"}.isdisjoint(given) else given
-    setting = setting_of(given)
+    setting, assumed = complete(setting_of(given))
+    if assumed:
+        typer.echo(f"assumed batch_size={setting.batch_size}; say --batch-size", err=True)
     if output is not None:
         if kind is Kind.phase:
             plots.phase_diagram(setting, output, own)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ssem_advisor.advice import BAND, complete, recommend
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
 from ssem_advisor.report.files import write_atomically
 from ssem_advisor.theory import (
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-BAND = (0.05, 0.5)
 TEMPERATURES = (0.01, 10.0)
 ENDINGS = (".png", ".svg", ".pdf")
 _LEVELS = np.array([0.0, 0.025, *np.arange(0.05, 1.0, 0.05), 1.0]).round(3)
@@ -102,8 +102,8 @@ _RECIPES = (
     _Recipe("SSEM paper's runs", ("supcon", "ssem"), 0.1, 0.5, "p"),
     _Recipe("L_spread defaults", ("l_spread",), 0.5, 0.5, "s"),
 )
-_RECOMMENDED = {"marker": "D", "color": "white", "markeredgecolor": _INK, "markersize": 8.5}
-_OWN = {"marker": "o", "color": "#d8342c", "markeredgecolor": "white", "markersize": 10, "markeredgewidth": 1.4}
+_RECOMMENDED = {"marker": "D", "color": "white", "markeredgecolor": _INK, "markersize": 7.5}
+_OWN = {"marker": "o", "color": "#d8342c", "markeredgecolor": "white", "markersize": 13, "markeredgewidth": 1.4}
 _RECIPE = {"color": "#c9d3df", "markeredgecolor": _INK, "markersize": 7.5}
 _CONFIG = {"marker": "*", "color": "#ff9d5c", "markeredgecolor": _INK, "markersize": 15}
 
@@ -116,7 +116,7 @@ def phase_diagram(setting: Setting, path: str | os.PathLike[str], config: Settin
     loss. The ending of `path` chooses PNG, SVG or PDF. Raises AdvisorError for another ending, NotCovered where no
     theorem speaks, ModuleNotFoundError without matplotlib.
     """
-    _need_coverage(setting)
+    setting = _covered(setting)
     with _canvas(path, (8.4, 5.6)) as (figure, axes):
         temperatures, weights = _contours(setting, 241)
         colours = _colours()
@@ -152,7 +152,7 @@ def threshold_vs_batch(setting: Setting, path: str | os.PathLike[str]) -> Path:
 
     Raises as `phase_diagram`, and SettingError for sampler="full", whose batch is the data set.
     """
-    _need_coverage(setting)
+    setting = _covered(setting)
     with _canvas(path, (7.8, 4.8)) as (_, axes):
         sizes = _batch_sizes(setting)
         for temperature, look in _temperatures(setting):
@@ -179,7 +179,7 @@ def variance_vs_alpha(setting: Setting, path: str | os.PathLike[str]) -> Path:
     Raises as `phase_diagram`.
     """
     variances = np.concatenate([np.geomspace(1e-4, 0.02, 20), np.linspace(0.025, 1, 118)])
-    _need_coverage(setting)
+    setting = _covered(setting)
     with _canvas(path, (7.8, 4.8)) as (_, axes):
         axes.axhspan(*BAND, color="#e4f3ee", linewidth=0)
         axes.text(0.012, 0.47, "safe band", va="center", color="#0b6b50", fontsize=9)
@@ -207,7 +207,7 @@ def terminal_heat_map(
 
     Without `unicode` only ASCII is written. Raises NotCovered where no theorem speaks.
     """
-    _need_coverage(setting)
+    setting = _covered(setting)
     glyphs, bar = ("·░▒▓", "│") if unicode else (".:+#", "|")
     columns, rows = min(max(width - 8, 24), 100), 21
     _, weights = _contours(setting, columns)
@@ -242,16 +242,18 @@ def terminal_heat_map(
 # -- what is drawn ----------------------------------------------------------------------------------------------------
 
 
-def _need_coverage(setting: Setting) -> None:
+def _covered(setting: Setting) -> Setting:
+    """The setting with its batch filled in, or NotCovered."""
+    least = setting.classes - 1
     if setting.unequal:
         raise NotCovered("class_counts: not covered, the pictures need classes of equal size; see `recommend`")
-    least = setting.classes - 1
     if setting.dim is not None and setting.dim < least:
         raise NotCovered(
             f"dim={setting.dim}: not covered, the pictures need dim >= classes-1 = {least}; see `recommend`"
         )
     if setting.views == 1 and setting.loss != "ssem":
         raise NotCovered("views=1: not covered, without a second view the self-supervised term has no positive")
+    return complete(setting)[0]
 
 
 def _weights(setting: Setting, variance: Any) -> Any:
@@ -294,13 +296,11 @@ def _share(temperature: float) -> float:
 
 
 def _points(setting: Setting, config: Setting | None) -> list[Point]:
-    temperature = 0.1 if setting.temperature is None else setting.temperature
-    target = float(_weights(setting.with_(temperature=temperature), 0.25))
-    found: list[tuple[str, float | None, float | None, dict[str, Any]]] = [
-        ("recommended", temperature, target, _RECOMMENDED)
-    ]
-    if setting.temperature is not None:
-        found.append(("this setting", temperature, setting.alpha, _OWN))
+    found: list[tuple[str, float | None, float | None, dict[str, Any]]] = []
+    found.append(("this setting", setting.temperature, setting.alpha, _OWN))
+    best = recommend(setting).recommended
+    if best is not None:
+        found.append(("recommended", best.temperature, best.alpha, _RECOMMENDED))
     if config is not None:
         alpha = _plain_weight(config) if config.alpha is None else config.alpha
         found.append(("your config", config.temperature, alpha, _CONFIG))
@@ -311,7 +311,7 @@ def _points(setting: Setting, config: Setting | None) -> list[Point]:
     return [
         Point(f"{name}: α {alpha:.3g}, τ {tau:g}", tau, alpha, look)
         for name, tau, alpha, look in found
-        if tau is not None and alpha is not None and alpha <= 1
+        if tau is not None and alpha is not None
     ]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from ssem_advisor.advice import recommend
 from ssem_advisor.cli import app
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting
 from ssem_advisor.report import explorer
@@ -200,6 +201,25 @@ def test_prediction_for_a_dimension_is_the_one_of_python(engine: Any) -> None:
     )
     cases = [(setting, variance) for setting in settings for variance in (0.05, 0.25, 0.5)]
     agree(ask(engine, "(s, v) => SSEM.weightFor(s, v)", cases), [alpha_for_expected_variance(*case) for case in cases])
+
+
+@needs_chromium
+def test_advice_is_the_one_of_python(engine: Any) -> None:
+    settings = [setting for setting in finite_settings() if setting.alpha > 0]
+    settings += [vector_setting(vector, temperature=tau) for vector in VECTORS for tau in (0.07, 0.3)]
+    answers = [recommend(setting.with_(alpha=None)) for setting in settings]
+    here = [
+        (setting, answer.alpha)
+        for setting, answer in zip(settings, answers, strict=True)
+        if answer.temperature.recommended in (None, setting.temperature)
+    ]
+    got = ask(
+        engine, "(s) => [SSEM.recommendedWeight(s), ...(SSEM.safeWeights(s) ?? [null, null])]", [(s,) for s, _ in here]
+    )
+    assert [row[0] is None for row in got] == [alpha.safe is None for _, alpha in here]
+    numbers = [(row, (alpha.recommended, *alpha.safe)) for row, (_, alpha) in zip(got, here, strict=True) if alpha.safe]
+    assert len(numbers) > 100
+    agree([x for row, _ in numbers for x in row], [x for _, row in numbers for x in row])
 
 
 @needs_chromium

@@ -15,6 +15,7 @@ from matplotlib.collections import FillBetweenPolyCollection
 from matplotlib.colors import to_rgb
 from typer.testing import CliRunner, Result
 
+from ssem_advisor.advice import recommend
 from ssem_advisor.cli import app
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
 from ssem_advisor.report import plots
@@ -22,6 +23,7 @@ from ssem_advisor.theory import (
     alpha_for_expected_variance,
     alpha_for_variance,
     collapse_threshold,
+    equivalent_alpha,
     expected_variance,
 )
 
@@ -88,18 +90,26 @@ def test_colour_of_a_place_is_its_variance(drawn: list[Axes], tmp_path: Path) ->
 
 def test_points_of_the_phase_diagram(drawn: list[Axes], tmp_path: Path) -> None:
     config = Setting(classes=20, batch_size=256, temperature=0.05, alpha=0.25)
-    plots.phase_diagram(SETTING, tmp_path / "phase.png", config=config)
-    found = points(drawn[0])
+    plots.phase_diagram(SETTING.with_(alpha=0.1), tmp_path / "phase.png", config=config)
     recommended = alpha_for_expected_variance(SETTING, 0.25)
-    assert found == {
+    plain = equivalent_alpha(255 / 20, 2)
+    assert points(drawn[0]) == {
+        "this setting: α 0.1, τ 0.2": (0.2, 0.1),
         f"recommended: α {recommended:.3g}, τ 0.2": (0.2, pytest.approx(recommended)),
-        "this setting: α 0.6, τ 0.2": (0.2, 0.6),
         "your config: α 0.25, τ 0.05": (0.05, 0.25),
-        "plain SupCon: α 0.0377, τ 0.07": (0.07, pytest.approx(1 / (2 * (255 / 20 + 1) - 1))),
-        "plain SupCon: α 0.0377, τ 0.1": (0.1, pytest.approx(1 / (2 * (255 / 20 + 1) - 1))),
+        "plain SupCon: α 0.0377, τ 0.07": (0.07, pytest.approx(plain)),
+        "plain SupCon: α 0.0377, τ 0.1": (0.1, pytest.approx(plain)),
         "SimCLR: α 1, τ 0.1": (0.1, 1.0),
         "SSEM paper's runs: α 0.5, τ 0.1": (0.1, 0.5),
     }
+
+
+def test_recommended_point_is_the_one_of_recommend(drawn: list[Axes], tmp_path: Path) -> None:
+    for setting in (SETTING, Setting(classes=20), SETTING.with_(temperature=5.0)):
+        plots.phase_diagram(setting, tmp_path / "phase.png")
+        best = recommend(setting).recommended
+        label = f"recommended: α {best.alpha:.3g}, τ {best.temperature:g}"
+        assert points(drawn[-1])[label] == (best.temperature, best.alpha)
 
 
 @pytest.mark.parametrize(("loss", "names"), [("ssem", {"SSEM paper's runs"}), ("l_spread", {"L_spread defaults"})])
@@ -227,8 +237,8 @@ def test_heat_map_in_ascii_and_its_points() -> None:
     lines = ["".join(text for text, _ in line) for line in plots.terminal_heat_map(SETTING, unicode=False)]
     assert all(line.isascii() for line in lines)
     picture = [line.split("|")[1] for line in lines if "|" in line]
-    assert picture[8][round(71 * plots._share(0.2))] == "2"
-    assert "2 this setting: alpha 0.6, tau 0.2" in lines
+    assert picture[8][round(71 * plots._share(0.2))] == "1"
+    assert "1 this setting: alpha 0.6, tau 0.2" in lines
 
 
 def test_terminal_needs_no_matplotlib() -> None:

@@ -14,6 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlencode
 
+from ssem_advisor.advice import complete
 from ssem_advisor.domain import NotCovered, Setting
 from ssem_advisor.report.files import write_atomically
 
@@ -62,9 +63,8 @@ def _digest(text: str) -> str:
 
 
 def _address(setting: Setting) -> str:
-    """The setting as the page's address writes it; what is not given stays blank, or at the page's start."""
-    values = {short: getattr(setting, name) for short, name in _FIELDS.items()}
-    for short, name in _FIELDS.items():
-        if values[short] is None and short in ("alpha", "tau", "batch"):
-            values[short] = getattr(_START, name)
-    return urlencode({short: value for short, value in values.items() if value is not None})
+    """The setting as the page's address writes it; its batch filled in, its point taken from the page's start."""
+    full = complete(setting)[0]
+    values = {short: getattr(full, name) for short, name in _FIELDS.items()}
+    point = {"alpha": _START.alpha, "tau": _START.temperature}
+    return urlencode(point | {short: value for short, value in values.items() if value is not None})

@@ -247,6 +247,20 @@ const SSEM = (() => {
     return basis(s) === "estimate" ? min(best, balance(s.alpha, estimated(s, batches(s)))) : best;
   }
 
+  const BAND = [0.05, 0.5], TARGET = 0.25; // predicted variance that is safe, and the one to aim at
+
+  /** The safe interval of the weight at the setting's temperature, or null: above the threshold, variance in the band. */
+  function safeWeights(s) {
+    const low = max(weightFor(s, BAND[0]), collapseThreshold(s)), high = min(weightFor(s, BAND[1]), 1);
+    return low < high ? [low, high] : null;
+  }
+
+  /** The weight to start from at the setting's temperature, or null: predicted variance 0.25, or as near as is safe. */
+  function recommendedWeight(s) {
+    const safe = safeWeights(s);
+    return safe && min(weightFor(s, TARGET), safe[1]);
+  }
+
   /** The weight at which the mixture is plain SupCon, at the mean number of same-class instances in a batch. */
   function plainWeight(s) {
     if (s.loss !== "supcon") throw new NotCovered();
@@ -283,6 +297,6 @@ const SSEM = (() => {
 
   return {
     SettingError, NotCovered, checked, notCovered, basis, batches, merged, collapseThreshold, alphaForVariance, optimalVariance,
-    criticalTemperature, weightFor, predictedVariance, plainWeight, similarities, referenceLosses,
+    criticalTemperature, weightFor, predictedVariance, safeWeights, recommendedWeight, BAND, TARGET, plainWeight, similarities, referenceLosses,
   };
 })();

@@ -2,7 +2,7 @@
 (() => {
   const $ = (id) => document.getElementById(id);
   const form = $("setting");
-  const BAND = [0.05, 0.5], TARGET = 0.25;
+  const { BAND, TARGET } = SSEM;
   const WHOLE = ["classes", "instances", "batch", "perBatch", "views", "dim"];
   const REAL = ["alpha", "tau"];
   const CHOICES = ["loss", "sampler"];
@@ -111,10 +111,11 @@
     const threshold = SSEM.collapseThreshold(s);
     if (threshold >= 1) return ["collapse", "Collapse is the optimum at every weight", `The threshold is ${digits(threshold, Math.ceil)}: lower the temperature, or let more instances of a class meet in a batch.`];
     if (s.alpha <= threshold) return ["collapse", "Collapse is the optimum", `At τ = ${digits(s.tau)} every weight α up to ${digits(threshold, Math.ceil)} makes each class one point.`];
-    const best = SSEM.predictedVariance(s), v = digits(best), kind = BASIS[SSEM.basis(s)][0];
-    if (best < BAND[0]) return ["thin", "Close to collapse", `Within-class variance ${v} ${kind}: below the safe band of 0.05 to 0.5.`];
-    if (best > BAND[1]) return ["wide", "Classes fade", `Within-class variance ${v} ${kind}: above the safe band of 0.05 to 0.5, class structure is being lost.`];
-    return ["safe", "Safe", `Within-class variance ${v} ${kind}: inside the safe band of 0.05 to 0.5.`];
+    const best = SSEM.predictedVariance(s), safe = SSEM.safeWeights(s), what = `Within-class variance ${digits(best)} ${BASIS[SSEM.basis(s)][0]}`;
+    const inside = safe && safe[0] <= s.alpha && s.alpha <= safe[1]; // the ends of the safe range are safe
+    if (!inside && best < BAND[0]) return ["thin", "Close to collapse", `${what}: below the safe band of 0.05 to 0.5.`];
+    if (!inside && best > BAND[1]) return ["wide", "Classes fade", `${what}: above the safe band of 0.05 to 0.5, class structure is being lost.`];
+    return ["safe", "Safe", `${what}: inside the safe band of 0.05 to 0.5.`];
   }
 
   let spoken;
@@ -145,17 +146,16 @@
     const critical = covered(s, SSEM.criticalTemperature);
     const optimum = covered(s, SSEM.optimalVariance);
     const predicted = covered(s, SSEM.predictedVariance), note = BASIS[SSEM.basis(s)][1];
-    const [low, target, high] = [BAND[0], TARGET, BAND[1]].map((v) => covered(s, () => SSEM.weightFor(s, v)));
+    const safe = covered(s, SSEM.safeWeights), recommended = covered(s, SSEM.recommendedWeight), silent = SSEM.notCovered(s);
     const plain = covered(s, SSEM.plainWeight);
-    const within = (weight) => (weight === null ? NOT : weight <= 1 ? digits(weight) : "none");
     entries($("numbers"), [
-      ["Collapse threshold of α", value(threshold, Math.ceil), threshold >= 1 ? "above 1: no weight prevents collapse" : "collapse is optimal up to here"],
+      ["Collapse threshold of α", value(threshold, Math.ceil), threshold >= 1 ? "no weight prevents collapse" : s.dim === s.classes - 1 ? "collapse is optimal up to here, a local minimum further up" : "collapse is optimal up to here"],
       ["Critical temperature", value(critical, Math.floor), critical === 0 ? "collapse at every temperature" : critical === Infinity ? "no temperature collapses" : `collapse from here on, at α = ${digits(s.alpha)}`],
-      ["Recommended α", within(target), target > 1 ? "no weight reaches variance 0.25" : `for variance 0.25 at τ = ${digits(s.tau)}`],
-      ["Safe range of α", low === null ? NOT : low > 1 ? "none" : `${digits(low, Math.ceil)} to ${digits(Math.min(high, 1), Math.floor)}`, "variance 0.05 to 0.5"],
+      ["Recommended α", silent ? NOT : recommended === null ? "none" : digits(recommended), recommended === null ? `no weight is safe at τ = ${digits(s.tau)}` : `for variance ${TARGET} at τ = ${digits(s.tau)}`],
+      ["Safe range of α", silent ? NOT : safe === null ? "none" : `${digits(safe[0], Math.ceil)} to ${digits(safe[1], Math.floor)}`, `variance ${BAND.join(" to ")}`],
       ["Variance at the optimum", value(optimum), "exact with room for every instance"],
       ["Variance in this dimension", value(predicted), note],
-      ["Plain SupCon is α =", (plain !== null && s.sampler === "random" ? "≈ " : "") + value(plain), plain === null ? "" : "its optimum is collapse at every temperature"],
+      ["Plain SupCon as a weight α", (plain !== null && s.sampler === "random" ? "≈ " : "") + value(plain), plain === null ? "" : "its optimum is collapse at every temperature"],
       ["Similarity within / between classes", optimum === null ? NOT : SSEM.similarities(s, optimum).map((x) => digits(x)).join(" / "), "at the optimum"],
     ]);
     const losses = covered(s, SSEM.referenceLosses);
@@ -164,8 +164,8 @@
       ["Each class one point", losses ? digits(losses.classCollapse) : NOT, "class collapse"],
       ["Optimum at this α", losses ? digits(losses.optimum) : NOT, "the least the loss can be"],
     ]);
-    $("take").disabled = !(target !== null && target <= 1);
-    return target;
+    $("take").disabled = recommended === null;
+    return recommended;
   }
 
   const OPTIONS = { classes: "classes", instances: "instances-per-class", batch: "batch-size", perBatch: "classes-per-batch", views: "views", dim: "dim", alpha: "alpha", tau: "temperature" };
@@ -173,7 +173,10 @@
     const parts = [`--loss ${s.loss}`, `--sampler ${s.sampler}`];
     for (const [name, option] of Object.entries(OPTIONS))
       if (s[name] !== null && s[name] !== Infinity && !(name === "batch" && s.sampler === "full")) parts.push(`--${option} ${s[name]}`);
-    $("command").textContent = `ssem-advisor recommend ${parts.join(" ")}`;
+    $("command").replaceChildren(...["ssem-advisor recommend", ...parts].flatMap((part) => {
+      const span = Object.assign(document.createElement("span"), { textContent: part });
+      return [span, " "];
+    }));
   }
 
   // -- phase diagram: nested contours, each the closed form alpha(v) at every temperature ---------------------------
@@ -251,7 +254,7 @@
         ${label(low, BAND[0])}${label(high, BAND[1])}${collapse}
       </g>
       <rect x="${MARGIN.left}" y="${MARGIN.top}" width="${w}" height="${h}" rx="3" class="frame"/>
-      ${inside && recommended <= 1 ? `<path d="M0-7l7 7-7 7-7-7z" transform="translate(${X(s.tau)} ${Y(recommended)})" class="recommended"/>` : ""}
+      ${inside && recommended !== null ? `<path d="M0-7l7 7-7 7-7-7z" transform="translate(${X(s.tau)} ${Y(recommended)})" class="recommended"/>` : ""}
       ${inside ? `<circle cx="${X(s.tau)}" cy="${Y(s.alpha)}" r="7" class="here"/>` : ""}
       ${ticks.map((t) => `<text x="${X(t)}" y="${height - 24}" text-anchor="middle">${t}</text>`).join("")}
       ${[0, 0.25, 0.5, 0.75, 1].map((a) => `<text x="${MARGIN.left - 7}" y="${Y(a) + 4}" text-anchor="end">${a}</text>`).join("")}

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from ssem_advisor import __version__
-from ssem_advisor.cli import check, explore, measure, plot, rule, validate
+from ssem_advisor.cli import check, datasets, explain, explore, measure, plot, recommend, rule, validate
 from ssem_advisor.domain import AdvisorError
 
 
@@ -65,11 +65,16 @@ def _version(show: bool) -> None:
 
 @app.callback()
 def _root(
-    version: bool = typer.Option(False, "--version", help="Show the version and exit.", callback=_version, is_eager=True),
+    version: bool = typer.Option(
+        False, "--version", help="Show the version and exit.", callback=_version, is_eager=True
+    ),
 ) -> None:
     pass
 
 
+app.command()(recommend.recommend)
+app.command()(explain.explain)
+app.command()(datasets.datasets)
 app.command(cls=check.Command)(check.check)
 app.command()(rule.rule)
 app.command()(measure.measure)

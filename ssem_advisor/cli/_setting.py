@@ -105,7 +105,7 @@ def setting_of(given: dict[str, Any]) -> Setting:
 
 
 def read_class_counts(path: Path) -> tuple[int, ...]:
-    """Class sizes from a JSON list or object, or from a CSV whose last column is the size (with or without a header)."""
+    """Class sizes from a JSON list or object, or from a CSV whose last column is the size, header or not."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -20,7 +20,7 @@ from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.theory.batches import Batch, random_batch
 from ssem_advisor.theory.relation import Geometry, Softmax, own_view_weight
 
-# Above this many coordinates the collapsed loss has many nearly equal minima; the descent stops after 120 steps, where
+# Above this many coordinates the collapsed loss has many nearly equal minima; the descent stops after 60 steps, where
 # the thresholds are settled to about 0.5 %.
 _LARGE = 20_000
 
@@ -96,7 +96,8 @@ def _batches(setting: Setting, sizes: np.ndarray) -> Batch:
     """The batch law of every class: elements are classes."""
     if setting.sampler == "random":
         size = np.asarray(float(setting.need("batch_size")))
-        return random_batch(sizes, np.where(np.isinf(sizes), np.inf, sizes.sum() - sizes), _shares(sizes), size)
+        others = sizes if np.isinf(sizes[0]) else sizes.sum() - sizes
+        return random_batch(sizes, others, _shares(sizes), size)
     same, other = _fixed_numbers(setting, sizes)
     paired = (same > 0).astype(float)
     return Batch(paired[None], same[None], other[None], 1.0 - paired, other)
@@ -145,7 +146,7 @@ def _collapsed_minimiser(
     if equal and dim >= m - 1:
         vectors = _simplex(m, dim)
     else:
-        starts = 1 if dim >= m - 1 else max(1, min(12, 2000 // m))
+        starts = 1 if dim >= m - 1 else max(1, min(8, 2000 // (m * dim)))
         vectors = _descend(m, dim, tau, share, same, counts, starts)
     others = counts * np.exp((vectors @ vectors.T - 1.0) / tau)
     return ClassMeans(vectors, same + others.sum(axis=1), others)
@@ -189,7 +190,7 @@ def _descend(
             guess.ravel() / np.sqrt(dim),
             jac=True,
             method="L-BFGS-B",
-            options={"maxiter": 5000 if m * dim <= _LARGE else 120, "maxfun": 10000, "ftol": 1e-16, "gtol": 1e-11},
+            options={"maxiter": 5000 if m * dim <= _LARGE else 60, "maxfun": 10000, "ftol": 1e-15, "gtol": 1e-10},
         )
         if found.fun < lowest:
             best, lowest = found.x.reshape(m, dim), found.fun

@@ -34,7 +34,8 @@ def alpha_for_variance(setting: Setting, variance: Any) -> Any:
     """The weight alpha whose optimum has the given within-class variance (in [0, 1]); may exceed 1.
 
     Closed form, exact where the regular geometry fits (dim >= classes * instances_per_class - 1).
-    Raises SettingError if the variance lies outside [0, 1], NotCovered like `collapse_threshold`. Source: WEIGHT (derived here).
+    Raises SettingError if the variance lies outside [0, 1], NotCovered like `collapse_threshold`.
+    Source: WEIGHT (derived here).
     """
     _require_simplex(setting)
     wanted = np.asarray(variance, dtype=float)
@@ -107,7 +108,7 @@ def _closed_critical_temperature(part: Setting, alpha: np.ndarray, m: np.ndarray
         )
         root = -(m / (m - 1.0)) / log_r
     root = np.where(reach >= others, np.inf, root)
-    return np.where((reach <= 0) | (k < 1), 0.0, root)
+    return np.where((reach <= 0) | (k < 1) | (own == 0), 0.0, root)
 
 
 def _require_simplex(setting: Setting) -> None:

@@ -1,0 +1,47 @@
+"""`explain`: the theorems, with the numbers of a setting put in."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Annotated, Any
+
+import typer
+
+from ssem_advisor.cli._setting import setting_of, takes_setting
+from ssem_advisor.domain import SettingError
+
+
+@takes_setting
+def explain(
+    given: dict[str, Any],
+    theorem: Annotated[str | None, typer.Argument(help="Key of a theorem; none lists all.", show_default=False)] = None,
+    format: Annotated[str, typer.Option("--format", "-f", metavar="text|json", help="How to print.")] = "text",
+) -> None:
+    """Show a theorem: statement, assumptions (met or not here), formula with numbers put in, source and proof."""
+    if format not in ("text", "json"):
+        raise SettingError(f"format={format!r}: must be text or json")
+    from ssem_advisor.report import theorems as report
+
+    if theorem is None:
+        if format == "json":
+            typer.echo(report.json_list())
+        else:
+            typer.echo(report.text_list(), nl=False)
+        return
+    from ssem_advisor.theory.registry import theorem as find
+
+    found = find(theorem)
+    setting = None
+    if {"classes", "class_counts"} & given.keys():
+        from ssem_advisor.advice import complete
+
+        setting, filled = complete(setting_of(given))
+        if filled and format == "text":
+            note = f"Assumed: batch size {setting.batch_size}, {setting.sampler} sampler."
+            typer.echo(textwrap.fill(note, 80), err=True)
+    elif given:
+        raise SettingError("classes: missing; a setting needs --classes, --class-counts or --dataset")
+    if format == "json":
+        typer.echo(report.json_one(found, setting))
+    else:
+        typer.echo(report.text_one(found, setting, bold=lambda text: typer.style(text, bold=True)), nl=False)

@@ -1,0 +1,84 @@
+"""`recommend`: safe ranges of alpha and temperature, and a setting to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ssem_advisor.cli._setting import setting_of, takes_setting
+from ssem_advisor.domain import SettingError
+
+
+@takes_setting
+def recommend(
+    given: dict[str, Any],
+    target_variance: Annotated[
+        float, typer.Option("--target-variance", help="Within-class variance to aim for.", show_default=True)
+    ] = 0.25,
+    band: Annotated[
+        str, typer.Option("--band", metavar="LOW,HIGH", help="Least and largest within-class variance that is safe.")
+    ] = "0.05,0.5",
+    plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the phase diagram.")] = None,
+    format: Annotated[
+        str, typer.Option("--format", "-f", metavar="text|json", help="How to print the answer.")
+    ] = "text",
+) -> None:
+    """Say which alpha and temperature avoid class collapse, and a setting to start from."""
+    if format not in ("text", "json"):
+        raise SettingError(f"format={format!r}: must be text or json")
+    if not {"classes", "class_counts"} & given.keys():
+        raise SettingError("classes: missing; give --classes N, --class-counts FILE or --dataset NAME")
+    from ssem_advisor import advice as advisor
+
+    setting = setting_of(given)
+    assumed = [name for name in ("loss", "views", "sampler", "dim") if name not in given]
+    if setting.instances_per_class is None and setting.class_counts is None:
+        assumed.append("instances_per_class")
+    with _patience(setting):
+        answer = advisor.recommend(setting, target_variance, _band(band), assumed=tuple(assumed), alternatives=True)
+    from ssem_advisor.report import advice as report
+
+    if format == "json":
+        import json
+
+        typer.echo(json.dumps(report.to_dict(answer), indent=2, allow_nan=False))
+    else:
+        typer.echo(report.to_text(answer, bold=lambda text: typer.style(text, bold=True)), nl=False)
+        _note_data_set(given)
+    if plot is not None:
+        from ssem_advisor.report import plots
+
+        plots.phase_diagram(answer.setting, plot)
+        typer.echo(f"Phase diagram written to {plot}", err=True)
+
+
+def _band(text: str) -> tuple[float, float]:
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise SettingError(f"band={text!r}: must be two numbers with a comma between, such as 0.05,0.5") from None
+    return low, high
+
+
+def _note_data_set(given: dict[str, Any]) -> None:
+    if "dataset" in given:
+        from ssem_advisor import catalogue
+
+        data = catalogue.get(given["dataset"])
+        note = f"; {data.note}" if data.note else ""
+        typer.echo(f"Data set {data.name}: {data.source}{note}.")
+
+
+def _patience(setting: Any) -> Any:
+    """A spinner on stderr where the class means have to be searched for; nothing where the answer is immediate."""
+    import contextlib
+    import sys
+
+    slow = setting.unequal or (setting.dim is not None and setting.dim < setting.classes - 1)
+    if not slow or setting.classes < 50 or not sys.stderr.isatty():
+        return contextlib.nullcontext()
+    from rich.console import Console
+
+    return Console(stderr=True).status(f"Placing {setting.classes} class means in {setting.dim or 'all'} dimensions")

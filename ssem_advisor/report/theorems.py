@@ -1,0 +1,115 @@
+"""A theorem as text for a terminal and as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import textwrap
+from typing import Any
+
+from ssem_advisor.domain import AdvisorError, Setting
+from ssem_advisor.theory.registry import SOURCE, Theorem, theorems
+
+WIDTH = 80
+
+
+def text_list() -> str:
+    lines = []
+    for theorem in theorems().values():
+        kind = "estimate" if theorem.kind == "estimate" else theorem.source
+        lines.append(f"{theorem.key:<18} {theorem.title:<48} {kind}")
+    return "\n".join(lines) + "\n"
+
+
+def json_list() -> str:
+    return json.dumps({"version": 1, "theorems": [_data(theorem) for theorem in theorems().values()]}, indent=2)
+
+
+def json_one(theorem: Theorem, setting: Setting | None) -> str:
+    data = {"version": 1, **_data(theorem), "formula": str(theorem.formula())}
+    if setting is not None:
+        data["here"] = {
+            "assumptions": [{"text": a.text, "holds": a.holds(setting)} for a in theorem.assumptions],
+            "values": _finite(theorem.values(setting)),
+            "value": _finite({"value": _value(theorem, setting)})["value"],
+        }
+    return json.dumps(data, indent=2, allow_nan=False)
+
+
+def _data(theorem: Theorem) -> dict[str, Any]:
+    return {
+        "key": theorem.key,
+        "title": theorem.title,
+        "kind": theorem.kind,
+        "statement": theorem.statement,
+        "assumptions": [a.text for a in theorem.assumptions],
+        "source": SOURCE if theorem.source == "paper" else theorem.source,
+        "reference": theorem.reference or None,
+        "proof": f"docs/{theorem.page}",
+    }
+
+
+def _finite(values: dict[str, Any] | None) -> Any:
+    if values is None:
+        return None
+    return {k: v if v is None or math.isfinite(v) else None for k, v in values.items()}
+
+
+def _value(theorem: Theorem, setting: Setting) -> float | None:
+    values = theorem.values(setting)
+    if values is None or theorem.broken(setting):
+        return None
+    try:
+        return float(theorem.numeric(**values))
+    except AdvisorError:
+        return None
+
+
+def text_one(theorem: Theorem, setting: Setting | None, bold: Any = str) -> str:
+    import sympy as sp
+
+    lines = [bold(f"{theorem.key}: {theorem.title}"), ""]
+    lines += textwrap.wrap(theorem.statement, WIDTH)
+    if theorem.assumptions:
+        lines += ["", bold("Assumptions")]
+        for assumption in theorem.assumptions:
+            mark = "  - "
+            if setting is not None:
+                mark = {True: "  [met]      ", False: "  [NOT met]  ", None: "  [unknown]  "}[assumption.holds(setting)]
+            lines += textwrap.wrap(assumption.text, WIDTH, initial_indent=mark, subsequent_indent=" " * len(mark))
+    formula = theorem.formula()
+    pretty = sp.pretty(formula, use_unicode=True, wrap_line=False).splitlines()
+    lines += ["", bold("Formula")]
+    if max(map(len, pretty)) <= WIDTH - 4:
+        lines += [f"  {theorem.left} =", "", *("    " + line for line in pretty)]
+    else:
+        lines += textwrap.wrap(f"{theorem.left} = {formula}", WIDTH, initial_indent="  ", subsequent_indent="      ")
+    if setting is not None:
+        lines += ["", bold("Here")]
+        lines += _here(theorem, setting)
+    source = SOURCE if theorem.source == "paper" else "derived here"
+    if theorem.reference:
+        source += f"; {theorem.reference}"
+    lines += ["", *textwrap.wrap(f"Source: {source}.", WIDTH), f"Proof: docs/{theorem.page}"]
+    if theorem.kind == "estimate":
+        lines.append("This is an estimate, not a theorem.")
+    return "\n".join(lines) + "\n"
+
+
+def _here(theorem: Theorem, setting: Setting) -> list[str]:
+    broken = theorem.broken(setting)
+    if broken:
+        return textwrap.wrap(
+            f"Not covered, because an assumption is not met: {'; '.join(broken)}.",
+            WIDTH,
+            initial_indent="  ",
+            subsequent_indent="  ",
+        )
+    values = theorem.values(setting)
+    if values is None:
+        return ["  The setting leaves a symbol open: give more options to put numbers in."]
+    numbers = ", ".join(f"{name} = {'infinity' if math.isinf(v) else f'{v:g}'}" for name, v in values.items())
+    value = _value(theorem, setting)
+    lines = textwrap.wrap(numbers, WIDTH, initial_indent="  ", subsequent_indent="  ")
+    name = theorem.implicit or theorem.left
+    return [*lines, f"  {name} = {'not defined here' if value is None else f'{value:.12g}'}"]

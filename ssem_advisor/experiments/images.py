@@ -100,7 +100,7 @@ class _SafeUnpickler(pickle.Unpickler):
     """Reads arrays and plain values, and runs nothing: a batch file is somebody else's pickle."""
 
     _ALLOWED = frozenset(
-        {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")}
+        {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode"), ("__builtin__", "bytes")}
         | {(f"numpy.{core}.{place}", name) for core in ("core", "_core")
            for place, name in (("multiarray", "_reconstruct"), ("numeric", "_frombuffer"))}
     )  # fmt: skip
@@ -235,18 +235,33 @@ class BatchNorm(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if not (self.training and dist.is_available() and dist.is_initialized()):
             return super().forward(x)
-        from torch.distributed.nn.functional import all_reduce
-
+        wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
         count = x.numel() / x.shape[1] * dist.get_world_size()
-        mean = all_reduce(x.float().sum((0, 2, 3))) / count
-        centred = x.float() - mean.view(1, -1, 1, 1)
-        variance = all_reduce(centred.square().sum((0, 2, 3))) / count
+        mean: Tensor = _SumOverProcesses.apply(wide.sum((0, 2, 3))) / count
+        centred = wide - mean.view(1, -1, 1, 1)
+        variance: Tensor = _SumOverProcesses.apply(centred.square().sum((0, 2, 3))) / count
         with torch.no_grad():
             self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
             self.running_mean.lerp_(mean, self.momentum)  # type: ignore[union-attr, arg-type]
             self.running_var.lerp_(variance * (count / max(count - 1, 1)), self.momentum)  # type: ignore[union-attr, arg-type]
         scale = self.weight * torch.rsqrt(variance + self.eps)
         return (centred * scale.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)).to(x.dtype)
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """The sum of a tensor over all processes; every one of them depends on it, so gradients are summed as well."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        total = gradient.contiguous().clone()
+        dist.all_reduce(total)
+        return total
 
 
 class _Block(nn.Module):
@@ -321,7 +336,7 @@ def train(task: Task, store: Store, pulse: Pulse) -> list[dict[str, Any]] | None
         model.load_state_dict(saved["model"])
         optimiser.load_state_dict(saved["optimiser"])
         first, seconds, curve = saved["step"], saved["seconds"], saved["losses"]
-    trained = nn.parallel.DistributedDataParallel(model, broadcast_buffers=False) if world > 1 else model
+    trained = nn.parallel.DistributedDataParallel(model) if world > 1 else model
     own = slice(rank * batch // world, (rank + 1) * batch // world)
     warm = max(1, min(10 * steps // protocol.epochs, steps // 10))
     began = time.perf_counter() - seconds
@@ -372,7 +387,7 @@ def train(task: Task, store: Store, pulse: Pulse) -> list[dict[str, Any]] | None
         found = measure(data, views, z, z_test, task.seed, shown(task, alpha))
         records = [
             record_of(
-                task, alpha, temperature, seconds=seconds, steps=steps, loss_value=float(loss),
+                task, alpha, temperature, seconds=seconds, steps=steps, loss_value=loss.item(),
                 losses=curve, processes=world, **found,
             )
         ]  # fmt: skip

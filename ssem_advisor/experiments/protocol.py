@@ -106,13 +106,13 @@ class Protocol:
         return replace(self, **{k: v for k, v in changes.items() if v is not None})
 
     def fitted(self, counts: Sequence[int]) -> Protocol:
-        """With the batch cut to what the data hold, where they hold less than a batch."""
+        """With the data's classes, and the batch cut to what the data hold, where that is less than a batch."""
         if self.sampler == "full" or self.batch_size is None:
             return self
         if self.sampler == "random":
-            return self.with_(batch_size=min(self.batch_size, sum(counts)))
+            return self.with_(classes=len(counts), batch_size=min(self.batch_size, sum(counts)))
         drawn = self.classes_per_batch or len(counts)
-        return self.with_(batch_size=drawn * min(self.batch_size // drawn, min(counts)))
+        return self.with_(classes=len(counts), batch_size=drawn * min(self.batch_size // drawn, min(counts)))
 
     def setting(self, temperature: float, alpha: float | None = None, counts: Sequence[int] | None = None) -> Setting:
         """The setting whose theory predicts this protocol. counts: instances of each class, once the data are read."""

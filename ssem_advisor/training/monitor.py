@@ -22,7 +22,7 @@ Scalars = dict[str, float]
 
 # Where theory says that collapse is the optimum, a within-class share this low is on its way there.
 _UNDER_WAY = 0.25
-# Networks start with all embeddings nearly equal; total collapse is called only when they stay so.
+# Networks start with all embeddings nearly equal; total collapse is called only where they do not leave that state.
 _TOTAL_PATIENCE = 10
 
 
@@ -98,11 +98,11 @@ class CollapseMonitor:
         self.steps += 1
         z, y = z.detach(), torch.as_tensor(y, device=z.device).reshape(-1)
         sums = _pair_sums(z, y, instance_ids)
-        self._sums = sums if self._sums is None else self._sums.to(sums).add_(sums)
+        self._sums = sums.clone() if self._sums is None else self._sums.to(sums).add_(sums)
         if self.steps % self.every:
             return None
         values, self._sums = self._sums, None
-        values = torch.cat((values, values.new_tensor(self._loss(z, y, instance_ids))))
+        values = torch.cat((values, sums[-1:], values.new_tensor(self._loss(z, y, instance_ids))))
         if _world() > 1:
             dist.all_reduce(values)
         return self._report(values.tolist(), y, int(z.shape[-1]))
@@ -125,7 +125,7 @@ class CollapseMonitor:
     # -- pieces -----------------------------------------------------------------------------------------------------
 
     def _report(self, values: list[float], y: Tensor, dim: int) -> Scalars:
-        within, within_pairs, between, between_pairs, positives, instances, loss, losses = values
+        within, within_pairs, between, between_pairs, positives, instances, batch, loss, losses = values
         x = within / within_pairs if within_pairs else math.nan
         s = between / between_pairs if between_pairs else math.nan
         m = self.setting.classes if self.setting is not None else max(2, int(y.unique().numel()))
@@ -139,7 +139,7 @@ class CollapseMonitor:
         predicted = self._predicted(dim)
         if predicted is not None and predicted.optimum > 0:
             scalars["ssem/share_of_optimum"] = spread / predicted.optimum
-        references = self._reference_losses(round(instances / self.every / _world())) if losses else None
+        references = self._reference_losses(round(batch / _world())) if losses else None
         if references is not None:
             plateau, collapse, optimum = references
             scalars["ssem/loss"] = value = loss / losses
@@ -155,16 +155,15 @@ class CollapseMonitor:
             self.verdict = None
             return
         self.verdict = diagnose(spread, structure, 1 - total, predicted)
-        stuck = self.verdict.name == "total collapse"
+        equal = self.verdict.name == "total collapse"
         asked_for = predicted is not None and predicted.alpha <= predicted.threshold
-        if asked_for and self.verdict.name != "total collapse" and spread < _UNDER_WAY * total:
+        if asked_for and not equal and spread < _UNDER_WAY * total:
             self.verdict = class_collapse(predicted, under_way=True)
-        rising = (
-            stuck and self._bad > 0 and total > 1.5 * self._lowest
-        )  # a start: networks begin with all embeddings nearly equal
-        self._bad = self._bad + 1 if self.verdict.name in ("total collapse", "class collapse") and not rising else 0
+        starting = equal and self._bad > 0 and total > 1.5 * self._lowest
+        bad = self.verdict.name in ("total collapse", "class collapse") and not starting
+        self._bad = self._bad + 1 if bad else 0
         self._lowest = total if self._bad <= 1 else min(self._lowest, total)
-        if self.warning is None and self._bad >= (_TOTAL_PATIENCE if stuck else self.patience):
+        if self.warning is None and self._bad >= (_TOTAL_PATIENCE if equal else self.patience):
             self.warning = (
                 f"{self.verdict.name} after {self.steps} updates: within-class variance {spread:.3g} of {total:.3g} in "
                 f"all; {self.verdict.meaning}. Remedy: {self.verdict.remedy}."

@@ -147,7 +147,7 @@ def _word(text: str, start: int, end: int) -> tuple[_Word, int, str]:
                     break
                 continue
             out.append(text[position + 1 : position + 2])
-            position += 2
+            position = min(position + 2, end)
         elif char == "$" and text.startswith("$(", position):
             dynamic, depth, begin = True, 0, position
             position += 1

@@ -7,7 +7,6 @@ import tomllib
 from collections import Counter
 from typing import Any
 
-from ssem_advisor.config.model import Trap
 from ssem_advisor.config.tree import MAX_DEPTH, MAX_LEAVES, Leaf, Text, Unreadable
 
 _SKIP = re.compile(r"(?:[ \t]|#[^\n]*|\r?\n)*")
@@ -18,13 +17,13 @@ _BARE = re.compile(r"[^\s,\]}#]+(?: \d\d:[^\s,\]}#]+)?")
 Path = tuple[str | int, ...]
 
 
-def read(text: Text) -> tuple[list[Leaf], list[Trap]]:
+def read(text: Text) -> list[Leaf]:
     """The leaves of the text. Raises Unreadable."""
     try:
         tomllib.loads(text.text)
     except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
         raise Unreadable(f"not TOML: {error}") from error
-    return _Scan(text).leaves, []
+    return _Scan(text).leaves
 
 
 class _Scan:

@@ -69,6 +69,13 @@ class _Walk:
         return None
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long, or no name at all
+        return False
+
+
 def _marked(tree: Tree, path: Path) -> Tree:
     """The tree with its own path in every location."""
     leaves = [replace(leaf, location=replace(leaf.location, path=path)) for leaf in tree.leaves]
@@ -194,7 +201,7 @@ class _Hydra:
         else:
             name = option if option.endswith((".yaml", ".yml")) else f"{option}.yaml"
             path = self.folder / where / name
-            if not path.is_file():
+            if not _is_file(path):
                 if not entry.optional:
                     self.walk.refuse(f"{where}/{option}: no such file", entry.leaf)
             elif (tree := self.walk.open(path, entry.leaf, chain)) is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import Any
 
 from ssem_advisor.config import datasets, scalars
@@ -286,7 +287,14 @@ class _Reading:
             if len(name) < 5 or name in known:
                 continue
             for target in targets:
-                close = abs(len(name) - len(target)) <= 2 and target not in name and name not in target
-                if close and SequenceMatcher(None, name, target).ratio() >= 0.85:
+                if _alike(name, target):
                     return leaf, target
         return None
+
+
+@lru_cache(maxsize=4096)
+def _alike(name: str, target: str) -> bool:
+    """Whether one is a slip of the other; a name that holds the other whole is a name of its own."""
+    if abs(len(name) - len(target)) > 2 or target in name or name in target or len(set(name) ^ set(target)) > 3:
+        return False
+    return SequenceMatcher(None, name, target).ratio() >= 0.85

@@ -22,7 +22,7 @@ NUMBERS = (
     "temperature", "alpha", "classes", "dim", "batch_size", "views", "classes_per_batch", "instances_per_class",
     "base_temperature", "world_size", "epochs",
 )  # fmt: skip
-WORDS = ("dataset", "loss", "sampler", "precision", "gather", "class_counts")
+WORDS = ("dataset", "loss", "sampler", "precision", "gather", "batch_scope", "class_counts")
 QUANTITIES = (*NUMBERS, *WORDS)
 _SECTION = ("fields", "defaults", "goal", "select", "ignore", "dialects")
 _TOP = (*_SECTION, "per-file", "per-file-ignores", "baseline", "exclude")
@@ -197,6 +197,7 @@ def _check_default(name: str, value: Any, path: Path, key: str) -> None:
         "sampler": SAMPLERS,
         "precision": ("fp16", "bf16", "fp32"),
         "gather": (True, False),
+        "batch_scope": ("device", "total"),
     }
     if name in words:
         if value not in words[name]:

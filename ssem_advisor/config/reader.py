@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ssem_advisor.config import from_json, from_python, from_shell, from_toml, from_yaml, includes
 from ssem_advisor.config.files import MAX_BYTES, SUFFIXES, load_text
 from ssem_advisor.config.interpret import interpret
 from ssem_advisor.config.model import Document
@@ -36,13 +35,9 @@ def read(path: Path | str, own: OwnConfig | None = None, text: str | None = None
             raise Unreadable(f"larger than {MAX_BYTES // 1_000_000} MB: not a training config")
         document.newline = "\r\n" if "\r\n" in document.text else "\n"
         document.format = _format(path, document.text)  # type: ignore[assignment]
-        if (
-            section.fields
-            or "kind" in section.defaults
-            or _MENTIONS.search(document.text)
-            or _MENTIONS.search(path.name)
-        ):
-            trees = _trees(document)
+        told = section.fields or "kind" in section.defaults  # the user says what the file means
+        if told or _MENTIONS.search(document.text) or _MENTIONS.search(path.name):
+            trees = (tree for tree in _trees(document) if tree.leaves)
             document.runs = [run for tree in trees if (run := interpret(tree, section)) is not None]
     except Unreadable as error:
         document.error = str(error)
@@ -70,25 +65,41 @@ def _format(path: Path, text: str) -> str:
 
 
 def _trees(document: Document) -> Iterator[Tree]:
-    """The runs of a document as trees, includes followed."""
+    """The runs of a document as trees, includes followed. Each format's reader is imported when it is needed."""
     path, text = document.path, document.text
     if document.format in ("shell", "other"):
+        from ssem_advisor.config import from_shell
+
         yield from from_shell.read(Text(text), path, markdown=document.format == "other")
         return
     for tree in _parse(path, text, document.format):
-        yield includes.follow(tree, _included) if tree.leaves else tree
+        if "_base_" in text or "defaults" in text or "@package" in text:
+            from ssem_advisor.config import includes
+
+            tree = includes.follow(tree, _included)
+        yield tree
 
 
 def _parse(path: Path, text: str, form: str) -> Iterator[Tree]:
     source = Text(text)
     if form == "yaml":
+        from ssem_advisor.config import from_yaml
+
         for leaves, traps in from_yaml.read(source):
             yield Tree(leaves, form, path, text, traps=traps)
     elif form == "python":
+        from ssem_advisor.config import from_python
+
         yield Tree(from_python.read(source), form, path, text)
-    else:
-        leaves, traps = (from_json if form == "json" else from_toml).read(source)
+    elif form == "json":
+        from ssem_advisor.config import from_json
+
+        leaves, traps = from_json.read(source)
         yield Tree(leaves, form, path, text, traps=traps)
+    else:
+        from ssem_advisor.config import from_toml
+
+        yield Tree(from_toml.read(source), form, path, text)
 
 
 def _included(path: Path) -> Tree:

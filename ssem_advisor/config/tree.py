@@ -12,7 +12,7 @@ from typing import Any
 
 from ssem_advisor.config.model import Location, Trap
 
-MAX_LEAVES = 20_000
+MAX_LEAVES = 5_000
 MAX_DEPTH = 64
 
 

@@ -1,14 +1,9 @@
 """Every config of the corpus is read as a careful human reads it, and the published scores are current."""
 
-import sys
-from pathlib import Path
-
 import pytest
+import scoring
 
 from ssem_advisor.config import read
-
-sys.path.insert(0, str(Path(__file__).parent))
-import scoring
 
 
 @pytest.mark.parametrize("path", scoring.cases(), ids=lambda path: str(path.relative_to(scoring.CORPUS)))

@@ -1,0 +1,124 @@
+"""No content makes the reader raise, hang or run anything."""
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+import scoring
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ssem_advisor.config import Document, collect, read
+
+SUFFIXES = (".yaml", ".json", ".toml", ".py", ".sh", ".md", "")
+SEEDS = [path.read_bytes().decode("utf-8", errors="replace") for path in scoring.cases()]
+SPLICES = (
+    "\0", "\ufeff", "\r\n", "\t", "&a [*a]", "<<: *x", "!!python/object/apply:os.system ['true']", "${a}", "${", "{{",
+    "???", "1e999", "-.inf", ".nan", "9" * 5000, "1_0", "0x1F", "0o17", "1:30", "'", '"', "\\", "\\\n", "$(rm -rf /)",
+    "`id`", "<<EOF", "_base_: [a, b]", "defaults: [{a: b}]", "[" * 300, "{" * 300, "- " * 200, "%YAML 1.1\n---\n",
+    "%TAG ! x\n---\n", "? [a]\n: b", "supcon", "temperature: 0.1\n", "alpha: on\n", "--temp", "=", "\U0001f986", "\x85",
+    "\u2028", "def f(:\n", "dict(", "\x0c",
+)  # fmt: skip
+
+
+def check(path, text):
+    document = read(path, text=text)
+    assert isinstance(document, Document)
+    for run in document.runs:
+        for value in run.fields.values():
+            place = value.location
+            if place is not None and place.path is None:
+                assert 0 <= place.start <= place.end <= len(document.text)
+                assert place.line >= 1
+                assert place.column >= 1
+            for name in ("temperature", "alpha", "classes", "batch_size"):
+                if name in run.fields:
+                    number = run.fields[name].value
+                    assert isinstance(number, (int, float))
+                    assert 0 <= number < float("inf")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(text=st.text(max_size=300), suffix=st.sampled_from(SUFFIXES), said=st.booleans())
+def test_any_text(text, suffix, said):
+    check(Path(f"x{suffix}"), ("# supcon\n" if said else "") + text)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_mutated_configs(seed):
+    rng = random.Random(seed)
+    for _ in range(40):
+        text = rng.choice(SEEDS)
+        for _ in range(rng.randint(1, 4)):
+            where = rng.randint(0, len(text))
+            match rng.randint(0, 3):
+                case 0:
+                    text = text[:where] + rng.choice(SPLICES) + text[where:]
+                case 1:
+                    text = text[:where] + text[where + rng.randint(1, 30) :]
+                case 2:
+                    text = text[:where] + rng.choice(SEEDS)[rng.randint(0, 200) :][:200] + text[where:]
+                case _:
+                    text = text[:where] + chr(rng.randint(0, 0x2FFF)) + text[where + 1 :]
+        check(Path(f"x{rng.choice(SUFFIXES)}"), text)
+
+
+NESTED = {
+    "deep flow yaml": (".yaml", "supcon: " + "[" * 20_000),
+    "deep block yaml": (".yaml", "supcon:\n" + "".join(" " * i + "a:\n" for i in range(1, 900))),
+    "deep json": (".json", '{"supcon": ' * 20_000),
+    "deep toml": (".toml", "supcon = " + "[" * 20_000),
+    "deep python": (".py", "supcon = " + "(" * 20_000),
+    "long python sum": (".py", "SupConLoss = " + "+".join(["1"] * 20_000)),
+    "huge integer": (".yaml", "method: supcon\nbatch_size: " + "9" * 100_000),
+    "huge python integer": (".py", "loss = 'supcon'\nbatch_size = " + "9" * 100_000),
+    "huge json integer": (".json", '{"method": "supcon", "batch_size": ' + "9" * 100_000 + "}"),
+    "many keys": (".yaml", "supcon: 1\n" + "".join(f"k{i}: {i}\n" for i in range(30_000))),
+    "many commands": (".sh", "python a.py --loss supcon --temperature 0.1\n" * 3_000),
+    "one long line": (".sh", "python a.py --loss supcon " + "x" * 900_000),
+    "backslashes": (".sh", "python supcon.py " + "\\\n" * 200_000),
+    "quotes": (".sh", "python supcon.py " + "'\"" * 100_000),
+    "openings": (".sh", "python supcon.py " + "$(" * 100_000),
+    "regex bait": (".json", '{"supcon": "' + "\\" * 400_001),
+    "toml bait": (".toml", 'supcon = """' + "\\" * 300_001),
+    "comment bait": (".json", "/*" * 100_000 + "supcon"),
+    "key of one word": (".yaml", "supcon" * 100_000 + ": 1"),
+    "alias bomb": (".yaml", "a0: &a0 [supcon]\n" + "".join(
+        f"a{i + 1}: &a{i + 1} [{f'*a{i}, ' * 9}]\n" for i in range(20)
+    )),
+    "merge bomb": (".yaml", "a0: &a0 {supcon: 1}\n" + "".join(
+        f"a{i + 1}: &a{i + 1} {{x: *a{i}, y: *a{i}, <<: *a{i}}}\n" for i in range(60)
+    )),
+    "interpolation loop": (".yaml", "_target_: SupConLoss\ntemperature: ${b}\nb: ${temperature}\n"),
+    "own alias": (".yaml", "supcon: &x\n  temperature: *x\n  <<: *x\n"),
+    "near misses": (".yaml", "method: supcon\n" + "".join(f"temperatur{i}: 1\n" for i in range(4000))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_hostile_text_is_bounded(name):
+    suffix, text = NESTED[name]
+    start = time.perf_counter()
+    check(Path(f"x{suffix}"), text)
+    assert time.perf_counter() - start < 20
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x00\x01supcon\xff" * 100, b"\xff\xfesupcon", b"\xef\xbb\xbf", b"", b"supcon\x80\x81"]
+)
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_any_bytes(tmp_path, data, suffix):
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(data)
+    assert isinstance(read(path), Document)
+
+
+def test_a_huge_file_is_not_loaded(tmp_path):
+    path = tmp_path / "huge.yaml"
+    with path.open("wb") as stream:
+        stream.truncate(100_000_000)
+    start = time.perf_counter()
+    assert "larger than" in read(path).error
+    assert list(collect([tmp_path])) == []
+    assert time.perf_counter() - start < 1

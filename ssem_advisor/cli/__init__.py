@@ -40,7 +40,6 @@ _EXTRAS = {
     "sklearn": "validate",
     "jinja2": "validate",
     "matplotlib": "plot",
-    "plotext": "plot",
     "pyarrow": "measure",
     "safetensors": "measure",
     "hydra": "hydra",

@@ -118,7 +118,9 @@ def phase_diagram(setting: Setting, path: str | os.PathLike[str], config: Settin
     """
     setting = _covered(setting)
     with _canvas(path, (8.4, 5.6)) as (figure, axes):
-        temperatures, weights = _contours(setting, 241)
+        points = _points(setting, config)
+        span = _span(points)
+        temperatures, weights = _contours(setting, 241, span)
         colours = _colours()
         axes.fill_between(temperatures, 0, weights[0], facecolor=_COLLAPSE, edgecolor=_HATCH, hatch="///", linewidth=0)
         for low, high, curve in zip(_LEVELS[:-1], _LEVELS[1:], weights[:-1], strict=True):
@@ -127,16 +129,16 @@ def phase_diagram(setting: Setting, path: str | os.PathLike[str], config: Settin
         for level in BAND:
             curve = weights[np.equal(_LEVELS, level)][0]
             axes.plot(temperatures, curve, color="white", linewidth=1.5, path_effects=_halo("#00224e", 3.2))
-            lowest = int(np.argmin(curve))
+            lowest = int(np.clip(np.argmin(curve), 8, len(curve) - 9))  # the label stays inside the frame
             if curve[lowest] < 0.95:
                 axes.text(temperatures[lowest], curve[lowest] + 0.015, f"{level:g}", ha="center", path_effects=_halo())
         roomy = len(temperatures) * 6 // 7
         if weights[0][roomy] > 0.15:
             axes.text(temperatures[roomy], weights[0][roomy] / 2, "collapse", ha="center", path_effects=_halo())
-        for label, temperature, alpha, look in _points(setting, config):
+        for label, temperature, alpha, look in points:
             axes.plot(temperature, alpha, linestyle="none", label=label, clip_on=False, zorder=5, **look)
-        _logarithmic(axes.xaxis, [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10])
-        axes.set(xlim=TEMPERATURES, ylim=(0, 1), xlabel="temperature τ", ylabel="weight α of the self-supervised term")
+        _logarithmic(axes.xaxis, [0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100])
+        axes.set(xlim=span, ylim=(0, 1), xlabel="temperature τ", ylabel="weight α of the self-supervised term")
         bar = figure.colorbar(colours, ax=axes, pad=0.02, aspect=28, ticks=[0, *BAND, 1], format="%g")
         bar.outline.set_edgecolor(_EDGE)  # type: ignore[operator]
         bar.set_label(f"within-class variance {_basis(setting)}")
@@ -210,10 +212,12 @@ def terminal_heat_map(
     setting = _covered(setting)
     glyphs, bar = ("·░▒▓", "│") if unicode else (".:+#", "|")
     columns, rows = min(max(width - 8, 24), 100), 21
-    _, weights = _contours(setting, columns)
-    points = list(enumerate(_points(setting, config), start=1))
+    found = _points(setting, config)
+    span = _span(found)
+    _, weights = _contours(setting, columns, span)
+    points = list(enumerate(found, start=1))
     marks = {
-        (round((rows - 1) * (1 - point.alpha)), round((columns - 1) * _share(point.temperature))): str(number)
+        (round((rows - 1) * (1 - point.alpha)), round((columns - 1) * _share(point.temperature, span))): str(number)
         for number, point in reversed(points)
     }
     lines = [[(_heading(setting), "bold")]]
@@ -228,7 +232,7 @@ def terminal_heat_map(
         lines.append([("".join(text for text, _ in run), style) for style, run in groupby(line, itemgetter(1))])
     ticks = [" "] * (columns + 14)
     for tick in (0.01, 0.1, 1.0, 10.0):
-        text, place = f"{tick:g}", round((columns - 1) * _share(tick))
+        text, place = f"{tick:g}", round((columns - 1) * _share(tick, span))
         ticks[place + 7 : place + 7 + len(text)] = text
     lines.append([("".join(ticks).rstrip() + "  τ", "")])
     names = ("collapse is optimal", "variance < 0.05", "safe band", "variance > 0.5")
@@ -273,9 +277,15 @@ def _basis(setting: Setting) -> str:
     return f"expected in {setting.dim} dimensions"
 
 
-def _contours(setting: Setting, columns: int) -> tuple[np.ndarray, np.ndarray]:
+def _span(points: Sequence[Point]) -> tuple[float, float]:
+    """The temperatures to show: the usual ones, and those of the points."""
+    shown = [*TEMPERATURES, *(point.temperature for point in points)]
+    return min(shown), max(shown)
+
+
+def _contours(setting: Setting, columns: int, span: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     """Temperatures, shape (columns,), and the weights of _LEVELS at them, shape (levels, columns), at most 1.1."""
-    temperatures = np.geomspace(*TEMPERATURES, columns)
+    temperatures = np.geomspace(*span, columns)
     at = setting.with_(temperature=temperatures, alpha=None)
     return temperatures, np.minimum([_weights(at, level) for level in _LEVELS], 1.1)
 
@@ -289,10 +299,10 @@ def _reached(alpha: float, weights: np.ndarray) -> float:
     return float(np.interp(alpha, weights[above - 1 : above + 1], _LEVELS[above - 1 : above + 1]))
 
 
-def _share(temperature: float) -> float:
+def _share(temperature: float, span: tuple[float, float] = TEMPERATURES) -> float:
     """Place on the temperature axis, 0 left to 1 right."""
-    low, high = np.log(TEMPERATURES)
-    return min(max((float(np.log(temperature)) - low) / (high - low), 0.0), 1.0)
+    low, high = np.log(span)
+    return (float(np.log(temperature)) - low) / (high - low)
 
 
 def _points(setting: Setting, config: Setting | None) -> list[Point]:

@@ -205,8 +205,8 @@ def test_prediction_for_a_dimension_is_the_one_of_python(engine: Any) -> None:
 
 @needs_chromium
 def test_advice_is_the_one_of_python(engine: Any) -> None:
-    settings = [setting for setting in finite_settings() if setting.alpha > 0]
-    settings += [vector_setting(vector, temperature=tau) for vector in VECTORS for tau in (0.07, 0.3)]
+    settings = finite_settings()[::5]
+    settings += [vector_setting(vector, temperature=tau) for vector in VECTORS[::3] for tau in (0.07, 0.3)]
     answers = [recommend(setting.with_(alpha=None)) for setting in settings]
     here = [
         (setting, answer.alpha)
@@ -218,7 +218,7 @@ def test_advice_is_the_one_of_python(engine: Any) -> None:
     )
     assert [row[0] is None for row in got] == [alpha.safe is None for _, alpha in here]
     numbers = [(row, (alpha.recommended, *alpha.safe)) for row, (_, alpha) in zip(got, here, strict=True) if alpha.safe]
-    assert len(numbers) > 100
+    assert len(numbers) > 30
     agree([x for row, _ in numbers for x in row], [x for _, row in numbers for x in row])
 
 

@@ -112,6 +112,12 @@ def test_recommended_point_is_the_one_of_recommend(drawn: list[Axes], tmp_path: 
         assert points(drawn[-1])[label] == (best.temperature, best.alpha)
 
 
+def test_points_far_out_widen_the_diagram(drawn: list[Axes], tmp_path: Path) -> None:
+    plots.phase_diagram(SETTING.with_(temperature=40.0), tmp_path / "phase.png")
+    assert drawn[0].get_xlim() == pytest.approx((0.01, 40.0))
+    assert curves(drawn[0])[0][0][-1] == pytest.approx(40.0)
+
+
 @pytest.mark.parametrize(("loss", "names"), [("ssem", {"SSEM paper's runs"}), ("l_spread", {"L_spread defaults"})])
 def test_only_recipes_of_the_same_loss_are_shown(drawn: list[Axes], tmp_path: Path, loss: Any, names: set[str]) -> None:
     plots.phase_diagram(Setting(classes=20, batch_size=256, loss=loss), tmp_path / "phase.png")

@@ -21,7 +21,7 @@ _HOME = {
     "class_thresholds": "theory",
     "reference_losses": "theory",
     "recommend": "advice",
-    "assert_safe": "lint",
+    "assert_safe": "lint.unit",
     "measure": "measurement",
 }
 

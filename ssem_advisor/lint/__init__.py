@@ -3,7 +3,6 @@
 from ssem_advisor.lint.core import Finding, Rule, all_rules, rules_matching
 from ssem_advisor.lint.run import Policy, Report, Result, check_document
 from ssem_advisor.lint.session import Session
-from ssem_advisor.lint.unit import assert_safe
 
 __all__ = [
     "Finding",
@@ -13,7 +12,6 @@ __all__ = [
     "Rule",
     "Session",
     "all_rules",
-    "assert_safe",
     "check_document",
     "rules_matching",
 ]

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
-
-import numpy as np
 
 from ssem_advisor.config.model import Document, Location, Origin, Run, Trap, Value
 from ssem_advisor.domain import NotCovered, Setting, SettingError
@@ -64,6 +60,8 @@ class Rule:
     @property
     def examples(self) -> tuple[str, ...]:
         """(format, firing text, format, silent text) from the fenced blocks under `Example` and `Use instead`."""
+        import re
+
         blocks = re.findall(r"^## (?:Example|Use instead)\n+```(\w+)\n(.*?)^```$", self.page, re.M | re.S)
         return tuple(part for block in blocks for part in block)
 
@@ -100,6 +98,8 @@ class Finding:
     @property
     def fingerprint(self) -> str:
         """Stable while the value, its line and the rest of the file change: made of rule, key path and occurrence."""
+        import hashlib
+
         text = f"{self.rule.code}:{self.key}:{self.occurrence}"
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
@@ -299,6 +299,8 @@ class Verdict:
 
 def verdict_on(setting: Setting) -> Verdict:
     """Ask the theorems. Raises NotCovered or SettingError where they are silent."""
+    import numpy as np
+
     from ssem_advisor import theory
 
     crowded = setting.dim is not None and setting.dim < setting.classes - 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -109,6 +109,8 @@ class Baseline:
 
     @classmethod
     def read(cls, path: Path) -> Baseline:
+        import json
+
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             entries = content["findings"] if content["version"] == _VERSION else ["another version"]
@@ -133,8 +135,6 @@ class Baseline:
 
     def relative(self, path: Path) -> str:
         """The path from the baseline's folder, the same on every machine."""
-        import os
-
         return Path(os.path.relpath(path.resolve(), self.root)).as_posix()
 
     def silence(self, findings: Iterable[Finding]) -> list[Finding]:
@@ -165,6 +165,8 @@ class Baseline:
 
     @staticmethod
     def _line(entry: tuple[str, str, str], count: int) -> str:
+        import json
+
         path, rule, key = entry
         return json.dumps({"path": path, "rule": rule, "key": key, "count": count}, ensure_ascii=False)
 

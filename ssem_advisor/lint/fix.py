@@ -6,10 +6,8 @@ gone and nothing new is found; the rest of the file stays as it is, byte for byt
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -42,6 +40,8 @@ class Fixed:
     refusals: list[str] = field(default_factory=list)
 
     def diff(self) -> str:
+        import difflib
+
         before, after = (text.splitlines(keepends=True) for text in (self.original.text, self.text))
         lines = difflib.unified_diff(before, after, f"a/{self.path}", f"b/{self.path}")
         return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
@@ -152,6 +152,8 @@ def _recommended(setting: Setting, knobs: tuple[str, ...]) -> Iterator[dict[str,
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file in one step, keeping its permissions. Raises AdvisorError if the folder does not allow it."""
+    import tempfile
+
     target = Path(os.path.realpath(path))
     try:
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")

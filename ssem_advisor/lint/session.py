@@ -13,7 +13,6 @@ from ssem_advisor.config import Document, OwnConfig
 from ssem_advisor.config.model import Location
 from ssem_advisor.lint.core import START, Finding, Suppression, all_rules, rules_matching
 from ssem_advisor.lint.exceptions import Baseline
-from ssem_advisor.lint.fix import write_atomically
 from ssem_advisor.lint.run import Policy, Report, Result, check_document, plain_finding
 
 DEFAULT_BASELINE = "ssem-advisor-baseline.json"
@@ -85,6 +84,8 @@ class Session:
 
     def write_baseline(self, report: Report) -> Path:
         """Accept all active findings of the report; entries of files that were not checked stay. Returns the file."""
+        from ssem_advisor.lint.fix import write_atomically
+
         path = self.baseline or self.own(Path.cwd()).baseline or Path(DEFAULT_BASELINE)
         made = Baseline.of(path, report.active)
         if path.exists():

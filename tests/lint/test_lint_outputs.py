@@ -22,7 +22,8 @@ SARIF = json.loads((HERE / "data" / "sarif-schema-2.1.0.json").read_text())
 OURS = json.loads((HERE.parents[1] / "schemas" / "check.schema.json").read_text())
 
 FILES = {
-    "collapse.yaml": "temperature: 0.5\nalpha: 0.1\nn_augment: 2\nbalanced_batch: true\nbatch_size: 250\nnum_classes: 10\n",
+    "collapse.yaml": "temperature: 0.5\nalpha: 0.1\nn_augment: 2\nbalanced_batch: true\nbatch_size: 250\n"
+    "num_classes: 10\n",
     "plain.yaml": "method: supcon  # ssem: ignore[SSM201] an ablation\ntemperature: 0.1\n",
     "two.sh": "python main_supcon.py --method SupCon --temp 0.1 --batch_size 256\n"
     "python main_supcon.py --method SupCon --temp 0.2 --batch_size 256\npython main_linear.py --lr 5\n",

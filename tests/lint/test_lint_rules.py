@@ -202,6 +202,13 @@ def test_fingerprints_do_not_depend_on_the_value():
     assert [f.fingerprint for f in one] == [f.fingerprint for f in other]
 
 
+def test_the_safe_band_is_that_of_the_advice():
+    from ssem_advisor import advice
+    from ssem_advisor.lint.rules import weight
+
+    assert weight.BAND == advice.BAND
+
+
 # -- pages --------------------------------------------------------------------------------------------------------
 
 

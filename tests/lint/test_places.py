@@ -87,7 +87,9 @@ def test_zizmor_is_content(workflow):
     zizmor = shutil.which("zizmor", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     if zizmor is None:
         pytest.skip("zizmor is not installed")
-    done = subprocess.run([zizmor, "--offline", str(ROOT / "action.yml"), str(workflow)], capture_output=True, text=True)
+    done = subprocess.run(
+        [zizmor, "--offline", str(ROOT / "action.yml"), str(workflow)], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout
 
 
@@ -118,9 +120,23 @@ def test_the_hooks_look_at_configs_and_not_at_everything():
     check, fix = load(".pre-commit-hooks.yaml")
     assert check["files"] == fix["files"]
     meant = re.compile(check["files"])
-    for path in ("configs/a.yaml", "src/conf/model/b.yaml", "train.py", "scripts/run_all.sh", "SupCon_cifar.yaml", "exp/x.toml"):
+    for path in (
+        "configs/a.yaml",
+        "src/conf/model/b.yaml",
+        "train.py",
+        "scripts/run_all.sh",
+        "SupCon_cifar.yaml",
+        "exp/x.toml",
+    ):
         assert meant.search(path), path
-    for path in ("README.md", "src/model.py", ".github/workflows/ci.yml", "docker-compose.yml", "tests/test_model.py", "setup.py"):
+    for path in (
+        "README.md",
+        "src/model.py",
+        ".github/workflows/ci.yml",
+        "docker-compose.yml",
+        "tests/test_model.py",
+        "setup.py",
+    ):
         assert not meant.search(path), path
     assert all(hook["entry"].split()[:2] == ["ssem-advisor", "check"] for hook in (check, fix))
 

@@ -17,7 +17,6 @@ from torch.nn.functional import normalize
 
 from ssem_advisor.domain import Setting
 from ssem_advisor.experiments.closed_form import value_and_gradient
-from ssem_advisor.losses import dense_loss
 
 Objective = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -120,7 +119,7 @@ def expected_loss(setting: Setting, alpha: Tensor, temperature: Tensor) -> tuple
     batches = torch.tensor(_batches(setting, [int(n) for n in sizes]), device=alpha.device)
     whole = len(batches) == 1
 
-    def closed_form(z: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
+    def objective(z: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
         drawn = z[:, None] if whole else z[:, batches]
         a, t = (v[which, None].expand(-1, len(batches)) for v in (alpha, temperature))
         value, gradient = value_and_gradient(drawn, labels[batches], a, t, setting.loss)
@@ -129,14 +128,7 @@ def expected_loss(setting: Setting, alpha: Tensor, temperature: Tensor) -> tuple
         total = torch.zeros_like(z).index_add_(1, batches.flatten(), gradient.flatten(1, 2))
         return value.mean(1), total / len(batches)
 
-    def automatic(z: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
-        z = z.detach().requires_grad_()
-        a, t = alpha[which], temperature[which]
-        value = torch.stack([dense_loss(z[:, b], labels[b], a, t, loss=setting.loss) for b in batches]).mean(0)
-        (gradient,) = torch.autograd.grad(value.sum(), z)
-        return value.detach(), gradient
-
-    return automatic if setting.loss == "l_spread" else closed_form, labels
+    return objective, labels
 
 
 def _batches(setting: Setting, sizes: list[int]) -> list[tuple[int, ...]]:

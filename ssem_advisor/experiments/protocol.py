@@ -192,11 +192,13 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 
 
 def alphas_around(setting: Setting) -> list[float]:
-    """Weights that show the whole curve at one temperature: 0, half the threshold, the threshold, eight above it."""
+    """Weights that show the whole curve at one temperature: 0, half the threshold, the threshold, eight above it.
+
+    Unequal classes: 0, every class's threshold, 1, and the middles between these.
+    """
     if setting.unequal:
-        thresholds = theory.class_thresholds(setting)
-        low, high = float(thresholds.min()), float(thresholds.max())
-        marks = [0.0, low / 2, *np.linspace(low, min(high, 0.9), 4), *np.linspace(min(high, 0.9), 1.0, 6)[1:]]
+        edges = np.unique(np.clip([0.0, *theory.class_thresholds(setting), 1.0], 0.0, 1.0))
+        marks = [*edges, *(edges[1:] + edges[:-1]) / 2]
     else:
         threshold = float(theory.collapse_threshold(setting))
         above = [float(theory.alpha_for_variance(setting, v)) for v in (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65)]

@@ -70,7 +70,7 @@ def _plan_embeddings(protocol: Protocol, number: int, device: str) -> list[Task]
         for loss in LOSSES if protocol.loss is None else (protocol.loss,):
             for i, problem in enumerate(PROBLEMS):
                 setting = problem.with_(loss=loss)
-                weight = 10.0 * len(alphas) * (4 if loss == "l_spread" else 1)
+                weight = 10.0 * len(alphas)
                 key = f"{number}-embeddings-{loss}-problem{i}-seed{seed}"
                 tasks.append(Task(key, number, protocol, setting, alphas, None, seed, weight, device))
     return tasks

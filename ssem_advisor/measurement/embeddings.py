@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ssem_advisor.advice import BAND
 from ssem_advisor.domain import Setting
 from ssem_advisor.measurement.prediction import Comparison, compare
 from ssem_advisor.measurement.rows import UnitRows
-from ssem_advisor.measurement.verdict import BAND, Verdict, diagnose
+from ssem_advisor.measurement.verdict import Verdict, diagnose
 
 _BOOTSTRAP_INSTANCES = 20_000
 _TINY = 1e-30
@@ -361,7 +362,7 @@ def _notes(rows: UnitRows, moments: _Moments, within: float, common: float, diag
     if diagnosis.name == "healthy" and not BAND[0] <= within <= BAND[1]:
         side = "below" if within < BAND[0] else "above"
         notes.append(
-            f"within-class variance {within:.3g} lies {side} the band {BAND[0]}..{BAND[1]} that transfers best"
+            f"within-class variance {within:.3g} lies {side} the band {BAND[0]}..{BAND[1]} that counts as safe"
         )
     if common > 0.1 and diagnosis.name not in ("anisotropic", "total collapse"):
         notes.append(f"a common mean holds {common:.0%} of the squared length; at an optimum it is 0")

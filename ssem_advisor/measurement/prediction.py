@@ -2,37 +2,58 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ssem_advisor import theory
-from ssem_advisor.domain import NotCovered, Setting, SettingError
-
-TARGET = 0.25  # within-class variance to recommend
+from ssem_advisor.advice import recommend, regime_of
+from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Within-class variance from the optimum down to the measured one, each step with what it takes into account.
 
-    optimum: of the loss, in enough dimensions; finite_dimension: estimate in this dimension; network: estimate with
-    the measured view reliability and effective dimension (None with one view).
-    share_of_optimum: NaN where the optimum is 0.
+    threshold: the weight up to which class collapse is the optimum. optimum: of the loss, in enough dimensions. Both
+    None where every class has its own threshold (classes of different size, dim < classes - 1).
+    finite_dimension: estimate in this dimension. network: estimate with the measured view reliability and effective
+    dimension, None with one view. Estimates are None for l_spread.
     """
 
-    alpha: float
-    temperature: float
-    threshold: float
-    optimum: float
-    finite_dimension: float
+    setting: Setting
+    threshold: float | None
+    optimum: float | None
+    finite_dimension: float | None
     network: float | None
     measured: float
-    recommendation: str
+
+    @property
+    def asks_for_collapse(self) -> bool:
+        """Whether class collapse is known to be the optimum."""
+        return self.threshold is not None and self.setting.alpha <= self.threshold
 
     @property
     def share_of_optimum(self) -> float:
-        return self.measured / self.optimum if self.optimum > 0 else float("nan")
+        """Measured over optimal variance; NaN where the optimum is 0 or not known."""
+        return self.measured / self.optimum if self.optimum else math.nan
+
+    @cached_property
+    def recommendation(self) -> str:
+        """What to set instead, as a clause; empty if there is nothing better to say."""
+        try:
+            point = recommend(self.setting).recommended
+        except AdvisorError:
+            return ""
+        if point is None:
+            return "no alpha and temperature are safe here: draw more instances of each class, or take two views"
+        alpha, temperature = math.ceil(point.alpha * 1000) / 1000, point.temperature
+        if (point.alpha, temperature) == (self.setting.alpha, self.setting.temperature):
+            return ""
+        moved = "" if temperature == self.setting.temperature else f" at temperature {temperature:.3g}"
+        return f"use alpha={alpha:.3g}{moved}"
 
 
 def compare(
@@ -40,9 +61,9 @@ def compare(
     *,
     classes: int,
     dim: int,
-    measured: float,
-    reliability: float | None,
-    effective_dim: float,
+    measured: float = math.nan,
+    reliability: float | None = None,
+    effective_dim: float = math.nan,
 ) -> tuple[Comparison | None, list[str]]:
     """The comparison, or None with a note that says what is missing or which assumption fails."""
     if setting is None:
@@ -53,46 +74,33 @@ def compare(
     if setting.dim is None:
         setting = setting.with_(dim=dim)
     elif setting.dim != dim:
-        notes.append(
-            f"the setting says dim={setting.dim}, these embeddings have {dim}: another layer than the loss sees?"
-        )
+        notes.append(f"the setting says dim={setting.dim}, these embeddings have {dim}: another layer than the loss's?")
+    threshold = optimum = finite = network = None
+    silence = ""
     try:
-        alpha = float(setting.need("alpha"))
-        threshold = threshold_of(setting)
-        network = None
-        if reliability is not None and 0 < reliability <= 1 and np.isfinite(effective_dim):
-            network = float(
-                theory.expected_variance(setting, view_reliability=reliability, effective_dim=effective_dim)
-            )
-        comparison = Comparison(
-            alpha=alpha,
-            temperature=float(setting.need("temperature")),
-            threshold=threshold,
-            optimum=float(theory.optimal_variance(setting)),
-            finite_dimension=float(theory.expected_variance(setting)),
-            network=network,
-            measured=measured,
-            recommendation=recommendation_for(setting),
-        )
-    except (SettingError, NotCovered) as error:
-        return None, [*notes, f"no comparison with theory: {error}"]
-    return comparison, notes
+        setting.need("alpha")
+        setting.need("temperature")
+        try:
+            threshold, optimum = float(theory.collapse_threshold(setting)), float(theory.optimal_variance(setting))
+        except NotCovered as error:
+            silence = str(error)
+        try:
+            finite = float(theory.expected_variance(setting))
+            if reliability is not None and 0 < reliability <= 1 and effective_dim >= 1:
+                network = float(
+                    theory.expected_variance(setting, view_reliability=reliability, effective_dim=effective_dim)
+                )
+        except NotCovered as error:
+            silence = silence or str(error)
+    except SettingError as error:
+        silence = str(error)
+    if optimum is None and finite is None:
+        return None, [*notes, f"no comparison with theory: {silence}"]
+    return Comparison(setting, threshold, optimum, finite, network, measured), notes
 
 
 def threshold_of(setting: Setting) -> float:
-    """The weight above which no class collapses."""
-    if setting.unequal:
+    """The weight above which no class collapses; slow for many classes where each has its own."""
+    if regime_of(setting) in ("unequal", "crowded"):
         return float(np.max(theory.class_thresholds(setting)))
     return float(theory.collapse_threshold(setting))
-
-
-def recommendation_for(setting: Setting) -> str:
-    """One clause that names a weight or says that there is none; the weight is rounded up, to the safe side."""
-    threshold = threshold_of(setting)
-    if not threshold < 1:
-        return "no alpha prevents collapse here; lower the temperature or draw more instances of each class"
-    alpha = float(theory.alpha_for_variance(setting, TARGET))
-    alpha = np.ceil(max(alpha, threshold) * 1000) / 1000
-    if not threshold < alpha < 1:
-        return f"lower the temperature: at {setting.temperature:.3g} the threshold is {threshold:.3g}"
-    return f"alpha={alpha:.3g} has its optimum at a variance of about {TARGET}"

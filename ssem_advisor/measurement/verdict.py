@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from ssem_advisor.measurement.prediction import Comparison
 
-BAND = (0.05, 0.5)  # within-class variance that keeps both classes and instances
 COLLAPSED = 0.02  # share of the variance below which it counts as lost
 STRUCTURE_LOST = 0.9  # share of the variance inside classes above which classes hardly differ
 ANISOTROPIC = 0.5  # squared length of the common mean
@@ -51,7 +50,7 @@ def diagnose(spread: float, structure: float, common: float, theory: Comparison 
             "class structure lost",
             "classes hardly differ: nearly all variance lies inside them",
             "check that labels belong to these rows; else lower alpha, the weight of the self-supervised term"
-            + ("" if theory is None else f" (now {theory.alpha:.3g}; {theory.recommendation})"),
+            + (f" ({theory.recommendation})" if theory is not None and theory.recommendation else ""),
         )
     return Verdict("healthy", "classes are apart and instances within a class still differ", "nothing to do")
 
@@ -66,17 +65,19 @@ def class_collapse(theory: Comparison | None = None, *, under_way: bool = False)
 
 
 def _against_class_collapse(theory: Comparison | None) -> str:
+    advice = (
+        "raise alpha, the weight of the self-supervised term, above its collapse threshold, or lower the temperature: "
+        "ssem-advisor recommend gives both"
+    )
     if theory is None:
-        return (
-            "raise alpha, the weight of the self-supervised term, above its collapse threshold, or lower the "
-            "temperature: ssem-advisor recommend gives both"
-        )
-    if theory.alpha <= theory.threshold:
-        return (
-            f"the loss asks for it: alpha={theory.alpha:.3g} is not above the collapse threshold "
-            f"{theory.threshold:.3g}; {theory.recommendation}"
-        )
+        return advice
+    alpha, threshold = theory.setting.alpha, theory.threshold
+    better = theory.recommendation or advice
+    if threshold is None or theory.optimum is None:
+        return better
+    if theory.asks_for_collapse:
+        return f"the loss asks for it: alpha={alpha:.3g} is not above the collapse threshold {threshold:.3g}; {better}"
     return (
-        f"the loss does not ask for it (alpha={theory.alpha:.3g} is above the threshold {theory.threshold:.3g}, the "
-        f"optimum keeps {theory.optimum:.3g}): views too different or training too short; {theory.recommendation}"
+        f"the loss does not ask for it (alpha={alpha:.3g} is above the threshold {threshold:.3g}, the optimum keeps "
+        f"{theory.optimum:.3g}): views differ too much or training was too short; {better}"
     )

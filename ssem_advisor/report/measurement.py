@@ -55,12 +55,13 @@ def measurement_text(m: Measurement) -> str:
 
 def where_the_variance_went(theory: Comparison, reliability: float | None, directions: float) -> str:
     """One sentence from the optimum down to what was measured."""
-    parts = [f"optimum {_number(theory.optimum)}", f"finite dimension {_number(theory.finite_dimension)}"]
-    if theory.network is not None and reliability is not None:
-        parts.append(
-            f"reliability {reliability:.2f} and {directions:.0f} effective directions {_number(theory.network)}"
-        )
-    return ", ".join([*parts, f"measured {_number(theory.measured)}"])
+    parts = [
+        ("optimum", theory.optimum),
+        ("finite dimension", theory.finite_dimension),
+        (f"reliability {reliability or 0:.2f} and {directions:.0f} effective directions", theory.network),
+        ("measured", theory.measured),
+    ]
+    return ", ".join(f"{name} {_number(value)}" for name, value in parts if value is not None)
 
 
 def measurement_json(m: Measurement) -> dict[str, Any]:
@@ -68,11 +69,16 @@ def measurement_json(m: Measurement) -> dict[str, Any]:
     theory = None
     if m.theory is not None:
         theory = {
-            **asdict(m.theory),
+            "alpha": m.theory.setting.alpha,
+            "temperature": m.theory.setting.temperature,
+            "threshold": m.theory.threshold,
+            "optimum": m.theory.optimum,
+            "finite_dimension": m.theory.finite_dimension,
+            "network": m.theory.network,
+            "measured": m.theory.measured,
             "share_of_optimum": m.theory.share_of_optimum,
             "where_the_variance_went": where_the_variance_went(m.theory, m.view_reliability, m.effective_dimension),
         }
-        del theory["recommendation"]
     return _plain(
         {
             "version": VERSION,
@@ -132,12 +138,14 @@ def _theory(m: Measurement) -> list[str]:
     t = m.theory
     if t is None:
         return []
-    where = where_the_variance_went(t, m.view_reliability, m.effective_dimension)
-    if t.optimum > 0:
-        share = f"you are at {t.share_of_optimum:.0%} of the optimum variance"
-    else:
-        share = f"the optimum is class collapse: alpha={t.alpha:.3g} is not above the threshold {t.threshold:.3g}"
-    return [*_wrapped(share), *_wrapped(where, "where it went: "), ""]
+    lines = _wrapped(where_the_variance_went(t, m.view_reliability, m.effective_dimension), "where it went: ")
+    if t.asks_for_collapse:
+        alpha, threshold = t.setting.alpha, t.threshold
+        said = f"the optimum is class collapse: alpha={alpha:.3g} is not above the threshold {threshold:.3g}"
+        lines = [*_wrapped(said), *lines]
+    elif t.optimum:
+        lines = [f"you are at {t.share_of_optimum:.0%} of the optimum variance", *lines]
+    return [*lines, ""]
 
 
 def _classes(m: Measurement) -> list[str]:

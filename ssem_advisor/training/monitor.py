@@ -137,7 +137,7 @@ class CollapseMonitor:
             "ssem/anchors_with_positives": positives / instances,
         }
         predicted = self._predicted(dim)
-        if predicted is not None and predicted.optimum > 0:
+        if predicted is not None and predicted.optimum:
             scalars["ssem/share_of_optimum"] = spread / predicted.optimum
         references = self._reference_losses(round(batch / _world())) if losses else None
         if references is not None:
@@ -156,8 +156,7 @@ class CollapseMonitor:
             return
         self.verdict = diagnose(spread, structure, 1 - total, predicted)
         equal = self.verdict.name == "total collapse"
-        asked_for = predicted is not None and predicted.alpha <= predicted.threshold
-        if asked_for and not equal and spread < _UNDER_WAY * total:
+        if predicted is not None and predicted.asks_for_collapse and not equal and spread < _UNDER_WAY * total:
             self.verdict = class_collapse(predicted, under_way=True)
         starting = equal and self._bad > 0 and total > 1.5 * self._lowest
         bad = self.verdict.name in ("total collapse", "class collapse") and not starting
@@ -175,9 +174,7 @@ class CollapseMonitor:
         """What theory says of the setting; computed once."""
         setting = self.setting
         if self._comparison is None and setting is not None and None not in (setting.alpha, setting.temperature):
-            self._comparison, _ = compare(
-                setting, classes=setting.classes, dim=dim, measured=math.nan, reliability=None, effective_dim=math.nan
-            )
+            self._comparison, _ = compare(setting, classes=setting.classes, dim=dim)
         return self._comparison
 
     def _loss(self, z: Tensor, y: Tensor, instance_ids: Tensor | None) -> list[float]:

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from ssem_advisor import measure
+from ssem_advisor import Setting, measure
 from ssem_advisor.cli import app
+from ssem_advisor.measurement import Comparison
 from ssem_advisor.report.measurement import where_the_variance_went
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "measure.schema.json").read_text())
@@ -139,10 +140,8 @@ def test_missing_reader_names_the_extra(tmp_path, monkeypatch):
     assert "pip install 'ssem-advisor[measure]'" in result.stderr
 
 
-def test_the_sentence_of_the_variance(clustered):
-    from ssem_advisor.measurement import Comparison
-
-    theory = Comparison(0.1, 0.1, 0.01, 0.2372, 0.1589, 0.0721, 0.0612, "")
+def test_the_sentence_of_the_variance():
+    theory = Comparison(Setting(classes=5), 0.01, 0.2372, 0.1589, 0.0721, 0.0612)
     assert where_the_variance_went(theory, 0.63, 13.3) == (
         "optimum 0.2372, finite dimension 0.1589, reliability 0.63 and 13 effective directions 0.0721, measured 0.0612"
     )

@@ -361,3 +361,18 @@ print((peak - before) / 1024)
 """
     grown = float(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
     assert grown < 80, f"{grown:.0f} MB"
+
+
+def test_fewer_dimensions_than_classes_still_gets_the_estimates():
+    m = measure(*_cloud(classes=12, dim=8 + 8), setting=_setting(classes=12, dim=6, batch_size=240))
+    assert m.theory.optimum is None
+    assert m.theory.threshold is None
+    assert 0 < m.theory.finite_dimension < 1
+    assert np.isnan(m.theory.share_of_optimum)
+
+
+def test_unequal_classes_are_a_note():
+    setting = Setting(class_counts=(500, 300, 100, 60, 40), temperature=0.1, alpha=0.1, batch_size=100)
+    m = measure(*_cloud(), setting=setting)
+    assert m.theory is None
+    assert any("classes differ in size" in note for note in m.notes)

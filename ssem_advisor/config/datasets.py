@@ -13,7 +13,7 @@ _PATHS = (
     "data_dir", "data_path", "data_root", "data_folder", "root", "dataset_path", "dataset_dir", "train_data",
     "train_dir", "train_path", "data", "dataroot", "argument",
 )  # fmt: skip
-_NAMES = ("exp_name", "experiment_name", "experiment", "exp", "name", "run_name", "task_name", "job_name")
+_NAMES = ("task", "exp_name", "experiment_name", "experiment", "exp", "name", "run_name", "task_name", "job_name")
 _OPEN_SET = re.compile(r"open[-_ ]?set|(?:^|[-_ ])osr(?:$|[-_ ])|(?:un)?known[-_ ]?class|ood[-_ ]?split", re.I)
 _RESHAPED = (
     "imb_factor", "imbalance", "imb_ratio", "imb_type", "imbalance_factor", "imbalance_ratio", "subset", "fraction",

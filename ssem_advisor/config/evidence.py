@@ -10,7 +10,8 @@ from ssem_advisor.config.tree import LABELS, UNKNOWN, Leaf, Tree
 
 _UNLESS_SELF = r"(?<!un)(?<!un[-_ ])(?<!self)(?<!self[-_ ])(?<!semi)(?<!semi[-_ ])"
 SUPERVISED = re.compile(
-    rf"{_UNLESS_SELF}sup(?:ervised)?[-_ ]?con(?:trast|(?-i:(?=[A-Z]))|(?![a-z])|loss|head|model)|labels_as_positives",
+    rf"{_UNLESS_SELF}sup(?:ervised)?[-_ ]?con(?:trast|(?-i:(?=[A-Z]))|(?![a-z])|loss|head|model)"
+    r"|(?<![a-z])sup[-_]?moco|labels_as_positives",
     re.I,
 )
 _SELF = re.compile(
@@ -18,7 +19,7 @@ _SELF = re.compile(
 )
 _SELF_KEY = re.compile(r"simclr|nt_?xent|info_?nce|(?:self|un)_?sup(?:ervised)?_?con", re.I)
 _ENTROPY = re.compile(r"cross[-_ ]?entropy|(?<![a-z])ce(?:[-_ ]?loss)?(?![a-z])", re.I)
-_CONTRASTIVE = re.compile(r"contrastive|(?<![a-z])contrast(?![a-z])", re.I)
+_CONTRASTIVE = re.compile(r"contrast(?:ive|(?-i:(?=[A-Z]))|(?![a-z]))|(?<![a-z])scl(?![a-z])", re.I)
 
 # Keys whose value names a loss or method, and keys whose value is only somebody's name for a run.
 _NAMES_LOSS = frozenset(
@@ -42,7 +43,7 @@ _NAMES_LOSS = frozenset(
 _NAMES_RUN = frozenset({"exp_name", "experiment", "experiment_name", "exp", "job_name", "task_name"})
 _SELECTS = frozenset({"loss", "loss_fn", "loss_type", "loss_name", "criterion", "method", "algorithm", "objective"})
 _RECORDS = re.compile(
-    r"ckpt|checkpoint|resume|pretrain|path|dir$|(?:^|_)log|wandb|tensorboard|project$|run_name|save|output|weights$|"
+    r"ckpt|checkpoint|resume|pretrained|path|dir$|(?:^|_)log|wandb|tensorboard|project$|run_name|save|output|weights$|"
     r"load|(?:^|_)tags?$|notes?$|desc|comment|teacher|folder|url|hub|repo|trial"
 )
 _EVALUATION = re.compile(
@@ -51,6 +52,9 @@ _EVALUATION = re.compile(
     re.I,
 )
 _OTHER_USES = re.compile(r"generat|sampling|distill|lora|llm|augment|transform|backbone|encoder|dataset|logger")
+_PARTS = re.compile(
+    r"(?:Transform|Projection\w*|Augment\w*|Collate\w*|Dataset|Data[Mm]odule|Sampler|Callback|Logger|Views?)$"
+)
 _TERM = r"(?:ce|cls|xent|cross_entropy|metric|con|contrast|contrastive|supcon|scl)"
 _MIXING = re.compile(
     rf"{_TERM}_(?:loss_)?(?:weight|coef\w*|lambda|lamda|ratio)|(?:lambda|lamda|weight|coef|w)_{_TERM}|lamda"
@@ -121,7 +125,8 @@ def _by_name(tree: Tree, words: _Words) -> Kind | None:
             return "ce+supcon" if "entropy" in words.first else "supcon"
         if tree.script and _SELF.search(tree.script):
             return "self-only"
-    return "unknown" if "contrastive" in words.first and tree.names & {"temperature", "temp", "tau"} else None
+    tempered = tree.names & {"temp", "tau"} or any("temperature" in name for name in tree.names)
+    return "unknown" if "contrastive" in words.first and tempered else None
 
 
 @dataclass
@@ -157,6 +162,8 @@ class _Words:
         if name in _NAMES_RUN or title:
             if SUPERVISED.search(text):
                 self.first.setdefault("run", leaf)
+            return
+        if name in LABELS and _PARTS.search(text):
             return
         if SUPERVISED.search(text) or (name == "positives" and text.lower() in ("label", "labels", "class")):
             self.say("supervised", leaf)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import operator
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,14 @@ from ssem_advisor.config.tree import MAX_DEPTH, MAX_LEAVES, UNKNOWN, Leaf, Text,
 _BUILDS = re.compile(r"Loss$|SupCon|Sampler$|Trainer|TrainingArguments|Memory|DataLoader$|Criterion|^NTXent")
 _SETTINGS = re.compile(r"Config|Args|Arguments|Params|Settings|Options|Hyper|^CFG$", re.I)
 _ARGUMENTS = frozenset({"args", "opt", "opts", "cfg", "config", "hparams", "flags", "FLAGS", "hp", "params", "conf"})
+_ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Pow: operator.pow,
+}
 Path = tuple[str | int, ...]
 
 
@@ -86,6 +95,14 @@ class _Module:
             value = self.literal(node.operand)
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 return -value if isinstance(node.op, ast.USub) else value
+        if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
+            left, right = self.literal(node.left), self.literal(node.right)
+            small = scalars.is_number(left) and scalars.is_number(right) and max(abs(left), abs(right)) < 2**40
+            if small and (not isinstance(node.op, ast.Pow) or (0 <= right <= 40 and abs(left) <= 100)):
+                try:
+                    return _ARITHMETIC[type(node.op)](left, right)
+                except (ArithmeticError, ValueError):
+                    return UNKNOWN
         return UNKNOWN
 
     def expand(self, path: Path, node: ast.expr, depth: int = 0) -> Iterator[Leaf]:
@@ -119,6 +136,9 @@ class _Module:
             owner = node.value.id if isinstance(node.value, ast.Name) else node.value.attr
             if owner in _ARGUMENTS:
                 known = self.arguments.get(node.attr)
+        elif isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
+            place = (node.value.id, self.literal(node.slice))
+            known = next((leaf for leaf in self.leaves if leaf.path == place), None)
         if known is not None:
             return known.moved(path)
         value = self.literal(node)

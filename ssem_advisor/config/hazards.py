@@ -23,7 +23,11 @@ def hazards(tree: Tree) -> Iterator[Trap]:
         if not leaf.keys:
             continue
         *sections, name = leaf.keys
-        if _QUEUE.fullmatch(name) and scalars.is_number(leaf.value) and leaf.value > 0:
+        if (
+            (_QUEUE.fullmatch(name) or (name == "k" and "moco" in sections))
+            and scalars.is_number(leaf.value)
+            and leaf.value > 0
+        ):
             yield Trap("queue", f"{leaf.dotted} = {leaf.raw}", leaf.dotted, leaf.location)
         elif name in _WITH_GRADIENT and leaf.value is False:
             detail = "the embeddings of other devices come without gradient"

@@ -17,6 +17,7 @@ MAX_OPENED = 100
 MAX_HOPS = 8
 _MARKERS = (".git", "pyproject.toml", "ssem-advisor.toml", "setup.py", "setup.cfg", "requirements.txt")
 _PACKAGE = re.compile(r"^\s*#\s*@package\s+([\w.]+)", re.M)
+_BASES = frozenset({"_base_", "_BASE_"})
 _PLAIN = re.compile(r"[\w./ -]+")
 
 Parse = Callable[[Path], Tree]
@@ -85,12 +86,12 @@ def _marked(tree: Tree, path: Path) -> Tree:
 def follow(tree: Tree, parse: Parse) -> Tree:
     """The tree with everything it includes underneath its own values."""
     names = {leaf.path[0] for leaf in tree.leaves}
-    if not names & {"_base_", "defaults"}:
+    if not names & {*_BASES, "defaults"}:
         package = _PACKAGE.search(tree.text[:500]) if tree.format == "yaml" else None
         return tree if package is None else replace(tree, leaves=_placed(tree.leaves, package.group(1), ""))
     walk = _Walk(parse, project_root(tree.path))
     chain = (tree.path.absolute().resolve(),)
-    if "_base_" in names:
+    if names & _BASES:
         leaves = _based(tree, walk, chain)
     elif any(leaf.path[0] == "defaults" and len(leaf.path) > 1 and leaf.path[1] == 0 for leaf in tree.leaves):
         leaves = _Hydra(walk, tree.path.absolute().parent).compose(tree, chain)
@@ -105,7 +106,7 @@ def follow(tree: Tree, parse: Parse) -> Tree:
 def _based(tree: Tree, walk: _Walk, chain: tuple[Path, ...]) -> list[Leaf]:
     below: list[Leaf] = []
     for leaf in tree.leaves:
-        if leaf.path[0] != "_base_":
+        if leaf.path[0] not in _BASES:
             continue
         name = leaf.value
         if not isinstance(name, str) or not _PLAIN.fullmatch(name) or name.startswith("/"):
@@ -115,7 +116,7 @@ def _based(tree: Tree, walk: _Walk, chain: tuple[Path, ...]) -> list[Leaf]:
         base = walk.open(path, leaf, chain)
         if base is not None:
             below = override(below, _based(base, walk, (*chain, path.resolve())))
-    return override(below, [leaf for leaf in tree.leaves if leaf.path[0] != "_base_"])
+    return override(below, [leaf for leaf in tree.leaves if leaf.path[0] not in _BASES])
 
 
 # -- Hydra ----------------------------------------------------------------------------------------------------------
@@ -146,13 +147,19 @@ class _Hydra:
     def __init__(self, walk: _Walk, folder: Path) -> None:
         self.walk, self.folder = walk, folder
         self.choices: dict[str, object] = {}
+        self.unfound: list[Leaf] = []
 
     def compose(self, tree: Tree, chain: tuple[Path, ...]) -> list[Leaf]:
         if any(leaf.path[:2] == ("hydra", "searchpath") for leaf in tree.leaves):
             self.walk.refuse("hydra.searchpath is not followed", None)
         self.overrides(tree, "", chain)
         leaves = self.config(tree, "", "", chain)
-        return [leaf for leaf in leaves if leaf.path and leaf.path[0] != "hydra"]
+        return [leaf for leaf in leaves if leaf.path and leaf.path[0] != "hydra"] + self.unfound
+
+    def choice(self, entry: _Entry, group: str) -> None:
+        """Keeps the name of an option whose file is not there: it may still say which loss or data set is meant."""
+        if entry.group is not None and isinstance(entry.option, str):
+            self.unfound.append(entry.leaf.moved(("defaults", group.rpartition("/")[2])))
 
     def entries(self, tree: Tree) -> Iterator[_Entry]:
         for leaf in tree.leaves:
@@ -170,7 +177,10 @@ class _Hydra:
         """Collects `override group: option` of all configs on the way; the outermost decides."""
         for entry in self.entries(tree):
             if entry.override and entry.group is not None:
-                self.choices.setdefault(self.absolute(entry.group, group), entry.option)
+                where = self.absolute(entry.group, group)
+                self.choices.setdefault(where, entry.option)
+                if not _is_file(self.folder / where / f"{entry.option}.yaml"):
+                    self.choice(entry, where)
         for entry in self.entries(tree):
             if not entry.override and (found := self.load(entry, group, chain, quiet=True)) is not None:
                 child, child_group, path = found
@@ -202,7 +212,8 @@ class _Hydra:
             name = option if option.endswith((".yaml", ".yml")) else f"{option}.yaml"
             path = self.folder / where / name
             if not _is_file(path):
-                if not entry.optional:
+                if not entry.optional and not quiet:
+                    self.choice(entry, where)
                     self.walk.refuse(f"{where}/{option}: no such file", entry.leaf)
             elif (tree := self.walk.open(path, entry.leaf, chain)) is not None:
                 result = tree, where, path.resolve()

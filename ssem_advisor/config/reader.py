@@ -15,7 +15,7 @@ from ssem_advisor.config.tree import Text, Tree, Unreadable
 # A file without any of these words says nothing about contrastive training and is not parsed at all.
 _MENTIONS = re.compile(
     r"con[-_ ]?trast|sup[-_ ]?con|simclr|moco|nt[-_]?xent|info[-_]?nce|spread|ssem|n_augment|balanced_batch|paco|"
-    r"setfit|npairs|positives|defaults|_base_",
+    r"setfit|(?<![a-z])scl(?![a-z])|npairs|positives|defaults|_base_",
     re.I,
 )
 
@@ -73,7 +73,7 @@ def _trees(document: Document) -> Iterator[Tree]:
         yield from from_shell.read(Text(text), path, markdown=document.format == "other")
         return
     for tree in _parse(path, text, document.format):
-        if "_base_" in text or "defaults" in text or "@package" in text:
+        if re.search(r"_base_|_BASE_|defaults|@package", text):
             from ssem_advisor.config import includes
 
             tree = includes.follow(tree, _included)

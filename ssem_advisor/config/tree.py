@@ -52,13 +52,18 @@ class Text:
         return Location(line, start - self._line_starts[line - 1] + 1, start, end, self.path)
 
 
+_MODIFIERS = re.compile(r"^(?:(?:override|optional) +)+")  # of Hydra's defaults lists
+
+
 @lru_cache(maxsize=4096)
 def normalise(key: str) -> tuple[str, ...]:
     """`--Proj-Dim`, `projDim` and `proj_dim` are one name; dots separate the levels of a path."""
     if len(key) > 200:
         return (key[:200],)
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key.strip().lstrip("-+~"))
-    return tuple(part for part in spaced.lower().replace("-", "_").replace(" ", "_").split(".") if part)
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", _MODIFIERS.sub("", key.strip()).lstrip("-+~/"))
+    return tuple(
+        part for part in spaced.lower().replace("/", ".").replace("-", "_").replace(" ", "_").split(".") if part
+    )
 
 
 @dataclass(slots=True)

@@ -6,7 +6,8 @@ DIALECT = Dialect(
     signs=(Sign(),),
     fields={
         "temperature": (
-            "supcon_temperature supcon_temp sup_con_temperature contrastive_temperature contrastive_temp con_temp",
+            "supcon_temperature supcon_temp sup_con_temperature scl_temperature moco.t "
+            "contrastive_temperature contrastive_temp con_temp",
             "temperature temp softmax_temperature moco_t",
         ),
         "base_temperature": ("base_temperature base_temp temp_base",),
@@ -14,13 +15,13 @@ DIALECT = Dialect(
         "class_counts": ("class_counts cls_num_list samples_per_class num_per_class img_num_list",),
         "dim": (
             "projection_dim proj_output_dim proj_dim proj_out projection_units projection_size moco_dim "
-            "aux_head.out_channels contrastive_dim",
+            "aux_head.out_channels contrastive_dim moco.dim projector.output_dim projector.out_dim head.output_dim",
             "feat_dim feature_dim emb_dim dim out_dim lin_neurons",
             "embedding_dim embed_dim",
         ),
         "batch_size": (
             "batch_size batchsize bsz train_batch_size batch_size.train batch_size_train per_device_batch_size "
-            "per_device_train_batch_size per_gpu_batch_size samples_per_gpu batch_size_per_gpu",
+            "per_device_train_batch_size per_gpu_batch_size samples_per_gpu batch_size_per_gpu ims_per_batch",
         ),
         "views": ("+augmentations.num_crops", "n_views num_views views n_augment n_augmentations num_augmentations"),
         "epochs": ("epochs max_epochs n_epochs num_epochs num_epoch num_train_epochs epoch",),

@@ -1,0 +1,1 @@
+python train.py --config configs/supcon_cifar100.yaml --temperature 0.2

@@ -255,6 +255,4 @@ class _Hydra:
             name = str(entry.option).rpartition("/")[0]
         else:
             name = entry.group
-        if name.startswith("/"):
-            return name.strip("/").replace("/", ".")
-        return ".".join(part for part in (inner, name.replace("/", ".")) if part)
+        return ".".join(part for part in (inner, name.strip("/").replace("/", ".")) if part)

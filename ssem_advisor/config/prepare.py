@@ -11,6 +11,7 @@ from ssem_advisor.config.model import Trap
 from ssem_advisor.config.tree import UNKNOWN, Tree, normalise
 
 _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
+_OMEGACONF = re.compile(r"^defaults *:|^# *@package|\$\{", re.M)
 _MAX_HOPS = 10
 
 
@@ -20,7 +21,7 @@ def resolved(tree: Tree) -> Tree:
         return tree
     places = {leaf.path: leaf for leaf in tree.leaves}
     # OmegaConf and jsonargparse read 1e-1 as a number, PyYAML as a text.
-    lenient = bool(tree.names & {"_target_", "class_path", "defaults"}) or "${" in tree.text or "@package" in tree.text
+    lenient = bool(tree.names & {"_target_", "class_path"}) or _OMEGACONF.search(tree.text) is not None
     leaves = []
     for leaf in tree.leaves:
         for _ in range(_MAX_HOPS):

@@ -20,15 +20,16 @@ class PlainSupCon(nn.Module):
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
         views = z.shape[1]
         rows = torch.cat(torch.unbind(F.normalize(z, dim=-1), dim=1), dim=0)
-        positives = torch.eq(labels.view(-1, 1), labels.view(1, -1)).float().repeat(views, views)
-        others = torch.ones_like(positives).fill_diagonal_(0)
-        positives = positives * others
+        same_class = torch.eq(labels.view(-1, 1), labels.view(1, -1)).float().repeat(views, views)
+        not_itself = torch.ones_like(same_class).fill_diagonal_(0)
+        positives = same_class * not_itself
 
-        logits = torch.matmul(rows, rows.T) / self.temperature
-        logits = logits - logits.max(dim=1, keepdim=True).values.detach()
-        normaliser = (torch.exp(logits) * others).sum(1, keepdim=True)
-        log_probability = logits - torch.log(normaliser)
-        return -((positives * log_probability).sum(1) / positives.sum(1)).mean()
+        similarity = torch.matmul(rows, rows.T) / self.temperature
+        logits = similarity - similarity.max(dim=1, keepdim=True).values.detach()
+        exponentials = torch.exp(logits) * not_itself
+        log_probability = logits - torch.log(exponentials.sum(1, keepdim=True))
+        per_anchor = (positives * log_probability).sum(1) / positives.sum(1)
+        return -per_anchor.mean()
 
 
 class MetricLearningSupCon(nn.Module):

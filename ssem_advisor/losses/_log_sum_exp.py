@@ -8,7 +8,6 @@ rows and (being symmetric) for their columns, and overwritten by the next. The g
 import math
 from collections.abc import Iterator
 from itertools import combinations_with_replacement
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,120 +29,80 @@ def dense_log_sum_exp(rows: Tensor, exclude_self: bool) -> Tensor:
     return similarity.logsumexp(-1)
 
 
-def tiled_log_sum_exp(rows: Tensor, exclude_self: bool, tile: int) -> Tensor:
-    """The same value and gradient for at least two embeddings, with ``tile`` rows and columns at a time.
-
-    Reverse mode of any order (from the second derivative on in quadratic memory), ``torch.func`` and ``torch.compile``.
-    """
-    return _LogSumExp.apply(rows, exclude_self, tile)
-
-
-class _LogSumExp(torch.autograd.Function):
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(rows: Tensor, exclude_self: bool, tile: int) -> Tensor:
-        return _value(rows, exclude_self, tile)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        rows, ctx.exclude_self, ctx.tile = inputs
-        ctx.save_for_backward(rows, output)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        rows, lse = ctx.saved_tensors
-        return _Gradient.apply(grad, rows, lse, ctx.exclude_self, ctx.tile), None, None
-
-
-class _Gradient(torch.autograd.Function):
-    """The gradient as a function of its own, so that it has one too: that of the dense form."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(grad: Tensor, rows: Tensor, lse: Tensor, exclude_self: bool, tile: int) -> Tensor:
-        return _gradient(grad, rows, lse, exclude_self, tile)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        grad, rows, _, ctx.exclude_self, _ = inputs
-        ctx.save_for_backward(grad, rows)
-
-    @staticmethod
-    def backward(ctx: Any, tangent: Tensor) -> tuple[Tensor | None, ...]:
-        def dense_gradient(grad: Tensor, rows: Tensor) -> Tensor:
-            return torch.func.vjp(lambda x: dense_log_sum_exp(x, ctx.exclude_self), rows)[1](grad)[0]
-
-        pullback = torch.func.vjp(dense_gradient, *ctx.saved_tensors)[1]
-        return *pullback(tangent), None, None, None
-
-
-# The two passes are operators to torch.compile: it calls them instead of unrolling their loops into its graph.
-
-
 @torch.library.custom_op("ssem_advisor::log_sum_exp", mutates_args=())
-def _value(rows: Tensor, exclude_self: bool, tile: int) -> Tensor:
-    stack = rows.reshape(-1, *rows.shape[-2:])
-    return torch.stack([_value_of_one(one, exclude_self, tile) for one in stack]).reshape(rows.shape[:-1])
+def tiled_log_sum_exp(rows: Tensor, exclude_self: bool, tile: int) -> Tensor:
+    """The same for at least two embeddings, with `tile` rows and columns of similarities at a time.
+
+    An operator, so that torch.compile calls it instead of unrolling its loops into the graph; it has no autograd.
+    """
+    result = rows.new_zeros(rows.shape[:-1])
+    for one, lse in zip(_models(rows, 2), _models(result, 1), strict=True):
+        _add_value(lse, one, exclude_self, tile)
+    return result
 
 
 @torch.library.custom_op("ssem_advisor::log_sum_exp_gradient", mutates_args=())
-def _gradient(grad: Tensor, rows: Tensor, lse: Tensor, exclude_self: bool, tile: int) -> Tensor:
-    embeddings = rows.shape[-2]
-    stack = zip(
-        grad.reshape(-1, embeddings), rows.reshape(-1, *rows.shape[-2:]), lse.reshape(-1, embeddings), strict=True
-    )
-    return torch.stack([_gradient_of_one(*one, exclude_self, tile) for one in stack]).reshape(rows.shape)
+def tiled_log_sum_exp_gradient(grad: Tensor, rows: Tensor, lse: Tensor, exclude_self: bool, tile: int) -> Tensor:
+    """The gradient with respect to the rows, given that with respect to the result `lse`."""
+    result = rows.new_zeros(rows.shape)
+    for one in zip(_models(result, 2), _models(grad, 1), _models(rows, 2), _models(lse, 1), strict=True):
+        _add_gradient(*one, exclude_self, tile)
+    return result
 
 
-@_value.register_fake
+def _models(x: Tensor, dims: int) -> Tensor:
+    """x with one leading dimension beside its last `dims`."""
+    return x.reshape(-1, *x.shape[x.ndim - dims :])
+
+
+@tiled_log_sum_exp.register_fake
 def _(rows, exclude_self, tile):
     return rows.new_empty(rows.shape[:-1])
 
 
-@_gradient.register_fake
+@tiled_log_sum_exp_gradient.register_fake
 def _(grad, rows, lse, exclude_self, tile):
     return rows.new_empty(rows.shape)
 
 
-@_value.register_vmap
+@tiled_log_sum_exp.register_vmap
 def _(info, in_dims, rows, exclude_self, tile):
-    return _value(rows.movedim(in_dims[0], 0), exclude_self, tile), 0
+    return tiled_log_sum_exp(rows.movedim(in_dims[0], 0), exclude_self, tile), 0
 
 
-@_gradient.register_vmap
+@tiled_log_sum_exp_gradient.register_vmap
 def _(info, in_dims, grad, rows, lse, exclude_self, tile):
     tensors = (
         x.expand(info.batch_size, *x.shape) if dim is None else x.movedim(dim, 0)
         for x, dim in zip((grad, rows, lse), in_dims, strict=False)
     )
-    return _gradient(*tensors, exclude_self, tile), 0
+    return tiled_log_sum_exp_gradient(*tensors, exclude_self, tile), 0
 
 
-def _value_of_one(rows: Tensor, exclude_self: bool, tile: int) -> Tensor:
-    sums = rows.new_zeros(len(rows))
+def _add_value(lse: Tensor, rows: Tensor, exclude_self: bool, tile: int) -> None:
+    """Turns zeros (embeddings,) into the logarithms of the sums."""
     if _range_suffices(rows):
         for r, c, s in _tiles(rows, exclude_self, tile):
             s.exp2_()
-            sums[r] += s.sum(1)
+            lse[r] += s.sum(1)
             if r != c:
-                sums[c] += s.sum(0)
-        return sums.log_()
+                lse[c] += s.sum(0)
+        lse.log_()
+        return
 
     # running maxima: what was summed so far is rescaled whenever a tile brings a larger similarity
-    peaks = torch.full_like(sums, torch.finfo(rows.dtype).min)
+    peaks = torch.full_like(lse, torch.finfo(rows.dtype).min)
     for r, c, s in _tiles(rows, exclude_self, tile):
         for side, dim in ((r, 1), (c, 0))[: 1 + (r != c)]:
             peak = torch.maximum(peaks[side], s.amax(dim))
-            sums[side] *= torch.exp2(peaks[side] - peak)
-            sums[side] += torch.exp2(s - peak.unsqueeze(dim)).sum(dim)
+            lse[side] *= torch.exp2(peaks[side] - peak)
+            lse[side] += torch.exp2(s - peak.unsqueeze(dim)).sum(dim)
             peaks[side] = peak
-    return sums.log_().add_(peaks, alpha=1 / _LOG2E)
+    lse.log_().add_(peaks, alpha=1 / _LOG2E)
 
 
-def _gradient_of_one(grad: Tensor, rows: Tensor, lse: Tensor, exclude_self: bool, tile: int) -> Tensor:
-    result = torch.zeros_like(rows)
+def _add_gradient(result: Tensor, grad: Tensor, rows: Tensor, lse: Tensor, exclude_self: bool, tile: int) -> None:
+    """Adds the gradient to zeros (embeddings, dim)."""
     if direct := _range_suffices(rows):
         weight, buffer = grad * torch.exp(-lse), _buffer(rows, tile)
     else:
@@ -157,7 +116,6 @@ def _gradient_of_one(grad: Tensor, rows: Tensor, lse: Tensor, exclude_self: bool
         result[r].addmm_(s, rows[c])
         if r != c:
             result[c].addmm_(s.mT, rows[r])
-    return result
 
 
 def _tiles(rows: Tensor, exclude_self: bool, tile: int) -> Iterator[tuple[slice, slice, Tensor]]:

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from ssem_advisor.domain import LOSSES, Loss, SettingError
 from ssem_advisor.losses._gather import gather_batch
 from ssem_advisor.losses._log_sum_exp import default_tile
-from ssem_advisor.losses._mixture import Groups, mixture
+from ssem_advisor.losses._mixture import mixture
+from ssem_advisor.losses._statistics import Groups
 
 Reduction = Literal["anchors", "pairs"]
 Gather = Literal[False, True, "ddp"]
@@ -111,12 +112,12 @@ def supervised_contrastive_loss(
             z, labels, instance_ids = *_by_view(z, labels, instance_ids), None
 
     with torch.autocast(z.device.type, enabled=False):
-        rows = _scaled_rows(z, temperature, normalize).flatten(0, -2)
+        rows, squares = _scaled_rows(z, temperature, normalize)
         groups = Groups(rows, labels, instance_ids)
         _check_views(groups.views, alpha, loss)
         if isinstance(alpha, Tensor):
             alpha = alpha.to(rows.dtype)
-        parts = mixture(rows, groups, alpha, loss, reduction, chunk or default_tile(z.device))
+        parts = mixture(rows, squares, groups, alpha, loss, reduction, chunk or default_tile(z.device))
     return parts if return_parts else parts.loss
 
 
@@ -203,8 +204,8 @@ def _indices(name: str, values: Any, z: Tensor) -> Tensor:
     return values.long()
 
 
-def _scaled_rows(z: Tensor, temperature: float | Tensor, normalize: bool) -> Tensor:
-    """z in float32 at least, its rows of length temperature**-0.5, so that similarities are inner products."""
+def _scaled_rows(z: Tensor, temperature: float | Tensor, normalize: bool) -> tuple[Tensor, Tensor | float]:
+    """The embeddings, in float32 at least, with length temperature**-0.5, and their squared lengths."""
     tolerance = max(1e-4, 4 * torch.finfo(z.dtype).eps)
     if torch.finfo(z.dtype).bits < 32:
         z = z.float()
@@ -220,7 +221,10 @@ def _scaled_rows(z: Tensor, temperature: float | Tensor, normalize: bool) -> Ten
         length = lengths[tuple(place)].item()
         what = f"has length {length:.6g}: {needed}" if math.isfinite(length) else "holds NaN or infinite values"
         raise ValueError(f"embeddings[{', '.join(map(str, place))}] {what}")
-    return z * (temperature**-0.5 / lengths if normalize else temperature**-0.5)
+    if normalize:
+        return (z * (temperature**-0.5 / lengths)).flatten(0, -2), 1 / temperature
+    rows = (z * temperature**-0.5).flatten(0, -2)
+    return rows, rows.square().sum(-1)
 
 
 def _check_one_label_each(instance_ids: Tensor, labels: Tensor) -> None:

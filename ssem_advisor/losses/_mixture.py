@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ssem_advisor.domain import LOSSES, Loss, SettingError
-from ssem_advisor.losses._log_sum_exp import dense_log_sum_exp, tiled_log_sum_exp
 from ssem_advisor.losses._spread import spread_sums
+from ssem_advisor.losses._statistics import Groups, statistics
 
 
 class LossParts(NamedTuple):
@@ -26,47 +26,21 @@ class LossParts(NamedTuple):
     positive_share: Tensor
 
 
-class Groups:
-    """Which embeddings are views of one instance, and which instances are of one class.
-
-    Shapes depend on no value, so that torch can trace: with free ids there are as many slots for instances as there
-    are embeddings, and the unused ones hold no embedding.
-    """
-
-    def __init__(self, rows: Tensor, labels: Tensor, ids: Tensor | None = None) -> None:
-        """rows: (*, embeddings, dim). labels: (instances,), the rows coming instance by instance; or as long as ids."""
-        self._views = rows.shape[-2] // labels.shape[-1]
-        self._slot = None if ids is None else _ranks(ids)
-        if self._slot is not None:
-            labels = torch.zeros_like(labels).scatter(-1, self._slot, labels)
-        self.labels = labels
-        self.views = self.per_instance(torch.ones_like(rows[..., 0]), -1)
-        """Embeddings of each instance."""
-        self._class = _ranks(self.labels)
-        self.others = self.of_class(self.views, -1) - self.views
-        """Embeddings of the other instances of the class, for each instance."""
-
-    def per_instance(self, x: Tensor, dim: int) -> Tensor:
-        """Sums over the embeddings of each instance."""
-        if self._slot is None:
-            return x.unflatten(dim, (-1, self._views)).sum(dim)
-        return torch.zeros_like(x).index_add(dim, self._slot, x)
-
-    def of_class(self, x: Tensor, dim: int) -> Tensor:
-        """For each instance, the sum over the instances of its class."""
-        return torch.zeros_like(x).index_add(dim, self._class, x).index_select(dim, self._class)
-
-
 def mixture(
     rows: Tensor,
+    squares: Tensor | float,
     groups: Groups,
     alpha: float | Tensor | None,
     loss: Loss,
     reduction: str = "anchors",
     tile: int | None = None,
 ) -> LossParts:
-    """The loss of rows (*, embeddings, dim), each divided by the square root of the temperature; tile=None: dense."""
-    sup, sup_positives, self_, self_positives = _pair_sums(rows, groups, loss, tile)
+    """The loss of embeddings over the square root of the temperature.
+
+    rows: (*, embeddings, dim). squares: their squared lengths, as (*, embeddings) or what broadcasts to it. tile: None
+    for the dense form.
+    """
+    sup, sup_positives, self_, self_positives = _pair_sums(rows, squares, groups, loss, tile)
 
     def mean(sums: Tensor, positives: Tensor) -> Tensor:
         if reduction == "pairs":
@@ -82,34 +56,26 @@ def mixture(
     return LossParts(total, l_sup, l_self, share)
 
 
-def _pair_sums(rows: Tensor, groups: Groups, loss: Loss, tile: int | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _pair_sums(
+    rows: Tensor, squares: Tensor | float, groups: Groups, loss: Loss, tile: int | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Sums of -log p over the pairs of an anchor and a positive, by instance, and the positives that one anchor has.
 
     First of other instances of the class, then of the same instance. All embeddings of an instance have as many.
     """
-    instance = groups.per_instance(rows, -2)
-    own = instance.square().sum(-1)
-    between_views = own - groups.per_instance(rows.square().sum(-1), -1)
-
+    views, others = groups.views, groups.others
+    squares = groups.per_instance(squares * torch.ones_like(rows[..., 0]), -1)
     if loss == "l_spread":
-        views = groups.views
         sup, within = spread_sums(rows.unflatten(-2, (len(groups.labels), -1)), groups.labels, tile)
-        return sup, (views - 1) * (groups.others / views + 1), within - between_views, views - 1
+        own = groups.per_instance(rows, -2).square().sum(-1)
+        return sup, (views - 1) * (others / views + 1), within - (own - squares), views - 1
 
-    lse = dense_log_sum_exp(rows, loss == "supcon") if tile is None else tiled_log_sum_exp(rows, loss == "supcon", tile)
+    lse, own, kin = statistics(rows, groups, loss == "supcon", tile)
     lse = groups.per_instance(lse, -1)
-    sup = groups.others * lse - (instance * (groups.of_class(instance, -2) - instance)).sum(-1)
+    sup = others * lse - (kin - own)
     if loss == "ssem":  # an anchor is a positive of itself
-        return sup, groups.others, groups.views * lse - own, groups.views
-    positives = groups.views - 1
-    return sup, groups.others, positives * lse - between_views, positives
-
-
-def _ranks(values: Tensor) -> Tensor:
-    """Each value's index among the distinct values, along the last dimension."""
-    ordered, order = values.sort(-1)
-    steps = (ordered.diff(dim=-1) != 0).cumsum(-1)
-    return torch.empty_like(order).scatter(-1, order, F.pad(steps, (1, 0)))
+        return sup, others, views * lse - own, views
+    return sup, others, (views - 1) * lse - (own - squares), views - 1
 
 
 def dense_loss(
@@ -138,9 +104,7 @@ def dense_loss(
         raise SettingError(f"loss={loss!r}: must be one of {', '.join(LOSSES)}")
     if loss == "l_spread" and z.shape[-2] == 1:
         raise SettingError("views=1: l_spread compares different views; give at least two")
-    if normalize:
-        z = F.normalize(z, dim=-1)
     if isinstance(temperature, Tensor):
         temperature = temperature[..., None, None, None]
-    rows = (z / temperature**0.5).flatten(-3, -2)
-    return mixture(rows, Groups(rows, labels), alpha, loss).loss
+    rows = ((F.normalize(z, dim=-1) if normalize else z) * temperature**-0.5).flatten(-3, -2)
+    return mixture(rows, rows.square().sum(-1), Groups(rows, labels), alpha, loss).loss

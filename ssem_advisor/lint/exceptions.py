@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from ssem_advisor.config.model import Location
 from ssem_advisor.domain import AdvisorError
@@ -113,7 +114,9 @@ class Baseline:
 
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            entries = content["findings"] if content["version"] == _VERSION else ["another version"]
+            if content["version"] != _VERSION:
+                raise ValueError("made by another version")
+            entries: list[dict[str, Any]] = content["findings"]
             accepted = Counter({(e["path"], e["rule"], e["key"]): int(e["count"]) for e in entries})
         except OSError as error:
             raise AdvisorError(

@@ -29,6 +29,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before a block imports torch
 ROOT = Path(__file__).resolve().parents[2]
 _FENCE = re.compile(
     r"(?:^(?P<indent>[ ]*)<!-- run: (?P<how>[^>]*?) -->\n)?"
@@ -163,6 +164,10 @@ def _shell(command: str, folder: Path) -> tuple[int, str]:
         if known != 0 or target != "recommend":
             return known, ""
         command = "ssem-advisor recommend --classes 100 --dim 128"
+    if command.startswith("pip install "):  # nothing is installed: the extras asked for must be there
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        wanted = {extra for listed in re.findall(r"\[([\w,]+)\]", command) for extra in listed.split(",")}
+        return int(not wanted <= project["optional-dependencies"].keys()), ""
     environment = {
         **{name: value for name, value in os.environ.items() if name not in ("FORCE_COLOR", "CI", "GITHUB_ACTIONS")},
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

@@ -14,7 +14,7 @@ LAYOUTS = {
         "a/x": "v: 3\n",
         "b/y": "v: 5\n",
     },
-    "global package": {"config": "defaults: [{a: x}, _self_]\nlr: 1\n", "a/x": "# @package _global_\nlr: 2\nd: {e: 3}\n"},
+    "global package": {"config": "defaults: [{a: x}, _self_]\nlr: 1\n", "a/x": "# @package _global_\nlr: 2\nd: {e: 3}"},
     "named package": {"config": "defaults: [{a: x}]\n", "a/x": "# @package model.loss\ntemperature: 0.1\n"},
     "package in the list": {"config": "defaults: [{a@model: x}, {a@_global_: z}]\n", "a/x": "v: 1\n", "a/z": "w: 2\n"},
     "nested defaults": {
@@ -63,6 +63,7 @@ def flat(node, path=()):
     return {path: node}
 
 
+@pytest.mark.filterwarnings("ignore:.*_self_:UserWarning")
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_composes_like_hydra(tmp_path, name):
     hydra = pytest.importorskip("hydra")

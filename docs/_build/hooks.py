@@ -13,6 +13,7 @@ from math_core import LatexToMathML
 from mkdocs.structure.files import File
 
 sys.path.insert(0, str(Path(__file__).parent))
+import evidence
 import generate
 
 from ssem_advisor.domain import Setting
@@ -35,6 +36,9 @@ def on_files(files: Any, config: Any) -> Any:
         for name, draw in made.items():
             path = draw(_EXAMPLE, Path(folder) / Path(name).name)
             files.append(File.generated(config, name, content=path.read_text(encoding="utf-8")))
+    for name, path in evidence.pictures().items():
+        files.append(File.generated(config, name, content=path.read_bytes()))
+    files.append(File.generated(config, "evidence.md", content=evidence.page()))
     files.append(File.generated(config, "theorems.md", content=generate.theorems()))
     files.append(
         File.generated(config, "explorer-page.html", content=explorer.page(_EXAMPLE.with_(temperature=0.1, alpha=0.3)))

@@ -1,0 +1,143 @@
+"""The evidence page, from what `validation/` holds: a folder for each study, with protocol, result and picture."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+VALIDATION = Path(__file__).resolve().parents[2] / "validation"
+
+_HEAD = """# Evidence
+
+Theorems speak of the optimum; does training go there? Each study below is a protocol that `ssem-advisor validate` runs,
+and the recorded result of one real run on CPU, every claim beside a negative control. Anybody can run it again:
+
+```text
+ssem-advisor validate --config validation/STUDY/protocol.yaml
+```
+
+*Optimum* is the theorem at unlimited dimension, *expected* the estimate for a network in this dimension; both are made
+without looking at the run. *Measured* is the within-class variance of trained embeddings, its mean over seeds and, in
+brackets, a 95 % interval. *Fine probe* is the accuracy of a linear probe for labels that training never saw.
+
+Not recorded: CIFAR and ImageNet-LT, which need a GPU and the data. The commands are
+
+```text
+ssem-advisor validate --suite cifar10 --data-root DIR --device cuda
+ssem-advisor validate --suite cifar100 --coarse --data-root DIR --device cuda
+ssem-advisor validate --suite imagenet-lt --data-root DIR --device cuda
+```
+
+"""
+
+
+def studies() -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Every folder with a recorded result of `validate`."""
+    for folder in sorted(VALIDATION.glob("*/")):
+        for path in sorted(folder.glob("*.json")):
+            result = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(result, dict) and "suites" in result:
+                yield folder, result
+                break
+
+
+def pictures() -> dict[str, Path]:
+    """Name on the site -> picture of a study."""
+    return {
+        f"evidence/{folder.name}-{path.name}": path
+        for folder, _ in studies()
+        for path in sorted([*folder.glob("*.svg"), *folder.glob("*.png")])
+    }
+
+
+def page() -> str:
+    found = list(studies())
+    parts = [_HEAD, _summary(found)]
+    for folder, result in found:
+        parts.append(_study(folder, result))
+    return "".join(parts)
+
+
+def _summary(found: list[tuple[Path, dict[str, Any]]]) -> str:
+    rows = []
+    for folder, result in found:
+        claims = [claim for suite in result["suites"] for claim in suite["claims"] if claim["verdict"] != "not tested"]
+        counts = {v: sum(claim["verdict"] == v for claim in claims) for v in ("confirmed", "refuted", "undecided")}
+        numbers = " | ".join(str(counts[verdict]) for verdict in counts)
+        rows.append(f"| [{_title(folder)}](#{folder.name}) | **{result['verdict']}** | {numbers} |\n")
+    return (
+        "| study | verdict | confirmed | refuted | undecided |\n| --- | --- | --- | --- | --- |\n"
+        + "".join(rows)
+        + "\n"
+    )
+
+
+def _study(folder: Path, result: dict[str, Any]) -> str:
+    parts = [f"## {_title(folder)} {{#{folder.name}}}\n\n"]
+    text = _readme(folder).partition("\n")[2].strip()
+    if text:
+        parts.append(_shifted(text) + "\n\n")
+    parts += [
+        f"![{_title(folder)}](evidence/{folder.name}-{path.name})\n\n"
+        for path in sorted([*folder.glob("*.svg"), *folder.glob("*.png")])
+    ]
+    for suite in result["suites"]:
+        parts.append("| claim | verdict | |\n| --- | --- | --- |\n")
+        for claim in suite["claims"]:
+            control = f" *Control: {claim['control']}.*" if claim.get("control") else ""
+            parts.append(
+                f"| {claim['number']}. {claim['title']} | **{claim['verdict']}** | {claim['summary']}{control} |\n"
+            )
+        parts.append("\n")
+        if suite["suite"] != "embeddings":
+            parts.append(_points(suite))
+    return "".join(parts)
+
+
+def _points(suite: dict[str, Any]) -> str:
+    """Predicted against measured, folded away."""
+    lines = [
+        '??? info "Every point"\n',
+        "    | τ | α | optimum | expected | measured | fine probe |\n",
+        "    " + "| --- " * 6 + "|\n",
+    ]
+    for point in suite["points"]:
+        star = " (recommended)" if point["recommended"] else ""
+        cells = [
+            f"{point['temperature']:g}",
+            f"{point['alpha']:.3g}{star}",
+            _number(point["optimum"]),
+            _number(point["expected"]),
+            _interval(point["variance"]),
+            _number(point["probe_fine"]["mean"]) if "probe_fine" in point else "",
+        ]
+        lines.append(f"    | {' | '.join(cells)} |\n")
+    return "".join(lines) + "\n"
+
+
+def _interval(value: dict[str, Any]) -> str:
+    span = "" if value["low"] is None else f" [{_number(value['low'])}, {_number(value['high'])}]"
+    return f"{_number(value['mean'])}{span}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _readme(folder: Path) -> str:
+    path = folder / "README.md"
+    return path.read_text(encoding="utf-8") if path.exists() else f"# {folder.name}\n"
+
+
+def _title(folder: Path) -> str:
+    return _readme(folder).partition("\n")[0].lstrip("# ").strip()
+
+
+def _shifted(text: str) -> str:
+    """Headings two levels lower; links and pictures that lead into the folder are left to the table and the picture."""
+    text = re.sub(r"^#", "###", text, flags=re.MULTILINE)
+    text = re.sub(r"!\[[^\]]*\]\((?!https?:)[^)]*\)\n*", "", text)
+    return re.sub(r"\[([^\]]*)\]\((?!https?:|#)[^)]*\)", r"\1", text)

@@ -11,16 +11,28 @@ const SSEM = (() => {
       this.field = field;
     }
   }
-  class NotCovered extends Error {}
 
   const { abs, ceil, exp, floor, log, log1p, max, min, sqrt } = Math;
   const sigmoid = (z) => (z >= 0 ? 1 / (1 + exp(-z)) : exp(z) / (1 + exp(z)));
   const logAdd = (a, b) => (a === b ? a + Math.LN2 : max(a, b) + log1p(exp(-abs(a - b))));
 
+  /** The function, remembering its answer for the last setting it was asked about (the very object). */
+  const remembering = (answer) => {
+    let [asked, found] = [];
+    return (s) => {
+      if (s !== asked) [asked, found] = [s, answer(s)];
+      return found;
+    };
+  };
+
   const DOMAIN = { classes: 2, instances: 2, batch: 2, perBatch: 1, views: 1, dim: 1 };
   const LABELS = {
-    classes: "Classes", instances: "Instances per class", batch: "Batch size", perBatch: "Classes per batch",
-    views: "Views", dim: "Dimension",
+    classes: "Classes",
+    instances: "Instances per class",
+    batch: "Batch size",
+    perBatch: "Classes per batch",
+    views: "Views",
+    dim: "Dimension",
   };
 
   /** The setting itself, or a SettingError naming the field and its domain. */
@@ -36,7 +48,8 @@ const SSEM = (() => {
     if (!(s.alpha >= 0 && s.alpha <= 1)) throw new SettingError("alpha", "Weight alpha must lie between 0 and 1");
     const total = s.classes * s.instances;
     if (s.sampler === "full") {
-      if (total === Infinity) throw new SettingError("instances", "A full batch needs the number of instances per class");
+      if (total === Infinity)
+        throw new SettingError("instances", "A full batch needs the number of instances per class");
       return s;
     }
     if (s.batch > total) throw new SettingError("batch", `The batch is larger than the data set of ${total} instances`);
@@ -49,19 +62,22 @@ const SSEM = (() => {
         throw new SettingError("batch", `A balanced batch is a multiple of its ${drawn} classes: try ${near}`);
       }
       if (s.batch / drawn > s.instances)
-        throw new SettingError("batch", `The batch asks for ${s.batch / drawn} instances a class, the data set has ${s.instances}`);
+        throw new SettingError(
+          "batch",
+          `The batch asks for more than ${s.instances} instances of a class, all there are`,
+        );
     }
     return s;
   }
 
   /** What an anchor meets: [{k, o, q}] = same-class and other-class instances in its batch, and the probability. */
-  function batches(s) {
+  const batches = remembering((s) => {
     if (s.sampler === "full") return [{ k: s.instances - 1, o: (s.classes - 1) * s.instances, q: 1 }];
     if (s.sampler === "random") return randomBatches(s.classes, s.instances, s.batch - 1);
     const drawn = s.perBatch ?? s.classes;
     const each = s.batch / drawn;
     return [{ k: each - 1, o: (drawn - 1) * each, q: 1 }];
-  }
+  });
 
   /** Hypergeometric (binomial for infinite data) weights, by ratios outward from the mode. */
   function randomBatches(m, N, draws) {
@@ -74,13 +90,13 @@ const SSEM = (() => {
     const most = finite ? min(draws, N - 1) : draws;
     const mode = min(most, max(least, floor(finite ? ((draws + 1) * N) / (m * N + 1) : (draws + 1) / m)));
     const found = [{ k: mode, q: 1 }];
-    for (let k = mode, q = 1; k < most && (q *= ratio(k)) > 1e-24; ) found.push({ k: ++k, q });
-    for (let k = mode, q = 1; k > least && (q /= ratio(k - 1)) > 1e-24; ) found.unshift({ k: --k, q });
+    for (let k = mode, q = 1; k < most && (q *= ratio(k)) > 1e-24;) found.push({ k: ++k, q });
+    for (let k = mode, q = 1; k > least && (q /= ratio(k - 1)) > 1e-24;) found.unshift({ k: --k, q });
     const total = found.reduce((sum, b) => sum + b.q, 0);
     return found.map(({ k, q }) => ({ k, o: draws - k, q: q / total }));
   }
 
-  /** Neighbouring batches merged by their means, and the rarest left out: for drawing, where three digits are plenty. */
+  /** Neighbouring batches merged by their means, the rarest left out: for drawing, where three digits are plenty. */
   function merged(all) {
     const likely = all.filter(({ q }) => q > 1e-6);
     const step = ceil(likely.length / 48);
@@ -136,11 +152,15 @@ const SSEM = (() => {
     const [c, between] = [selfTerm(s), 1 / (s.classes - 1)];
     return (v) => {
       const [logM, slope] = logMeanExp(v / s.tau, room);
-      const near = logM - v / s.tau, far = logM - (1 + (1 - v) * between) / s.tau;
+      const near = logM - v / s.tau;
+      const far = logM - (1 + (1 - v) * between) / s.tau;
       const scale = max(0, near, far);
       const total = { pull: 0, excess: 0, sum: 0 };
       for (const { k, o, q } of all) {
-        const own = c * exp(-scale), same = k * exp(near - scale), other = o * exp(far - scale), all = own + same + other;
+        const own = c * exp(-scale);
+        const same = k * exp(near - scale);
+        const other = o * exp(far - scale);
+        const all = own + same + other;
         const excess = ((1 - slope) * same - (between + slope) * other) / all;
         if (k === 0) add(total, q, 0, excess, excess);
         else add(total, q, (own + slope * same + (1 + between + slope) * other) / all, excess, 1);
@@ -198,7 +218,7 @@ const SSEM = (() => {
   const alphaForVariance = (s, v) => weight(exact(s, batches(s))(v));
 
   /** Within-class variance at the minimiser, with room for every instance. */
-  const optimalVariance = (s) => balance(s.alpha, exact(s, batches(s)));
+  const optimalVariance = remembering((s) => balance(s.alpha, exact(s, batches(s))));
 
   /** Collapse minimises the loss if and only if tau is at least this: 0 = at every tau, Infinity = at none. */
   function criticalTemperature(s) {
@@ -207,7 +227,8 @@ const SSEM = (() => {
     if (s.loss !== "l_spread" && all.length === 1) {
       // alpha_c = alpha solved for r, times the views to keep whole numbers whole.
       const own = s.loss === "ssem" ? s.views : s.views - 1;
-      const reach = multiplySubtract(s.alpha, own + s.views * k, own), others = s.views * o * (1 + rhoOf(s) - s.alpha);
+      const reach = multiplySubtract(s.alpha, own + s.views * k, own);
+      const others = s.views * o * (1 + rhoOf(s) - s.alpha);
       if (reach <= 0 || k === 0) return 0;
       const logRatio = reach > others / 2 ? log1p((reach - others) / others) : log(reach / others);
       return reach >= others ? Infinity : -s.classes / (s.classes - 1) / logRatio;
@@ -227,13 +248,20 @@ const SSEM = (() => {
   /** Why no theorem speaks about a setting, or null. */
   function notCovered(s) {
     if (s.dim < s.classes - 1)
-      return `Fewer than ${s.classes - 1} dimensions cannot hold ${s.classes} classes at equal distances; class thresholds then need the command line.`;
-    if (s.loss !== "ssem" && s.views === 1) return "With one view the self-supervised term has no positive: give each instance a second view.";
+      return (
+        `Fewer than ${s.classes - 1} dimensions cannot hold ${s.classes} classes at equal distances; ` +
+        "every class then has its own threshold, which the command line gives."
+      );
+    if (s.loss !== "ssem" && s.views === 1)
+      return "With one view the self-supervised term has no positive: give each instance a second view.";
     return null;
   }
 
-  /** How good the prediction of a variance is: "exact", an "estimate" for the dimension, or the "optimum" as an upper bound. */
-  const basis = (s) => (s.dim === Infinity || s.dim >= s.classes * s.instances - 1 ? "exact" : s.loss === "l_spread" ? "optimum" : "estimate");
+  /** What a predicted variance is: "exact", an "estimate" for the dimension, or the "optimum" as an upper bound. */
+  function basis(s) {
+    if (s.dim === Infinity || s.dim >= s.classes * s.instances - 1) return "exact";
+    return s.loss === "l_spread" ? "optimum" : "estimate";
+  }
 
   /** The weight at which the variance predicted for the setting's dimension is v. */
   function weightFor(s, v, all = batches(s)) {
@@ -242,28 +270,31 @@ const SSEM = (() => {
   }
 
   /** The within-class variance predicted for the setting's dimension. */
-  function predictedVariance(s) {
+  const predictedVariance = remembering((s) => {
     const best = optimalVariance(s);
     return basis(s) === "estimate" ? min(best, balance(s.alpha, estimated(s, batches(s)))) : best;
-  }
+  });
 
-  const BAND = [0.05, 0.5], TARGET = 0.25; // predicted variance that is safe, and the one to aim at
+  // The predicted variance that is safe, and the one to aim at.
+  const BAND = [0.05, 0.5];
+  const TARGET = 0.25;
 
-  /** The safe interval of the weight at the setting's temperature, or null: above the threshold, variance in the band. */
-  function safeWeights(s) {
-    const low = max(weightFor(s, BAND[0]), collapseThreshold(s)), high = min(weightFor(s, BAND[1]), 1);
+  /** The safe interval of the weight at this temperature, or null: above the threshold, variance in the band. */
+  const safeWeights = remembering((s) => {
+    const low = max(weightFor(s, BAND[0]), collapseThreshold(s));
+    const high = min(weightFor(s, BAND[1]), 1);
     return low < high ? [low, high] : null;
-  }
+  });
 
-  /** The weight to start from at the setting's temperature, or null: predicted variance 0.25, or as near as is safe. */
-  function recommendedWeight(s) {
+  /** The weight to start from at this temperature, or null: predicted variance 0.25, or as near as is safe. */
+  const recommendedWeight = remembering((s) => {
     const safe = safeWeights(s);
     return safe && min(weightFor(s, TARGET), safe[1]);
-  }
+  });
 
-  /** The weight at which the mixture is plain SupCon, at the mean number of same-class instances in a batch. */
+  /** The weight of plain SupCon at the mean number of same-class instances in a batch; null for other losses. */
   function plainWeight(s) {
-    if (s.loss !== "supcon") throw new NotCovered();
+    if (s.loss !== "supcon") return null;
     const same = batches(s).reduce((mean, { k, q }) => mean + q * k, 0);
     return (s.views - 1) / ((same + 1) * s.views - 1);
   }
@@ -275,7 +306,7 @@ const SSEM = (() => {
   }
 
   /** Values of the loss, in nats: {totalCollapse, classCollapse, optimum}. */
-  function referenceLosses(s) {
+  const referenceLosses = remembering((s) => {
     const all = batches(s);
     const value = (away, across) => all.reduce((mean, { k, o, q }) => mean + q * lossAt(s, k, o, away, across), 0);
     const apart = (v) => {
@@ -283,9 +314,9 @@ const SSEM = (() => {
       return value(y, -logR(s) - rhoOf(s) * y);
     };
     return { totalCollapse: value(0, 0), classCollapse: apart(0), optimum: apart(optimalVariance(s)) };
-  }
+  });
 
-  /** The loss of an anchor whose logits fall short of its own views' by `away` in its class and by `across` elsewhere. */
+  /** The loss of an anchor whose logits fall short of its own views' by `away` in its class, `across` elsewhere. */
   function lossAt(s, k, o, away, across) {
     if (s.loss === "l_spread") {
       const supervised = (log1p(o * exp(-across)) + k * log1p(o * exp(away - across))) / (k + 1);
@@ -296,7 +327,8 @@ const SSEM = (() => {
   }
 
   return {
-    SettingError, NotCovered, checked, notCovered, basis, batches, merged, collapseThreshold, alphaForVariance, optimalVariance,
-    criticalTemperature, weightFor, predictedVariance, safeWeights, recommendedWeight, BAND, TARGET, plainWeight, similarities, referenceLosses,
+    SettingError, checked, notCovered, basis, batches, merged, collapseThreshold, alphaForVariance, optimalVariance,
+    criticalTemperature, weightFor, predictedVariance, safeWeights, recommendedWeight, BAND, TARGET, plainWeight,
+    similarities, referenceLosses,
   };
 })();

@@ -50,19 +50,23 @@
   const tidy = (value, whole) => (whole ? Math.round(value) : Number(value.toPrecision(3)));
 
   const sliders = [...document.querySelectorAll("[data-of]")].map((slider) => {
-    const name = slider.dataset.of, whole = WHOLE.includes(name);
+    const name = slider.dataset.of;
+    const whole = WHOLE.includes(name);
     const scale = "log" in slider.dataset ? [Math.log, Math.exp] : [Number, Number];
     const limits = [slider.min, slider.max].map(Number);
     const steps = whole && scale[0] === Number ? limits[1] - limits[0] : 1000;
     Object.assign(slider, { min: 0, max: steps, step: 1 });
-    const ends = () => [limits[0], name === "perBatch" ? Math.max(2, Number($("classes").value)) : limits[1]].map(scale[0]);
+    const most = () => (name === "perBatch" ? Math.max(2, Number($("classes").value)) : limits[1]);
+    const ends = () => [limits[0], most()].map(scale[0]);
 
     function push() {
-      const [low, high] = ends(), share = slider.value / steps;
+      const [low, high] = ends();
+      const share = slider.value / steps;
       $(name).value = name in BLANK && share === 1 ? "" : tidy(scale[1](low + (high - low) * share), whole);
     }
     function follow() {
-      const [low, high] = ends(), text = $(name).value;
+      const [low, high] = ends();
+      const text = $(name).value;
       const share = text === "" ? 1 : (scale[0](Number(text)) - low) / (high - low);
       slider.value = Math.round(Math.min(1, Math.max(0, share || 0)) * steps);
       slider.setAttribute("aria-valuetext", text || $(name).placeholder);
@@ -72,7 +76,8 @@
 
   /** A balanced batch is a multiple of its classes: where no one is typing, keep it so. */
   function snap() {
-    const { sampler, batch, classes, perBatch } = read(), drawn = perBatch ?? classes;
+    const { sampler, batch, classes, perBatch } = read();
+    const drawn = perBatch ?? classes;
     if (sampler === "balanced" && batch % drawn) $("batch").value = Math.max(2, Math.round(batch / drawn)) * drawn;
   }
 
@@ -83,112 +88,156 @@
     if (x === 0) return "0";
     const unit = 10 ** (Math.floor(Math.log10(Math.abs(x))) - 3);
     const text = (way(x / unit) * unit).toPrecision(4);
-    return Math.abs(x) < 1e-4 || Math.abs(x) >= 1e6 ? Number(text).toExponential(3).replace("e", " × 10^") : String(Number(text)).replace("-", "−");
-  }
-
-  /** The answer of a theorem, or null where none speaks. */
-  function covered(s, question) {
-    try {
-      return SSEM.notCovered(s) ? null : question(s);
-    } catch (error) {
-      if (error instanceof SSEM.NotCovered) return null;
-      throw error;
-    }
+    if (Math.abs(x) < 1e-4 || Math.abs(x) >= 1e6) return Number(text).toExponential(3).replace("e", " × 10^");
+    return String(Number(text)).replace("-", "−");
   }
 
   // -- the answer --------------------------------------------------------------------------------------------------
 
-  // For each basis of a prediction: after a variance in a sentence, under a number, under the diagram's title.
   const BASIS = {
-    exact: ["at the optimum", "exact", "Within-class variance at the optimum: exact."],
-    estimate: ["expected in this dimension", "estimate for this dimension", "Within-class variance expected in this dimension: an estimate, its collapse boundary exact."],
-    optimum: ["at most", "upper bound: no estimate for this loss", "Within-class variance at the optimum: exact with room for every instance, an upper bound here."],
+    exact: {
+      inWords: "at the optimum",
+      note: "exact",
+      title: "Within-class variance at the optimum: exact.",
+    },
+    estimate: {
+      inWords: "expected in this dimension",
+      note: "estimate for this dimension",
+      title: "Within-class variance expected in this dimension: an estimate. The collapse boundary is exact.",
+    },
+    optimum: {
+      inWords: "at most",
+      note: "upper bound: no estimate for this loss",
+      title: "Within-class variance at the optimum: exact with room for every instance, an upper bound here.",
+    },
   };
+  const band = BAND.join(" to ");
 
   function verdict(s) {
     const silent = SSEM.notCovered(s);
     if (silent) return ["none", "Not covered", silent];
     const threshold = SSEM.collapseThreshold(s);
-    if (threshold >= 1) return ["collapse", "Collapse is the optimum at every weight", `The threshold is ${digits(threshold, Math.ceil)}: lower the temperature, or let more instances of a class meet in a batch.`];
-    if (s.alpha <= threshold) return ["collapse", "Collapse is the optimum", `At τ = ${digits(s.tau)} every weight α up to ${digits(threshold, Math.ceil)} makes each class one point.`];
-    const best = SSEM.predictedVariance(s), safe = SSEM.safeWeights(s), what = `Within-class variance ${digits(best)} ${BASIS[SSEM.basis(s)][0]}`;
-    const inside = safe && safe[0] <= s.alpha && s.alpha <= safe[1]; // the ends of the safe range are safe
-    if (!inside && best < BAND[0]) return ["thin", "Close to collapse", `${what}: below the safe band of 0.05 to 0.5.`];
-    if (!inside && best > BAND[1]) return ["wide", "Classes fade", `${what}: above the safe band of 0.05 to 0.5, class structure is being lost.`];
-    return ["safe", "Safe", `${what}: inside the safe band of 0.05 to 0.5.`];
+    const shown = digits(threshold, Math.ceil);
+    if (threshold >= 1) {
+      const remedy = "lower the temperature, or let more instances of a class meet in a batch";
+      return ["collapse", "Collapse is the optimum at every weight", `The threshold is ${shown}: ${remedy}.`];
+    }
+    if (s.alpha <= threshold) {
+      const text = `At τ = ${digits(s.tau)} every weight α up to ${shown} makes each class one point.`;
+      return ["collapse", "Collapse is the optimum", text];
+    }
+    const predicted = SSEM.predictedVariance(s);
+    const safe = SSEM.safeWeights(s);
+    const text = `Within-class variance ${digits(predicted)} ${BASIS[SSEM.basis(s)].inWords}`;
+    // The ends of the safe range are safe, whatever the last digit of the prediction says.
+    if ((safe && safe[0] <= s.alpha && s.alpha <= safe[1]) || (BAND[0] <= predicted && predicted <= BAND[1]))
+      return ["safe", "Safe", `${text}: inside the safe band of ${band}.`];
+    if (predicted < BAND[0]) return ["thin", "Close to collapse", `${text}: below the safe band of ${band}.`];
+    return ["wide", "Classes fade", `${text}: above the safe band of ${band}, class structure is being lost.`];
   }
 
-  let spoken;
+  let pending;
   function answer(kind, title, text) {
     const box = $("verdict");
     box.dataset.kind = kind;
     box.querySelector("strong").textContent = title;
     box.querySelector("p").textContent = text;
-    clearTimeout(spoken);
-    spoken = setTimeout(() => ($("live").textContent = `${title}. ${text}`), 500);
+    // A drag shall neither be read out step by step nor fill the browser's history quota.
+    clearTimeout(pending);
+    pending = setTimeout(() => {
+      $("live").textContent = `${title}. ${text}`;
+      if (kind !== "invalid") history.replaceState(null, "", hash());
+    }, 400);
   }
 
-  function entries(list, rows) {
-    list.replaceChildren(...rows.map(([term, value, note]) => {
-      const [row, dt, dd, strong, span] = ["div", "dt", "dd", "strong", "span"].map((tag) => document.createElement(tag));
-      [dt.textContent, strong.textContent, span.textContent] = [term, value, note];
-      dd.append(strong, span);
-      row.append(dt, dd);
-      return row;
-    }));
+  // Rows of the two lists: a name, and the value with its note.
+  const NUMBERS = {
+    "Collapse threshold of α": (s) => {
+      const threshold = SSEM.collapseThreshold(s);
+      const reach = s.dim === s.classes - 1 ? ", a local minimum further up" : "";
+      const note = threshold >= 1 ? "no weight prevents collapse" : `collapse is optimal up to here${reach}`;
+      return [digits(threshold, Math.ceil), note];
+    },
+    "Critical temperature": (s) => {
+      const tau = SSEM.criticalTemperature(s);
+      const at = `at α = ${digits(s.alpha)}`;
+      if (tau === 0 || tau === Infinity) return [digits(tau), `${at} ${tau ? "no" : "every"} temperature collapses`];
+      return [digits(tau, Math.floor), `collapse from here on, ${at}`];
+    },
+    "Recommended α": (s) => {
+      const weight = SSEM.recommendedWeight(s);
+      const at = `at τ = ${digits(s.tau)}`;
+      return weight === null ? ["none", `no weight is safe ${at}`] : [digits(weight), `for variance ${TARGET} ${at}`];
+    },
+    "Safe range of α": (s) => {
+      const safe = SSEM.safeWeights(s);
+      const note = `variance ${band}`;
+      return [safe ? `${digits(safe[0], Math.ceil)} to ${digits(safe[1], Math.floor)}` : "none", note];
+    },
+    "Variance at the optimum": (s) => [digits(SSEM.optimalVariance(s)), "exact with room for every instance"],
+    "Variance in this dimension": (s) => [digits(SSEM.predictedVariance(s)), BASIS[SSEM.basis(s)].note],
+    "Plain SupCon as a weight α": (s) => {
+      const weight = SSEM.plainWeight(s);
+      if (weight === null) return [NOT_COVERED, "another loss"];
+      return [(s.sampler === "random" ? "≈ " : "") + digits(weight), "its optimum is collapse at every temperature"];
+    },
+    "Similarity within / between classes": (s) => {
+      const both = SSEM.similarities(s, SSEM.optimalVariance(s));
+      return [both.map((x) => digits(x)).join(" / "), "at the optimum"];
+    },
+  };
+  const LOSSES = {
+    "All embeddings equal": (s) => [digits(SSEM.referenceLosses(s).totalCollapse), "total collapse"],
+    "Each class one point": (s) => [digits(SSEM.referenceLosses(s).classCollapse), "class collapse"],
+    "Optimum at this α": (s) => [digits(SSEM.referenceLosses(s).optimum), "the least the loss can be"],
+  };
+  const NOT_COVERED = "not covered";
+
+  const element = (tag, textContent) => Object.assign(document.createElement(tag), { textContent });
+
+  function list(target, rows, s) {
+    const silent = SSEM.notCovered(s) !== null;
+    target.replaceChildren(
+      ...Object.entries(rows).map(([name, row]) => {
+        const [value, note] = silent ? [NOT_COVERED, ""] : row(s);
+        const [box, definition] = [element("div"), element("dd")];
+        definition.append(element("strong", value), element("span", note));
+        box.append(element("dt", name), definition);
+        return box;
+      }),
+    );
   }
 
-  const NOT = "not covered";
-  const value = (x, way) => (x === null ? NOT : digits(x, way));
+  const OPTIONS = {
+    loss: "loss",
+    sampler: "sampler",
+    classes: "classes",
+    instances: "instances-per-class",
+    batch: "batch-size",
+    perBatch: "classes-per-batch",
+    views: "views",
+    dim: "dim",
+    alpha: "alpha",
+    tau: "temperature",
+  };
 
-  function numbers(s) {
-    const threshold = covered(s, SSEM.collapseThreshold);
-    const critical = covered(s, SSEM.criticalTemperature);
-    const optimum = covered(s, SSEM.optimalVariance);
-    const predicted = covered(s, SSEM.predictedVariance), note = BASIS[SSEM.basis(s)][1];
-    const safe = covered(s, SSEM.safeWeights), recommended = covered(s, SSEM.recommendedWeight), silent = SSEM.notCovered(s);
-    const plain = covered(s, SSEM.plainWeight);
-    entries($("numbers"), [
-      ["Collapse threshold of α", value(threshold, Math.ceil), threshold >= 1 ? "no weight prevents collapse" : s.dim === s.classes - 1 ? "collapse is optimal up to here, a local minimum further up" : "collapse is optimal up to here"],
-      ["Critical temperature", value(critical, Math.floor), critical === 0 ? "collapse at every temperature" : critical === Infinity ? "no temperature collapses" : `collapse from here on, at α = ${digits(s.alpha)}`],
-      ["Recommended α", silent ? NOT : recommended === null ? "none" : digits(recommended), recommended === null ? `no weight is safe at τ = ${digits(s.tau)}` : `for variance ${TARGET} at τ = ${digits(s.tau)}`],
-      ["Safe range of α", silent ? NOT : safe === null ? "none" : `${digits(safe[0], Math.ceil)} to ${digits(safe[1], Math.floor)}`, `variance ${BAND.join(" to ")}`],
-      ["Variance at the optimum", value(optimum), "exact with room for every instance"],
-      ["Variance in this dimension", value(predicted), note],
-      ["Plain SupCon as a weight α", (plain !== null && s.sampler === "random" ? "≈ " : "") + value(plain), plain === null ? "" : "its optimum is collapse at every temperature"],
-      ["Similarity within / between classes", optimum === null ? NOT : SSEM.similarities(s, optimum).map((x) => digits(x)).join(" / "), "at the optimum"],
-    ]);
-    const losses = covered(s, SSEM.referenceLosses);
-    entries($("losses"), [
-      ["All embeddings equal", losses ? digits(losses.totalCollapse) : NOT, "total collapse"],
-      ["Each class one point", losses ? digits(losses.classCollapse) : NOT, "class collapse"],
-      ["Optimum at this α", losses ? digits(losses.optimum) : NOT, "the least the loss can be"],
-    ]);
-    $("take").disabled = recommended === null;
-    return recommended;
-  }
-
-  const OPTIONS = { classes: "classes", instances: "instances-per-class", batch: "batch-size", perBatch: "classes-per-batch", views: "views", dim: "dim", alpha: "alpha", tau: "temperature" };
   function command(s) {
-    const parts = [`--loss ${s.loss}`, `--sampler ${s.sampler}`];
-    for (const [name, option] of Object.entries(OPTIONS))
-      if (s[name] !== null && s[name] !== Infinity && !(name === "batch" && s.sampler === "full")) parts.push(`--${option} ${s[name]}`);
-    $("command").replaceChildren(...["ssem-advisor recommend", ...parts].flatMap((part) => {
-      const span = Object.assign(document.createElement("span"), { textContent: part });
-      return [span, " "];
-    }));
+    const given = Object.entries(OPTIONS).filter(([name]) => s[name] !== null && s[name] !== Infinity);
+    const parts = ["ssem-advisor recommend", ...given.map(([name, option]) => `--${option} ${s[name]}`)];
+    $("command").replaceChildren(...parts.flatMap((part) => [element("span", part), " "]));
   }
 
   // -- phase diagram: nested contours, each the closed form alpha(v) at every temperature ---------------------------
 
-  const CIVIDIS = ["#00224e", "#083370", "#35456c", "#4f576c", "#666970", "#7d7c78", "#948e77", "#aea371", "#c8b866", "#e5cf52", "#fee838"];
+  const CIVIDIS = "#00224e #083370 #35456c #4f576c #666970 #7d7c78 #948e77 #aea371 #c8b866 #e5cf52 #fee838".split(" ");
   const colour = (v) => {
-    const at = Math.min(v ** 0.6, 0.9999) * 10, // the power gives the safe band its share of the colours
-      i = Math.floor(at), f = at - i;
+    const at = Math.min(v ** 0.6, 0.9999) * 10; // the power gives the safe band its share of the colours
+    const i = Math.floor(at);
+    const f = at - i;
     const part = (hex, j) => parseInt(hex.slice(1 + 2 * j, 3 + 2 * j), 16);
     return `rgb(${[0, 1, 2].map((j) => Math.round(part(CIVIDIS[i], j) * (1 - f) + part(CIVIDIS[i + 1], j) * f))})`;
   };
-  const LEVELS = [0, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1];
+  const LEVELS = [0, 0.025, ...Array.from({ length: 20 }, (_, i) => (i + 1) / 20)];
   const TAUS = [0.01, 10];
   const TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
   const MARGIN = { left: 54, right: 10, top: 8, bottom: 40 };
@@ -197,20 +246,21 @@
   $("ramp").style.background = `linear-gradient(90deg, ${LEVELS.map((v) => `${colour(v)} ${100 * v}%`).join()})`;
 
   let frame; // what the pointer needs to know about the last drawing
-  function draw(s, recommended) {
-    const host = $("diagram"), silent = SSEM.notCovered(s);
-    $("basis").textContent = BASIS[SSEM.basis(s)][2];
-    $("plain-key").hidden = silent || covered(s, SSEM.plainWeight) === null;
+  function draw(s) {
+    const host = $("diagram");
+    const silent = SSEM.notCovered(s) !== null;
+    const plain = SSEM.plainWeight(s);
+    $("basis").textContent = BASIS[SSEM.basis(s)].title;
+    $("plain-key").hidden = silent || plain === null;
     if (silent) {
       frame = null;
-      const box = document.createElement("div");
-      box.className = "empty";
-      box.textContent = "Not covered";
-      host.replaceChildren(box);
+      host.replaceChildren(Object.assign(element("div", "Not covered"), { className: "empty" }));
       return $("table").replaceChildren();
     }
-    const width = Math.max(280, host.clientWidth), height = Math.round(Math.min(460, Math.max(290, width * 0.56)));
-    const w = width - MARGIN.left - MARGIN.right, h = height - MARGIN.top - MARGIN.bottom;
+    const width = Math.max(280, host.clientWidth);
+    const height = Math.round(Math.min(460, Math.max(290, width * 0.56)));
+    const w = width - MARGIN.left - MARGIN.right;
+    const h = height - MARGIN.top - MARGIN.bottom;
     const X = (tau) => MARGIN.left + w * logShare(tau);
     const Y = (alpha) => MARGIN.top + h * (1 - Math.min(1.1, Math.max(-0.1, alpha)));
     frame = { w, h, height };
@@ -223,41 +273,51 @@
     }
     const line = (points) => "M" + points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L");
     const above = (points) => `${line(points)}V-99H${MARGIN.left}Z`;
-    const regions = curves.slice(0, -1).map((points, j) => `<path d="${above(points)}" fill="${colour((LEVELS[j] + LEVELS[j + 1]) / 2)}"/>`);
+    const region = (points, j) => `<path d="${above(points)}" fill="${colour((LEVELS[j] + LEVELS[j + 1]) / 2)}"/>`;
     const [edge, low, high] = [0, ...BAND].map((v) => curves[LEVELS.indexOf(v)]);
-    const label = (points, text) => {
-      const lowest = points.reduce((best, p) => (p[1] > best[1] ? p : best));
-      const x = Math.min(MARGIN.left + w - 24, Math.max(MARGIN.left + 24, lowest[0]));
-      return lowest[1] < MARGIN.top + 16 ? "" : `<text class="note" x="${x}" y="${lowest[1] - 7}" text-anchor="middle">${text}</text>`;
+    const note = (x, y, text) => `<text class="note" x="${x}" y="${y}" text-anchor="middle">${text}</text>`;
+    const labelled = (points, text) => {
+      const [x, y] = points.reduce((lowest, point) => (point[1] > lowest[1] ? point : lowest));
+      const inFrame = Math.min(MARGIN.left + w - 24, Math.max(MARGIN.left + 24, x));
+      return y < MARGIN.top + 16 ? "" : note(inFrame, y - 7, text);
     };
-    const roomiest = edge[Math.round(columns * 0.86)];
-    const collapse = MARGIN.top + h - roomiest[1] > 40 ? `<text class="note" x="${roomiest[0]}" y="${(roomiest[1] + MARGIN.top + h) / 2 + 4}" text-anchor="middle">collapse</text>` : "";
-    const plain = covered(s, SSEM.plainWeight);
+    const [x, top] = edge[Math.round(columns * 0.86)];
+    const floor = MARGIN.top + h;
+    const collapse = floor - top > 40 ? note(x, (top + floor) / 2 + 4, "collapse") : "";
     const inside = s.tau >= TAUS[0] && s.tau <= TAUS[1];
     const ticks = TICKS.filter((t) => width > 480 || [0.01, 0.1, 1, 10].includes(t));
-    const description = `Phase diagram. At temperature ${digits(s.tau)} collapse is optimal up to weight ${digits(SSEM.collapseThreshold(s), Math.ceil)}; the table below holds the numbers.`;
+    const [here, recommended] = [SSEM.collapseThreshold(s), SSEM.recommendedWeight(s)];
+    const description =
+      `Phase diagram. At temperature ${digits(s.tau)} collapse is optimal up to weight ${digits(here, Math.ceil)}; ` +
+      "the table below holds the numbers.";
+    const diamond = (alpha) =>
+      `<path d="M0-7l7 7-7 7-7-7z" transform="translate(${X(s.tau)} ${Y(alpha)})" class="recommended"/>`;
+    const tall = (alpha) => `<text x="${MARGIN.left - 7}" y="${Y(alpha) + 4}" text-anchor="end">${alpha}</text>`;
+    const area = `x="${MARGIN.left}" y="${MARGIN.top}" width="${w}" height="${h}"`;
     host.innerHTML = `<svg viewBox="0 0 ${width} ${height}" height="${height}" role="img" aria-label="${description}">
       <defs>
-        <clipPath id="plot"><rect x="${MARGIN.left}" y="${MARGIN.top}" width="${w}" height="${h}" rx="3"/></clipPath>
-        <pattern id="lines" width="8" height="8" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path d="M0 0V8" class="hatch"/></pattern>
+        <clipPath id="plot"><rect ${area} rx="3"/></clipPath>
+        <pattern id="lines" width="8" height="8" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+          <path d="M0 0V8" class="hatch"/>
+        </pattern>
       </defs>
       <g clip-path="url(#plot)">
-        <rect x="${MARGIN.left}" y="${MARGIN.top}" width="${w}" height="${h}" class="collapse"/>
-        <rect x="${MARGIN.left}" y="${MARGIN.top}" width="${w}" height="${h}" fill="url(#lines)"/>
-        ${regions.join("")}
+        <rect ${area} class="collapse"/>
+        <rect ${area} fill="url(#lines)"/>
+        ${curves.slice(0, -1).map(region).join("")}
         ${ticks.map((t) => `<path d="M${X(t)} 0V${height}" class="grid"/>`).join("")}
         <path d="${line(low)}" class="casing"/><path d="${line(low)}" class="band"/>
         <path d="${line(high)}" class="casing"/><path d="${line(high)}" class="band"/>
         <path d="${line(edge)}" class="threshold"/>
         ${plain === null ? "" : `<path d="M${MARGIN.left} ${Y(plain)}h${w}" class="plain"/>`}
         ${inside ? `<path d="M${X(s.tau)} 0V${height}M0 ${Y(s.alpha)}H${width}" class="cross"/>` : ""}
-        ${label(low, BAND[0])}${label(high, BAND[1])}${collapse}
+        ${labelled(low, BAND[0])}${labelled(high, BAND[1])}${collapse}
       </g>
-      <rect x="${MARGIN.left}" y="${MARGIN.top}" width="${w}" height="${h}" rx="3" class="frame"/>
-      ${inside && recommended !== null ? `<path d="M0-7l7 7-7 7-7-7z" transform="translate(${X(s.tau)} ${Y(recommended)})" class="recommended"/>` : ""}
+      <rect ${area} rx="3" class="frame"/>
+      ${inside && recommended !== null ? diamond(recommended) : ""}
       ${inside ? `<circle cx="${X(s.tau)}" cy="${Y(s.alpha)}" r="7" class="here"/>` : ""}
       ${ticks.map((t) => `<text x="${X(t)}" y="${height - 24}" text-anchor="middle">${t}</text>`).join("")}
-      ${[0, 0.25, 0.5, 0.75, 1].map((a) => `<text x="${MARGIN.left - 7}" y="${Y(a) + 4}" text-anchor="end">${a}</text>`).join("")}
+      ${[0, 0.25, 0.5, 0.75, 1].map(tall).join("")}
       <text class="axis" x="${MARGIN.left + w / 2}" y="${height - 5}" text-anchor="middle">temperature τ, logarithmic</text>
       <text class="axis" transform="translate(13 ${MARGIN.top + h / 2}) rotate(-90)" text-anchor="middle">weight α</text>
     </svg>`;
@@ -266,23 +326,27 @@
 
   function tabulate(s) {
     if (!$("table").closest("details").open) return;
-    const cell = (tag, text) => Object.assign(document.createElement(tag), { textContent: text });
     const weight = (a) => (a <= 1 ? digits(a) : "none");
-    $("table").replaceChildren(...TICKS.map((tau) => {
-      const at = { ...s, tau }, row = document.createElement("tr"), head = cell("th", String(tau));
-      head.scope = "row";
-      const threshold = SSEM.collapseThreshold(at);
-      row.append(head, cell("td", threshold < 1 ? digits(threshold, Math.ceil) : "1 (always)"));
-      for (const v of [BAND[0], TARGET, BAND[1]]) row.append(cell("td", weight(SSEM.weightFor(at, v))));
-      row.append(cell("td", digits(SSEM.predictedVariance(at))));
-      return row;
-    }));
+    $("table").replaceChildren(
+      ...TICKS.map((tau) => {
+        const at = { ...s, tau };
+        const row = element("tr");
+        const head = element("th", String(tau));
+        head.scope = "row";
+        const threshold = SSEM.collapseThreshold(at);
+        row.append(head, element("td", threshold < 1 ? digits(threshold, Math.ceil) : "1 (always)"));
+        for (const v of [BAND[0], TARGET, BAND[1]]) row.append(element("td", weight(SSEM.weightFor(at, v))));
+        row.append(element("td", digits(SSEM.predictedVariance(at))));
+        return row;
+      }),
+    );
   }
 
   function pick(event) {
     if (!frame || !(event.buttons & 1)) return;
     const box = $("diagram").firstElementChild.getBoundingClientRect();
-    const share = (event.clientX - box.left - MARGIN.left) / frame.w, up = 1 - (event.clientY - box.top - MARGIN.top) / frame.h;
+    const share = (event.clientX - box.left - MARGIN.left) / frame.w;
+    const up = 1 - (event.clientY - box.top - MARGIN.top) / frame.h;
     const clamp = (x) => Math.min(1, Math.max(0, x));
     $("tau").value = tidy(tauAt(clamp(share)));
     $("alpha").value = Number(clamp(up).toFixed(3));
@@ -291,7 +355,8 @@
 
   // -- wiring --------------------------------------------------------------------------------------------------------
 
-  let scheduled, recommended = null;
+  let scheduled;
+  let recommended = null;
   function update() {
     for (const { follow } of sliders) follow();
     cancelAnimationFrame(scheduled);
@@ -310,11 +375,13 @@
       return answer("invalid", "Not a setting yet", `${error.message}.`);
     }
     for (const name of [...WHOLE, ...REAL]) $(name).removeAttribute("aria-invalid");
-    history.replaceState(null, "", hash());
     answer(...verdict(s));
-    recommended = numbers(s);
+    list($("numbers"), NUMBERS, s);
+    list($("losses"), LOSSES, s);
+    recommended = SSEM.notCovered(s) ? null : SSEM.recommendedWeight(s);
+    $("take").disabled = recommended === null;
     command(s);
-    draw(s, recommended);
+    draw(s);
   }
 
   for (const { slider, push } of sliders) slider.addEventListener("input", () => (push(), snap(), update()));
@@ -322,12 +389,17 @@
     if (!("of" in input.dataset)) input.addEventListener("input", () => (input.type === "radio" && snap(), update()));
   form.addEventListener("submit", (event) => event.preventDefault());
   addEventListener("hashchange", () => (show(location.hash.slice(1)), update()));
-  $("diagram").addEventListener("pointerdown", (event) => ($("diagram").setPointerCapture(event.pointerId), pick(event)));
+  $("diagram").addEventListener("pointerdown", (event) => {
+    $("diagram").setPointerCapture(event.pointerId);
+    pick(event);
+  });
   $("diagram").addEventListener("pointermove", pick);
   $("table").closest("details").addEventListener("toggle", update);
   $("take").addEventListener("click", () => (($("alpha").value = Number(recommended.toPrecision(4))), update()));
   $("copy").addEventListener("click", async () => {
-    const said = await navigator.clipboard.writeText(location.href).then(() => "Link copied", () => "Copy it from the address bar");
+    const link = new URL(hash(), location.href).href;
+    const copied = await navigator.clipboard.writeText(link).then(() => true, () => false);
+    const said = copied ? "Link copied" : "Copy it from the address bar";
     $("copy").textContent = $("live").textContent = said;
     setTimeout(() => ($("copy").textContent = "Copy link"), 2500);
   });

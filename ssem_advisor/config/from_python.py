@@ -46,7 +46,7 @@ def read(text: Text) -> list[Leaf]:
 
 class _Module:
     def __init__(self, text: Text, module: ast.Module) -> None:
-        self.text = text
+        self.text, self.module = text, module
         self.constants: dict[str, Leaf] = {}
         self.arguments: dict[str, Leaf] = {}
         self.leaves: list[Leaf] = []
@@ -169,6 +169,9 @@ class _Module:
             for node in ast.walk(statement)
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
         }
+        conditional.update(
+            name for node in ast.walk(self.module) if isinstance(node, ast.Global) for name in node.names
+        )
         for name, values in targets.items():
             if len(values) > 1 or name in conditional:
                 self.leaves.append(self.leaf((name,), UNKNOWN, values[-1]))

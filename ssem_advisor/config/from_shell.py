@@ -68,21 +68,22 @@ def _code_blocks(text: str) -> Iterator[tuple[int, int]]:
     indented: int | None = None
     for line in text.splitlines(keepends=True):
         bare = line.strip()
-        if fence:
-            if bare.startswith(fence) and not bare.strip(fence[0]):
-                yield begin, position
-                fence = ""
-        elif bare.startswith(("```", "~~~")):
-            fence, begin = bare[: len(bare) - len(bare.lstrip(bare[0]))], position + len(line)
-            if re.search(r"ya?ml|json|toml|^.{3,}py", bare):
-                begin = len(text)  # a config or a listing, no launch line
-        elif line.startswith(("    ", "\t")) and bare:
-            indented = position if indented is None else indented
-        elif bare and indented is not None:
+        inside = (not fence and line.startswith(("    ", "\t"))) or (indented is not None and not bare)
+        if inside and indented is None and bare:
+            indented = position
+        elif indented is not None and not inside:
             yield indented, position
             indented = None
+        if fence and bare.startswith(fence) and not bare.strip(fence[0]):
+            if begin >= 0:
+                yield begin, position
+            fence = ""
+        elif not fence and not inside and bare.startswith(("```", "~~~")):
+            fence = bare[: len(bare) - len(bare.lstrip(bare[0]))]
+            # a block of another language holds a config or a listing, no launch line
+            begin = -1 if re.search(r"ya?ml|json|toml|py", bare) else position + len(line)
         position += len(line)
-    if fence and begin < len(text):
+    if fence and begin >= 0:
         yield begin, len(text)
     if indented is not None:
         yield indented, len(text)

@@ -1,0 +1,341 @@
+"""Each format's reader against the parser that training programs use, and its positions against the text."""
+
+import json
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssem_advisor.config import from_json, from_python, from_shell, from_toml, from_yaml, scalars
+from ssem_advisor.config.tree import UNKNOWN, Text
+
+yaml = pytest.importorskip("yaml")
+
+
+def flat(node, path=()):
+    if isinstance(node, dict):
+        return {key: value for name, inner in node.items() for key, value in flat(inner, (*path, name)).items()}
+    if isinstance(node, list):
+        return {key: value for i, inner in enumerate(node) for key, value in flat(inner, (*path, i)).items()}
+    return {path: node}
+
+
+def leaves_of(leaves, text):
+    for leaf in leaves:
+        place = leaf.location
+        assert text[place.start : place.end] == leaf.raw
+    return {leaf.path: leaf.value for leaf in leaves}
+
+
+# -- YAML ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1e-1",
+        "1.0e-1",
+        "1.e-1",
+        "1e5",
+        "1.0e5",
+        "1.5e+3",
+        ".5",
+        "-.5",
+        "5.",
+        "0.1",
+        "+1",
+        "-0",
+        "1_000",
+        "1_0.5",
+        "on",
+        "Off",
+        "YES",
+        "no",
+        "y",
+        "N",
+        "True",
+        "FALSE",
+        "tRue",
+        "~",
+        "null",
+        "Null",
+        "nULL",
+        ".inf",
+        "-.INF",
+        ".nan",
+        "nan",
+        "inf",
+        "0.1.2",
+        "1e",
+        "e1",
+        "--1",
+        "01.5",
+        "1__0",
+        "_1",
+        "0",
+        "00.1",
+    ],
+)
+def test_plain_scalars_are_those_of_pyyaml(text):
+    want, got = yaml.safe_load(text), scalars.yaml(text)[0]
+    assert type(got) is type(want)
+    assert got == want or got != got
+
+
+@given(st.text("0123456789eE+-._:xobnaftrulsy", min_size=1, max_size=8))
+def test_no_scalar_is_read_otherwise_than_by_pyyaml(text):
+    try:
+        want = yaml.load(f"k: {text}", yaml.SafeLoader)["k"]
+    except (yaml.YAMLError, ValueError, TypeError):
+        return
+    got = scalars.yaml(text)[0]
+    if got is not UNKNOWN and isinstance(want, (str, bool, int, float, type(None))):
+        assert type(got) is type(want)
+        assert got == want or got != got
+
+
+@pytest.mark.parametrize(
+    ("text", "quirk"),
+    [
+        ("1e-1", "string-number"),
+        ("-.5", "string-number"),
+        ("on", "word-bool"),
+        ("010", "odd-number"),
+        ("1:30", "odd-number"),
+        ("0.1", ""),
+        ("true", ""),
+    ],
+)
+def test_what_parsers_disagree_about_is_marked(text, quirk):
+    assert scalars.yaml(text)[1] == quirk
+
+
+YAML = """\
+a: &a {x: 1, y: [2, 'three', "four"]}
+b:
+  <<: *a
+  x: 10
+c: [*a, {<<: [*a, {z: 5}]}]
+"d e": |
+  long
+  text
+f: >-
+  folded
+  text
+g: !!str 5
+h: !!float 3
+i:
+? j
+: k
+l: -1.5   # comment
+"""
+
+
+def test_yaml_documents_are_those_of_pyyaml():
+    ((leaves, traps),) = from_yaml.read(Text(YAML))
+    assert {leaf.path: leaf.value for leaf in leaves} == flat(yaml.safe_load(YAML))
+    assert traps == []
+
+
+def test_custom_tags_build_nothing():
+    ((leaves, _),) = from_yaml.read(Text("a: !!python/object/apply:os.system ['touch /tmp/x']\nb: !ENV ${T}\n"))
+    assert {leaf.path: leaf.value for leaf in leaves} == {("a", 0): "touch /tmp/x", ("b",): UNKNOWN}
+
+
+# -- JSON and TOML ------------------------------------------------------------------------------------------------
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**9), 10**9)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, min_size=1, max_size=3) | st.dictionaries(st.text(max_size=5), inner, min_size=1, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(st.text(max_size=5), values, min_size=1, max_size=3),
+    st.sampled_from([None, 2, "\t"]),
+    st.booleans(),
+)
+def test_json_is_that_of_the_standard_library(data, indent, ascii_only):
+    text = json.dumps(data, indent=indent, ensure_ascii=ascii_only)
+    leaves, _ = from_json.read(Text(text))
+    assert leaves_of(leaves, text) == {path: value for path, value in flat(json.loads(text)).items() if path}
+
+
+def test_json_comments_and_repeated_keys():
+    leaves, traps = from_json.read(Text('{"a": {"b": 1}, // one\n "a": {"c": 2}, /* two */ "d": [1, 2,],}'))
+    assert {leaf.path: leaf.value for leaf in leaves} == {("a", "c"): 2, ("d", 0): 1, ("d", 1): 2}
+    assert [trap.name for trap in traps] == ["duplicate-key"]
+
+
+TOML = '''\
+title = "a # not a comment"
+[loss] # comment
+"temperature" = 1_000.5
+name = 'su"pcon'
+many = [ 1, 2, # two
+  [3, "]"], { a = 1, b.c = true } ]
+long = """
+a " quote ""
+"""
+raw = \'\'\'x'y\'\'\'
+when = 1979-05-27 07:32:00
+inf = -inf
+[a."b c".d]
+e.f = 1
+[[run]]
+t = 0.1
+[[run]]
+t = 0.2
+  [run.sub]
+  u = 3
+  [[run.deep]]
+  v = 1
+  [[run.deep]]
+  v = 2
+'''
+
+
+def test_toml_is_that_of_the_standard_library():
+    assert leaves_of(from_toml.read(Text(TOML)), TOML) == flat(tomllib.loads(TOML))
+
+
+# -- shell --------------------------------------------------------------------------------------------------------
+
+
+def launches(text, **options):
+    return list(from_shell.read(Text(text), Path("x.sh"), **options))
+
+
+@given(
+    st.lists(
+        st.text(st.characters(exclude_characters="\0\r\n", codec="ascii"), min_size=1, max_size=6),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_quoted_words_are_those_of_the_shell(words):
+    text = "python x.py " + " ".join(f"--k{i}={shlex.quote(word)}" for i, word in enumerate(words))
+    (tree,) = launches(text)
+    assert [leaf.value for leaf in tree.leaves] == [
+        scalars.word(w) if not w.startswith("[") else UNKNOWN for w in words
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "script"),
+    [
+        ("python a/b/train.py", "train"),
+        ("python3.11 -u -m pkg.sub.train", "train"),
+        ("CUDA_VISIBLE_DEVICES=0 nohup python train.py", "train"),
+        ("srun --gres gpu:1 python train.py", "train"),
+        ("torchrun --nproc_per_node 4 train.py", "train"),
+        ("python -m torch.distributed.launch --nproc_per_node=2 --use_env train.py", "train"),
+        ("accelerate launch --config_file a.yaml -m pkg.train", "train"),
+        ("poetry run python train.py", "train"),
+        ("$ python train.py", "train"),
+        ("cd x && python train.py | tee log", "train"),
+        ("if true; then python train.py; fi", "train"),
+        ("./train.py", "train"),
+        ("/usr/bin/env python train.py", "train"),
+    ],
+)
+def test_launch_lines_are_recognised(line, script):
+    assert [tree.script for tree in launches(f"{line} --temp 0.1")] == [script]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "echo python",
+        "python -c 'import x'",
+        "pip install supcon",
+        "python --version",
+        "# python a.py --temp 1",
+        "python",
+    ],
+)
+def test_other_lines_start_nothing(line):
+    assert launches(line) == []
+
+
+def test_only_code_blocks_of_a_page_are_read():
+    text = (
+        "python a.py --t 1\n\n```bash\n$ python b.py --t 2\n```\n\n    python c.py --t 3\n\n    python d.py\n"
+        "```yaml\npython e.py\n```\n~~~~\npython f.py\n~~~\n~~~~\n- item\n\n"
+    )
+    assert [tree.script for tree in launches(text, markdown=True)] == ["b", "c", "d", "f"]
+
+
+@pytest.mark.parametrize(
+    ("script", "value"),
+    [
+        ("T=0.1\npython x.py --t $T", 0.1),
+        ("export T='0.1'\npython x.py --t \"${T}\"", 0.1),
+        ("T=0.1\nT=0.2\npython x.py --t $T", UNKNOWN),
+        ("T=$1\npython x.py --t $T", UNKNOWN),
+        ("T=0.1 python x.py --t $T", UNKNOWN),
+        ("if x; then\nT=0.1\nfi\npython x.py --t $T", UNKNOWN),
+        ("for T in 1 2; do python x.py --t $T; done", UNKNOWN),
+        ("f() {\nT=0.1\n}\npython x.py --t $T", UNKNOWN),
+        ("read T\npython x.py --t $T", UNKNOWN),
+        ("T=0.1\npython x.py --t ${T:-0.5}", UNKNOWN),
+        ("T=0.1\npython x.py --t 1$T", UNKNOWN),
+        ("python x.py --t $(cat t)", UNKNOWN),
+        ("python x.py --t '$T'", "$T"),
+        ("T=0.1\nwhile true; do T=0.2; done\npython x.py --t $T", UNKNOWN),
+        ("python x.py --t $T\nT=0.1", 0.1),
+    ],
+)  # fmt: skip
+def test_variables(script, value):
+    (tree,) = launches(script)
+    assert tree.leaves[-1].value is value or tree.leaves[-1].value == value
+
+
+# -- Python -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "path", "value"),
+    [
+        ("T = 0.1", ("T",), 0.1),
+        ("T: float = -0.1", ("T",), -0.1),
+        ("T = 2 ** 10 // 4", ("T",), 256),
+        ("T = 9 ** 9 ** 9", ("T",), UNKNOWN),
+        ("T = 1 / 0", ("T",), UNKNOWN),
+        ("T = 0.1\nT = 0.2", ("T",), UNKNOWN),
+        ("T = 0.1\nT += 0.2", ("T",), UNKNOWN),
+        ("T = 0.1\nfor T in x: pass", ("T",), UNKNOWN),
+        ("T = 0.1\ndef f():\n    global T\n    T = 2", ("T",), UNKNOWN),
+        ("T = float('0.1')", ("T", "__call__"), "float"),
+        ("T = 0.1\nc = dict(a=dict(t=T))", ("c", "a", "t"), 0.1),
+        ("c = {'a': [1, {'t': 2}]}", ("c", "a", 1, "t"), 2),
+        ("c = dict(t=0.1)\nl = SupConLoss(temperature=c['t'])", ("SupConLoss", "temperature"), 0.1),
+        ("l = SupConLoss(0.3)", ("SupConLoss", "temperature"), 0.3),
+        ("p.add_argument('-t', '--my-temp', type=float, default='1e-1')", ("my_temp",), 0.1),
+        ("p.add_argument('--t', dest='tau', default=1)", ("tau",), 1),
+        ("p.add_argument('--t', action='store_true')", ("t",), False),
+        ("p.add_argument('--t', default=1)\nq.add_argument('--t', default=2)", ("t",), UNKNOWN),
+        ("p.add_argument('--t', default=1)\np.set_defaults(t=2)", ("t",), 2),
+        ("p.add_argument('--t', default=0.1)\nSupConLoss(temperature=args.t)", ("SupConLoss", "temperature"), 0.1),
+        ("p.add_argument('--t', required=True)", ("t",), UNKNOWN),
+    ],
+)  # fmt: skip
+def test_python_by_its_syntax_alone(source, path, value):
+    found = leaves_of(from_python.read(Text(source)), source)
+    assert found[path] is value or found[path] == value
+
+
+def test_python_is_never_run(tmp_path):
+    marker = tmp_path / "ran"
+    from_python.read(Text(f"open({str(marker)!r}, 'w')\nloss = SupConLoss(temperature=open({str(marker)!r}, 'w'))\n"))
+    assert not marker.exists()

@@ -356,6 +356,17 @@ def test_verdict_follows_the_address_and_is_spoken(engine: Any, hash_: str, titl
 
 
 @needs_chromium
+def test_a_setting_that_is_none_marks_its_field_and_offers_nothing(visit: Any) -> None:
+    page = visit("alpha=2")
+    assert page.locator("[aria-invalid=true]").evaluate_all("(all) => all.map((e) => e.id)") == ["alpha"]
+    assert page.locator("#take").is_disabled()
+    page.get_by_label("Weight α of the self-supervised term").fill("0.2")
+    settle(page)
+    assert page.locator("[aria-invalid]").count() == 0
+    assert page.locator("#take").is_enabled()
+
+
+@needs_chromium
 def test_what_is_not_covered_is_said_everywhere(visit: Any) -> None:
     page = visit("dim=50")
     assert page.locator("#diagram").inner_text() == "Not covered"
@@ -515,3 +526,12 @@ def test_infinite_answers_survive_the_comparison() -> None:
     for got, wanted in ((1 + 2e-9, "1"), (-1.0, "1"), (math.inf, "1"), (math.nan, "1")):
         with pytest.raises(AssertionError):
             agree([got], [wanted])
+
+
+@needs_chromium
+def test_link_is_copied_at_once(visit: Any) -> None:
+    page = visit("alpha=0.7", permissions=["clipboard-read", "clipboard-write"])
+    page.locator("#tau").fill("0.25")
+    page.get_by_role("button", name="Copy link").click()
+    page.get_by_role("button", name="Link copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()").endswith("alpha=0.7&tau=0.25")

@@ -250,7 +250,7 @@
     const host = $("diagram");
     const silent = SSEM.notCovered(s) !== null;
     const plain = SSEM.plainWeight(s);
-    $("basis").textContent = BASIS[SSEM.basis(s)].title;
+    $("basis").textContent = silent ? "" : BASIS[SSEM.basis(s)].title;
     $("plain-key").hidden = silent || plain === null;
     if (silent) {
       frame = null;
@@ -372,6 +372,7 @@
     } catch (error) {
       if (!(error instanceof SSEM.SettingError)) throw error;
       for (const name of [...WHOLE, ...REAL]) $(name).setAttribute("aria-invalid", name === error.field);
+      $("take").disabled = true;
       return answer("invalid", "Not a setting yet", `${error.message}.`);
     }
     for (const name of [...WHOLE, ...REAL]) $(name).removeAttribute("aria-invalid");

@@ -96,7 +96,7 @@ def check(
     typer.echo(f"ssem-advisor: {summary(report)}", err=True)
     if unreadable:
         raise typer.Exit(2)
-    undecided = require_decision and any(result.missing for result in report.results)
+    undecided = require_decision and any(result.undecided for result in report.results)
     failed = fail_on is not FailOn.never and report.fails(fail_on.value)  # type: ignore[arg-type]
     if (failed or undecided) and not exit_zero and not write_baseline:
         raise typer.Exit(1)
@@ -145,7 +145,7 @@ def _mend(session: Session, paths: list[str], dry: bool) -> None:
 
 def _tell(report: Report, paths: list[str]) -> bool:
     """Say on stderr what could not be read or decided. Returns whether a file given by name could not be read."""
-    from ssem_advisor.lint.session import shown
+    from ssem_advisor.lint.run import shown
     from ssem_advisor.report.findings.text import plain
 
     named = {shown(Path(path)) for path in paths}
@@ -154,11 +154,8 @@ def _tell(report: Report, paths: list[str]) -> bool:
         if result.document is not None and result.document.error is not None:
             typer.echo(plain(f"{result.path}: could not be read: {result.document.error}"), err=True)
             failed = failed or result.path in named
-        elif result.missing:
-            needs = ", ".join(result.missing)
-            typer.echo(
-                plain(f"{result.path}: cannot decide: needs {needs} (add it under [tool.ssem-advisor])"), err=True
-            )
+        elif result.undecided:
+            typer.echo(plain(f"{result.path}: cannot decide: {result.undecided}"), err=True)
     return failed
 
 

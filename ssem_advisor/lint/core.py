@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal, NamedTuple
 
 from ssem_advisor.config.model import Document, Location, Origin, Run, Trap, Value
@@ -152,13 +152,15 @@ def rules_matching(selector: str) -> tuple[Rule, ...]:
 class Case:
     """One run of one document, with the theorems' view of it.
 
-    `undecided` says what is missing for a verdict on the mixture of losses; empty if there is a verdict or none is due.
+    Where a verdict on a mixture of losses is due and cannot be given, `missing` names the facts that are not known, or
+    `not_covered` says why no theorem speaks about it. Both are filled when `verdict` is asked for.
     """
 
     document: Document
     run: Run
     goal: str | None = None
-    undecided: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    not_covered: list[str] = field(default_factory=list)
 
     def value(self, name: str) -> Any:
         """The value of a field as the training program sees it; None if unknown."""
@@ -204,28 +206,55 @@ class Case:
 
     @cached_property
     def setting(self) -> Setting | None:
-        """The setting of a mixture of losses (alpha may be unknown); None, with `undecided` filled, otherwise."""
+        """The setting of a mixture of losses (alpha may be unknown); None, with the reason noted, otherwise."""
         if self.run.kind != "supcon+self":
             return None
-        # The variant that keeps the anchor counts it once, however many views there are.
-        facts = ("classes", "temperature") if self.value("loss") == "ssem" else ("classes", "temperature", "views")
-        needs = [name for name in facts if self.value(name) is None]
-        if "classes" in needs and self.value("class_counts") is not None:
-            needs.remove("classes")
-        if self.value("sampler") != "full" and self.run.loss_batch is None:
-            needs += [n for n in ("batch_size", "batch_scope", "gather") if self.value(n) is None] or ["batch_size"]
-        if needs:
-            self.undecided += needs
+        known = {name for name, found in self.run.fields.items() if found.value is not None}
+        if "class_counts" in known:
+            known.add("classes")
+        if self.value("loss") == "ssem":  # which keeps the anchor: that counts once, however many views there are
+            known.add("views")
+        if self.value("sampler") == "full":
+            known |= {"batch_size", "batch_scope", "gather"}
+        if (self.value("world_size") or 1) == 1:
+            known |= {"batch_scope", "gather"}
+        needs = [name for name in _NEEDED if name not in known]
+        if needs not in ([], ["alpha"]):  # a high temperature is decided without alpha
+            self.missing += needs
             return None
         try:
             return self._setting(*_SETTING_FIELDS)
         except SettingError as error:
-            self.undecided.append(str(error))
+            self.not_covered.append(str(error))
             return None
 
     def _setting(self, *names: str) -> Setting:
         known = {name: self.value(name) for name in names} | {"batch_size": self.run.loss_batch}
         return Setting(**{name: value for name, value in known.items() if value is not None})
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """What the theorems say about this mixture; None, with the reason noted, where they say nothing."""
+        if self.run.kind == "supcon+self" and (why := self._beyond_theory()):
+            self.not_covered.append(why)
+            return None
+        if (setting := self.setting) is None:
+            return None
+        try:
+            verdict = verdict_on(setting)
+        except (SettingError, NotCovered) as error:
+            self.not_covered.append(str(error))
+            return None
+        if setting.alpha is None and verdict.threshold < 1:
+            self.missing.append("alpha")
+        return verdict
+
+    def _beyond_theory(self) -> str | None:
+        if self.value("loss") == "l_in":
+            return "no theorem covers a mixture with the log-of-sum form of the loss"
+        if queue := next(self.traps("queue"), None):
+            return f"no theorem covers the stale embeddings of {queue.key or 'a memory bank'}"
+        return None
 
     @cached_property
     def lonely_share(self) -> float | None:
@@ -240,31 +269,8 @@ class Case:
             return None
         return float(batch.alone.item())
 
-    @cached_property
-    def verdict(self) -> Verdict | None:
-        """What the theorems say about this mixture, or None with `undecided` filled."""
-        if self.run.kind == "supcon+self" and (why := self._beyond_theory()):
-            self.undecided.append(why)
-            return None
-        if (setting := self.setting) is None:
-            return None
-        try:
-            verdict = verdict_on(setting)
-        except (SettingError, NotCovered) as error:
-            self.undecided.append(str(error))
-            return None
-        if setting.alpha is None:
-            self.undecided.append("alpha")
-        return verdict
 
-    def _beyond_theory(self) -> str | None:
-        if self.value("loss") == "l_in":
-            return "a loss the theorems speak about (the log-of-sum form is not one)"
-        if queue := next(self.traps("queue"), None):
-            return f"a loss over one batch ({queue.key or 'a memory bank'} adds stale negatives)"
-        return None
-
-
+_NEEDED = ("temperature", "alpha", "classes", "batch_size", "batch_scope", "gather", "views")
 _SETTING_FIELDS = (
     "classes",
     "dim",
@@ -279,13 +285,17 @@ _SETTING_FIELDS = (
 )
 
 
-# A linter answers at once: beyond this, thresholds class by class take more than a second.
-_MOST_COORDINATES = 20_000
+# A linter answers at once: thresholds class by class of so many coordinates (classes x dim) take a second or two.
+_MOST_COORDINATES = 8_000
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The theorems' numbers for one setting. Without an alpha, variance is None."""
+    """The theorems' numbers for one setting.
+
+    threshold: the weight up to which class collapse (of all classes, or with unequal classes of some) is the optimum;
+    critical: the temperature from which on it is; variance: expected within classes. None where not known or due.
+    """
 
     setting: Setting
     threshold: float
@@ -297,22 +307,14 @@ class Verdict:
         return self.setting.alpha is not None and self.setting.alpha <= self.threshold
 
 
+@lru_cache(maxsize=1024)
 def verdict_on(setting: Setting) -> Verdict:
     """Ask the theorems. Raises NotCovered or SettingError where they are silent."""
-    import numpy as np
-
     from ssem_advisor import theory
 
     crowded = setting.dim is not None and setting.dim < setting.classes - 1
-    quick = setting.classes * min(setting.dim or setting.classes, setting.classes) <= _MOST_COORDINATES
-    if setting.unequal:
-        if not quick:
-            raise NotCovered("fewer unequal classes: so many take minutes, ask ssem-advisor recommend")
-        return Verdict(setting, float(np.nanmax(theory.class_thresholds(setting))), None, None)
-    if crowded and quick and setting.loss != "l_spread":
-        threshold = float(np.nanmax(theory.class_thresholds(setting)))
-        return Verdict(setting, threshold, None, theory.expected_variance(setting) if setting.alpha else None)
-    # Beyond that the closed form stands in: it is a lower estimate by a few percent.
+    if crowded or setting.unequal:
+        return Verdict(setting, _class_by_class(setting), None, None)
     threshold = theory.collapse_threshold(setting)
     if setting.alpha is None:
         return Verdict(setting, threshold, None, None)
@@ -322,3 +324,16 @@ def verdict_on(setting: Setting) -> Verdict:
         return Verdict(setting, threshold, None, theory.expected_variance(setting))
     except NotCovered:  # no estimate for this loss in finite dimension: the optimum itself
         return Verdict(setting, threshold, None, theory.optimal_variance(setting))
+
+
+def _class_by_class(setting: Setting) -> float:
+    """The weight up to which some class is collapsed."""
+    import numpy as np
+
+    from ssem_advisor import theory
+
+    if setting.classes * min(setting.dim or setting.classes, setting.classes) > _MOST_COORDINATES:
+        raise NotCovered(
+            f"thresholds class by class of {setting.classes} classes take long; ssem-advisor recommend computes them"
+        )
+    return float(np.nanmax(theory.class_thresholds(setting)))

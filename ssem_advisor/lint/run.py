@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 
 from ssem_advisor.config.model import Document, Location
 from ssem_advisor.domain import AdvisorError
@@ -57,6 +59,13 @@ class Result:
     document: Document | None
     findings: list[Finding] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    not_covered: list[str] = field(default_factory=list)
+
+    @property
+    def undecided(self) -> str:
+        """Why there is no verdict on some run, in words; empty if there is one on each."""
+        reasons = [f"needs {', '.join(self.missing)} (add it under [tool.ssem-advisor])"] if self.missing else []
+        return "; ".join(reasons + self.not_covered)
 
     @property
     def active(self) -> list[Finding]:
@@ -97,20 +106,23 @@ def check_document(document: Document, policy: Policy, path: str | None = None) 
         case = Case(document, run, policy.goal)
         said = list(_findings(case, policy.rules, result.path, number))
         found += said
-        case.verdict  # noqa: B018  (fills case.undecided, whichever rules are selected)
-        if not any(finding.rule.fixable for finding in said):
-            due = case.undecided or (run.missing if run.kind == "unknown" else [])
-            result.missing += [name for name in due if name not in result.missing]
+        case.verdict  # noqa: B018  (says what is missing, whichever rules are selected)
+        _add(result.missing, run.missing if run.kind == "unknown" else case.missing)
+        _add(result.not_covered, case.not_covered)
     found = _numbered(_once(found))
     told = comments(document.text)
     found = silence(found, told)
     unused = next((r for r in policy.rules if r.name == "unused-suppression"), None)
-    if unused is not None and not result.missing:
+    if unused is not None and not result.undecided:
         for comment in told:
             for problem in comment.problems(policy.rules):
                 found.append(plain_finding(unused, result.path, problem, "remove it", comment.location))
     result.findings = sorted(found, key=lambda f: (f.location.line, f.location.column, f.rule.code))
     return result
+
+
+def _add(names: list[str], more: Iterable[str]) -> None:
+    names += [name for name in dict.fromkeys(more) if name not in names]
 
 
 def _findings(case: Case, rules: Iterable[Rule], path: str, run: int) -> Iterable[Finding]:
@@ -119,7 +131,7 @@ def _findings(case: Case, rules: Iterable[Rule], path: str, run: int) -> Iterabl
             location, key = case.place(said.at, rule.uses)
             yield Finding(
                 rule=rule,
-                path=path if location.path is None else location.path.as_posix(),
+                path=path if location.path is None else shown(location.path),
                 severity=said.severity or rule.severity,
                 confidence=case.confidence(rule.uses),
                 message=said.message,
@@ -129,6 +141,13 @@ def _findings(case: Case, rules: Iterable[Rule], path: str, run: int) -> Iterabl
                 location=location,
                 run=run,
             )
+
+
+def shown(path: Path) -> str:
+    """The path from the working folder where the file lies under it, with forward slashes."""
+    absolute = os.path.abspath(path)
+    inside = os.path.relpath(absolute) if absolute.startswith(os.getcwd() + os.sep) else str(path)
+    return Path(inside).as_posix()
 
 
 def plain_finding(rule: Rule, path: str, message: str, remedy: str, location: Location, key: str = "") -> Finding:

@@ -13,7 +13,7 @@ from ssem_advisor.config import Document, OwnConfig
 from ssem_advisor.config.model import Location
 from ssem_advisor.lint.core import START, Finding, Suppression, all_rules, rules_matching
 from ssem_advisor.lint.exceptions import Baseline
-from ssem_advisor.lint.run import Policy, Report, Result, check_document, plain_finding
+from ssem_advisor.lint.run import Policy, Report, Result, check_document, plain_finding, shown
 
 DEFAULT_BASELINE = "ssem-advisor-baseline.json"
 
@@ -158,13 +158,6 @@ class Session:
 
     def _enabled(self, name: str, path: Path) -> bool:
         return any(rule.name == name for rule in self.policy(path).rules)
-
-
-def shown(path: Path) -> str:
-    """The path from the working folder where the file lies under it, with forward slashes."""
-    absolute = os.path.abspath(path)
-    inside = os.path.relpath(absolute) if absolute.startswith(os.getcwd() + os.sep) else str(path)
-    return Path(inside).as_posix()
 
 
 def _line_with(path: Path, text: str) -> Location:

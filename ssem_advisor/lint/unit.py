@@ -37,20 +37,24 @@ def assert_safe(config: Setting | Mapping[str, Any] | str | Path, *, goal: str |
         for f in result.active
         if SEVERITIES.index(f.severity) >= SEVERITIES.index("warning")
     ]
-    if not problems and (needs := result.missing or ([] if document.runs else ["kind"])):
-        problems = [f"{result.path}: cannot decide: needs {', '.join(needs)} (give it as a keyword)"]
+    if not problems and not document.runs:
+        result.missing = ["kind"]
+    if not problems and result.undecided:
+        problems = [f"{result.path}: cannot decide: {result.undecided}"]
     if problems:
         raise AssertionError("\n".join(("this config is not safe:", *problems)))
 
 
 def _read(config: Any, goal: str | None, facts: dict[str, Any]) -> tuple[Document, Policy]:
-    if isinstance(config, Mapping) and config and set(config) <= set(FIELDS):
-        config = Setting(**config)
-    if isinstance(config, Setting):
-        return _document_of(config.with_(**facts)), Policy(goal=goal)
     parsed = own.parse({"defaults": facts}, Path("assert_safe"))
     for name, hint in parsed.unknown.items():
         raise SettingError(f"{name.removeprefix('defaults.')}: unknown fact; {hint}")
+    if isinstance(config, Mapping) and config and set(config) <= set(FIELDS):
+        config = Setting(**{**config, **facts})
+    elif isinstance(config, Setting):
+        config = config.with_(**facts)
+    if isinstance(config, Setting):
+        return _document_of(config), Policy(goal=goal)
     given = parsed.defaults
     if isinstance(config, Mapping):
         text = json.dumps(_plain(config), indent=1, default=str)

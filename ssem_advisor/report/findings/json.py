@@ -29,7 +29,7 @@ def render(report: Report) -> str:
             "error": sum(f.severity == "error" for f in active),
             "warning": sum(f.severity == "warning" for f in active),
             "note": sum(f.severity == "note" for f in active),
-            "undecided": sum(bool(result.missing) for result in report.results),
+            "undecided": sum(bool(result.undecided) for result in report.results),
             "suppressed": len(report.findings) - len(active),
         },
     }
@@ -44,6 +44,7 @@ def _file(result: Result) -> dict[str, Any]:
         "kind": min((run.kind for run in relevant), key=_KINDS.index, default="not-contrastive"),
         "fields": _fields(_agreed(relevant)),
         "missing": result.missing,
+        "not_covered": result.not_covered,
         "findings": [_finding(finding) for finding in result.active],
         "suppressed": [_finding(finding) for finding in result.suppressed],
     }

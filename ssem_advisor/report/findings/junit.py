@@ -45,8 +45,8 @@ def _judge(case: ET.Element, result: Result, rule: Rule) -> None:
         ET.SubElement(case, "system-out").text = text
     elif found:
         ET.SubElement(case, "skipped", {"message": "suppressed"})
-    elif rule.fixable and result.missing:
-        ET.SubElement(case, "skipped", {"message": _xml(f"cannot decide: needs {', '.join(result.missing)}")})
+    elif rule.fixable and result.undecided:
+        ET.SubElement(case, "skipped", {"message": _xml(f"cannot decide: {result.undecided}")})
 
 
 def _count(suite: ET.Element) -> None:

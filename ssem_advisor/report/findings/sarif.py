@@ -24,9 +24,9 @@ def render(report: Report) -> str:
     # Stable: what counts most comes first, so that a cut never drops an error for a note.
     ordered = sorted(report.findings, key=lambda f: (f.suppressed is not None, -SEVERITIES.index(f.severity)))
     notes = [
-        _notification(result.path, f"cannot decide: needs {', '.join(result.missing)}", "note")
+        _notification(result.path, f"cannot decide: {result.undecided}", "note")
         for result in report.results
-        if result.missing
+        if result.undecided
     ]
     notes += [
         _notification(result.path, f"could not be read: {result.document.error}", "warning")

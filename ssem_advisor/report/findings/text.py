@@ -38,7 +38,7 @@ def summary(report: Report) -> str:
     parts = [_count(number, what) for number, what in counts if number] or ["no findings"]
     files = sum(result.document is not None for result in report.results)
     parts[-1] += f" in {_count(files, 'file')}"
-    if undecided := sum(bool(result.missing) for result in report.results):
+    if undecided := sum(bool(result.undecided) for result in report.results):
         parts.append(f"{undecided} undecided")
     if silenced := len(report.findings) - len(active):
         parts.append(f"{silenced} suppressed")

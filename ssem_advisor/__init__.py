@@ -19,6 +19,8 @@ _HOME = {
     "expected_variance": "theory",
     "alpha_for_variance": "theory",
     "class_thresholds": "theory",
+    "class_variances": "theory",
+    "open_weight": "theory",
     "reference_losses": "theory",
     "recommend": "advice",
     "assert_safe": "lint.unit",

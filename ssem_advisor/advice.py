@@ -10,7 +10,7 @@ import numpy as np
 
 from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.theory.batches import batch_of
-from ssem_advisor.theory.classes import class_thresholds
+from ssem_advisor.theory.classes import class_thresholds, open_weight
 from ssem_advisor.theory.collapse import alpha_for_variance, collapse_threshold, critical_temperature, optimal_variance
 from ssem_advisor.theory.estimates import alpha_for_expected_variance, expected_variance, is_exact
 from ssem_advisor.theory.relation import geometry_of
@@ -172,6 +172,7 @@ class _Answer:
         self.by_class = self.regime in ("crowded", "unequal")
         self.notes: list[str] = []
         self._class_thresholds: dict[float, np.ndarray] = {}
+        self._opening: dict[float, float] = {}
 
     # -- the quantities -----------------------------------------------------------------------------------------------
 
@@ -180,12 +181,15 @@ class _Answer:
         at = self.setting.with_(temperature=temperature)
         if not self.by_class:
             return collapse_threshold(at)
-        if temperature not in self._class_thresholds:
+        if temperature not in self._opening:
             try:
                 self._class_thresholds[temperature] = class_thresholds(at)
+                last = float(np.nanmax(self._class_thresholds[temperature]))
+                # Unequal classes open one after the other, the last one later than its own threshold says.
+                self._opening[temperature] = max(last, open_weight(at)) if self.regime == "unequal" else last
             except NotCovered:
                 return None
-        return float(np.nanmax(self._class_thresholds[temperature]))
+        return self._opening[temperature]
 
     def weight(self, variance: float, temperature: Any) -> Any:
         """The weight at which training is expected to reach a variance."""
@@ -419,8 +423,8 @@ class _Answer:
             )
         elif self.regime == "unequal":
             notes.append(
-                "Classes differ in size: thresholds are class by class and the smallest class decides; variances are "
-                "estimates for classes of equal mean size."
+                "Classes differ in size: every class opens at its own weight and the smallest decides; variances "
+                "are estimates for classes of equal mean size."
             )
         if self.by_class and (setting.sampler == "random" or setting.classes_per_batch not in (None, setting.classes)):
             notes.append(
@@ -495,11 +499,11 @@ class _Answer:
             tries += [(f"batch {size}", {"batch_size": size}) for size in self._batch_sizes()]
         tries.append(("4 views" if setting.views != 4 else "2 views", {"views": 4 if setting.views != 4 else 2}))
         found = []
-        for change, fields in tries:
+        for label, changes in tries:
             try:
-                other = _Answer(setting.with_(**fields), self.target, self.band)
+                other = _Answer(setting.with_(**changes), self.target, self.band)
                 row = Alternative(
-                    change, other.setting, other.threshold(tau), other.safe_weights(tau), other.best_weight(tau)
+                    label, other.setting, other.threshold(tau), other.safe_weights(tau), other.best_weight(tau)
                 )
             except SettingError:
                 continue  # the data set is too small for it

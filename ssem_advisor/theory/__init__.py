@@ -1,6 +1,6 @@
 """Every theorem of the project: exact thresholds and optima, class by class answers, labelled estimates."""
 
-from ssem_advisor.theory.classes import class_thresholds
+from ssem_advisor.theory.classes import class_thresholds, class_variances, open_weight
 from ssem_advisor.theory.collapse import (
     alpha_for_variance,
     collapse_threshold,
@@ -15,10 +15,12 @@ __all__ = [
     "alpha_for_expected_variance",
     "alpha_for_variance",
     "class_thresholds",
+    "class_variances",
     "collapse_threshold",
     "critical_temperature",
     "equivalent_alpha",
     "expected_variance",
+    "open_weight",
     "optimal_variance",
     "reference_losses",
 ]

@@ -222,3 +222,126 @@ def _least_tangent_eigenvalues(means: ClassMeans, attraction: np.ndarray) -> np.
         curvature += (stiff + np.abs(lift) + 1.0)[:, None, None] * normal[:, :, None] * normal[:, None, :]
         values[part] = np.linalg.eigvalsh(curvature)[:, 0]
     return values
+
+
+# -- all classes open --------------------------------------------------------------------------------------------------
+
+
+def open_weight(setting: Setting, tolerance: float = 1e-4) -> float:
+    """The weight alpha above which no class is collapsed at the minimum; inf if none up to 1 does it.
+
+    Larger classes open first, and what they give up holds the smaller ones together a little longer: for unequal
+    classes this weight lies above every `class_thresholds`, which speak of the fully collapsed state. Found by
+    minimising the loss over class means mu_i and variances v_i = 1 - |mu_i|^2 (the symmetrised problem), to
+    `tolerance` from above (0.01 beyond 20,000 coordinates). Exact for sampler "full" and for "balanced" batches of
+    all classes with unlimited dimension, else an estimate.
+    Raises NotCovered for l_spread. Source: UNEQUAL (derived here).
+    """
+    if setting.loss == "l_spread":
+        raise NotCovered("open_weight: derived for supcon and ssem, not for l_spread")
+    _only_numbers(setting)
+    problem = _Symmetrised(setting)
+    tolerance = max(tolerance, 1e-2 if problem.m * problem.dim > _LARGE else 0.0)
+    low, high, state = 0.0, 1.0, problem.solve(1.0, problem.start())
+    if not problem.all_open(state, 1.0):
+        return float("inf")
+    while high - low > tolerance:
+        middle = 0.5 * (low + high)
+        found = problem.solve(middle, state)
+        if problem.all_open(found, middle):
+            high, state = middle, found
+        else:
+            low = middle
+    return high
+
+
+def class_variances(setting: Setting) -> np.ndarray:
+    """Within-class variance of every class at the minimum, shape (classes,), in [0, 1]; 0 = the class is collapsed.
+
+    Exact where `open_weight` is, an upper estimate in smaller dimensions. Source: UNEQUAL (derived here).
+    """
+    if setting.loss == "l_spread":
+        raise NotCovered("class_variances: derived for supcon and ssem, not for l_spread")
+    _only_numbers(setting)
+    problem = _Symmetrised(setting)
+    return problem.variances(problem.solve(float(setting.need("alpha")), problem.start()))
+
+
+class _Symmetrised:
+    """The loss as a function of class mean directions u_i (any length) and within-class variances v_i.
+
+    The state holds the rows of u and then v, both in units in which every class moves at the same pace.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        self.sizes, self.own = _sizes(setting), float(own_view_weight(setting))
+        self.m, self.tau = len(self.sizes), float(setting.need("temperature"))
+        self.batch, self.counts = _batches(setting, self.sizes), _expected_others(setting, self.sizes)
+        self.dim = self.m if setting.dim is None else min(int(setting.dim), self.m)
+        self.share = _shares(self.sizes) if setting.sampler != "balanced" else np.full(self.m, 1.0 / self.m)
+        self.pace = np.sqrt(self.share * self.m)
+        self.divisor = np.where(self.sizes > 1, 1.0 - 1.0 / self.sizes, 1.0) * self.tau
+        self.can_open = self.sizes > 1
+
+    def start(self) -> np.ndarray:
+        guess = np.random.default_rng(0).standard_normal((self.m, self.dim)) * self.pace[:, None]
+        return np.concatenate([guess.ravel(), np.where(self.can_open, 0.3, 0.0) * self.pace])
+
+    def variances(self, state: np.ndarray) -> np.ndarray:
+        return state[-self.m :] / self.pace
+
+    def solve(self, alpha: float, state: np.ndarray) -> np.ndarray:
+        from scipy.optimize import minimize
+
+        begin = state.copy()
+        begin[-self.m :] = np.where(self.can_open, np.maximum(self.variances(begin), 1e-3), 0.0) * self.pace
+        bounds = [(None, None)] * (self.m * self.dim) + [
+            (0.0, float(pace) if can else 0.0) for pace, can in zip(self.pace, self.can_open, strict=True)
+        ]
+        large = self.m * self.dim > _LARGE
+        options = {"maxiter": 60 if large else 3000, "maxfun": 10000, "ftol": 1e-15, "gtol": 1e-10}
+        return minimize(
+            self.value_and_gradient, begin, args=(alpha,), jac=True, method="L-BFGS-B", bounds=bounds, options=options
+        ).x
+
+    def all_open(self, state: np.ndarray, alpha: float) -> bool:
+        """Whether a spread from v_i = 0, the other classes as they are, would lower the loss for every class."""
+        u, mu, v = self._parts(state)
+        cosines = u @ mu.T
+        forward = self.counts * np.exp((cosines - 1.0) / self.tau)  # row i: class i with its mean on the sphere
+        backward = self.counts.T * np.exp((cosines - 1.0) / self.tau)  # the same pairs seen from the other class
+        present = self.counts * np.exp((mu @ mu.T - 1.0) / self.tau)
+        others, near = present.sum(axis=1), np.exp(-v / self.divisor)
+        q, lonely, same = self.batch.weight, alpha * self.batch.alone, self.batch.same
+        at_zero = forward.sum(axis=1)
+        own_force = (q / (self.own + same + at_zero)).sum(axis=0) + lonely / (self.own + at_zero)
+        seen = (q / (self.own + same * near + others)).sum(axis=0) + lonely / (self.own + others)
+        spread = (q * same / (self.own + same + at_zero)).sum(axis=0)
+        pull = (1.0 - alpha) * q.sum(axis=0) - spread
+        between = (own_force * self.share)[:, None] * forward + (seen * self.share)[None, :] * backward
+        slope = self.share * pull / self.divisor - 0.5 * (between * cosines).sum(axis=1) / self.tau
+        return bool(np.all(slope[self.can_open] < 0))
+
+    def _parts(self, state: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        raw, v = state[: -self.m].reshape(self.m, self.dim), self.variances(state)
+        u = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+        return u, u * np.sqrt(np.maximum(1.0 - v, 1e-12))[:, None], v
+
+    def value_and_gradient(self, state: np.ndarray, alpha: float) -> tuple[float, np.ndarray]:
+        u, mu, v = self._parts(state)
+        length = np.sqrt(np.maximum(1.0 - v, 1e-12))
+        norm = np.linalg.norm(state[: -self.m].reshape(self.m, self.dim), axis=1, keepdims=True)
+        terms = self.counts * np.exp((mu @ mu.T - 1.0) / self.tau)
+        others, near = terms.sum(axis=1), np.exp(-v / self.divisor)
+        z, alone = self.own + self.batch.same * near + others, self.own + others
+        q, lonely = self.batch.weight, alpha * self.batch.alone
+        pull = (1.0 - alpha) * q.sum(axis=0) / self.divisor
+        value = self.share @ (pull * v + (q * np.log(z)).sum(axis=0) + lonely * np.log(alone))
+        per_other = self.share * ((q / z).sum(axis=0) + lonely / alone)
+        per_v = self.share * (pull - (q * self.batch.same / z).sum(axis=0) * near / self.divisor)
+        weighted = per_other[:, None] * terms / self.tau
+        grad_mu = weighted @ mu + weighted.T @ mu
+        grad_v = per_v - (grad_mu * u).sum(axis=1) * 0.5 / length
+        grad_u = grad_mu * length[:, None]
+        grad_u -= (grad_u * u).sum(axis=1, keepdims=True) * u
+        return float(value), np.concatenate([(grad_u / norm).ravel(), grad_v / self.pace])

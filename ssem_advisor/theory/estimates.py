@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -199,7 +200,7 @@ def _log_0f1_debye(z: np.ndarray, b: np.ndarray) -> np.ndarray:
     order = b - 1.0
     radius = np.sqrt(order * order + z * z)
     t = order / radius
-    correction = sum(np.polynomial.polynomial.polyval(t * t, c) / radius**k for k, c in enumerate(_debye(8)))
+    correction = sum(np.polyval(c, t * t) / radius**k for k, c in enumerate(_debye(8)))
     log_bessel = radius - order * np.arcsinh(order / z) - 0.5 * np.log(2.0 * np.pi * radius) + np.log(correction)
     return _log_gamma(b) - order * np.log(z / 2.0) + log_bessel
 
@@ -207,12 +208,15 @@ def _log_0f1_debye(z: np.ndarray, b: np.ndarray) -> np.ndarray:
 _log_gamma = np.vectorize(math.lgamma, otypes=[float])
 
 
+@cache
 def _debye(terms: int) -> list[np.ndarray]:
-    """Coefficients in t^2 of u_k(t) / t^k, k = 0..terms (DLMF 10.41.9)."""
-    from numpy.polynomial import Polynomial
-
-    t, u, found = Polynomial([0.0, 1.0]), Polynomial([1.0]), []
-    for k in range(terms + 1):
-        found.append(u.coef[k::2])
-        u = 0.5 * t**2 * (1.0 - t**2) * u.deriv() + 0.125 * ((1.0 - 5.0 * t**2) * u).integ()
+    """Coefficients in t^2, highest first, of u_k(t) / t^k for k = 0..terms (DLMF 10.41.9)."""
+    u, found = {0: 1.0}, []
+    for _ in range(terms + 1):
+        found.append(np.array([u[power] for power in sorted(u, reverse=True)]))
+        following: dict[int, float] = {}
+        for power, a in u.items():
+            following[power + 1] = following.get(power + 1, 0.0) + a * (power / 2.0 + 1.0 / (8.0 * (power + 1)))
+            following[power + 3] = following.get(power + 3, 0.0) - a * (power / 2.0 + 5.0 / (8.0 * (power + 3)))
+        u = following
     return found

@@ -95,6 +95,11 @@ def _spread_slopes(sp: Any, m: Any, N: Any, k: Any, o: Any, tau: Any, v: Any) ->
     return sup, k * e1 / (1 + k * e1)
 
 
+def _spread_alpha(sp: Any, **symbols: Any) -> Any:
+    sup, own = _spread_slopes(sp, **symbols)
+    return -sup / (own - sup)
+
+
 def _numeric_softmax_slope(m: float, N: float, k: float, o: float, c: float, tau: float, v: float) -> float:
     shrink = 1 - 1 / N
     away = v / (shrink * tau)
@@ -340,7 +345,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         statement="The weight whose optimum has within-class variance v, for l_spread.",
         left="alpha(v)",
         symbols=("m", "N", "k", "o", "tau", "v"),
-        symbolic=lambda sp, **s: (lambda sup, self_: -sup / (self_ - sup))(*_spread_slopes(sp, **s)),
+        symbolic=lambda sp, **s: _spread_alpha(sp, **s),
         numeric=_spread_weight,
         page="theory/thresholds.md#weight",
         assumptions=(is_loss("l_spread"), *COMMON, Assumption("dim >= mN - 1", is_exact)),
@@ -487,7 +492,9 @@ STATEMENTS: tuple[Theorem, ...] = (
         statement=(
             "With unequal class sizes, or dim < classes - 1, class i stops being collapsed at its own alpha_i: "
             "F is the between-class force and lambda the least curvature of the collapsed loss at its mean. Small "
-            "classes need the larger weight. (Formula for full batches; q is the softmax weight of one embedding.)"
+            "classes need the larger weight. It speaks of the fully collapsed state: once larger classes have opened, "
+            "the last one opens at a still larger weight, which is found by minimising the symmetrised loss. (Formula "
+            "for full batches; q is the softmax weight of one embedding.)"
         ),
         left="alpha_i",
         symbols=("n", "p", "q", "F", "lambda_i", "tau"),

@@ -69,7 +69,7 @@ def _value(setting: Setting, variance: Any, at_once: bool = False) -> Any:
         across = np.zeros_like(v * tau) if at_once else (m / (m - 1.0)) / tau - geometry.rho * away
         views = np.asarray(part.views, dtype=float)
         terms = [(batch.weight, batch.same, batch.other), (batch.alone, np.zeros_like(batch.alone), batch.alone_other)]
-        total = 0.0
+        total: Any = 0.0
         for weight, same, other in terms:
             alpha = equivalent_alpha(same, views) if part.alpha is None else np.asarray(part.alpha, dtype=float)
             if part.loss == "l_spread":

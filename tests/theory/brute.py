@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 
 
 def loss_and_gradient(z, labels, views, alpha, tau, loss):
-    """Loss of one batch and its gradient in the Gram matrix. z: (instances * views, d), view-major rows per instance."""
+    """Loss of one batch and its gradient in the Gram matrix. z: (instances * views, d), instance by instance."""
     total = len(z)
     instance = np.repeat(np.arange(len(labels)), views)
     label = np.repeat(labels, views)
@@ -51,7 +51,9 @@ def _spread(gram, instance, label, alpha, tau):
         ratio = negatives / (e + negatives)
         value += (1 - alpha) * (np.where(same, np.log1p(negatives / e), 0) / count).sum() / (len(rows) * pairs)
         grad += (1 - alpha) * np.where(same, -ratio, 0) / count
-        grad += (1 - alpha) * np.where(same, 0, e) * (np.where(same, 1 / (e + negatives), 0) / count).sum(1, keepdims=True)
+        grad += (
+            (1 - alpha) * np.where(same, 0, e) * (np.where(same, 1 / (e + negatives), 0) / count).sum(1, keepdims=True)
+        )
         # self-supervised: own other view among the same class
         within = np.where(same, e, 0)
         value += alpha * (np.log(within.sum(1)) - np.diag(s)).sum() / (len(rows) * pairs)
@@ -74,7 +76,7 @@ def batches_of(labels, size, sampler):
     return [list(itertools.chain(*choice)) for choice in itertools.product(*per_class)]
 
 
-def minimise(labels, views, dim, alpha, tau, loss, batches=None, starts=3, seed=0):
+def minimise(labels, views, dim, alpha, tau, loss, batches=None, starts=3, seed=0, precision=1e-17):
     """(z, value) at the lowest minimum found of the expected loss; z: (instances, views, dim)."""
     labels = np.asarray(labels)
     batches = batches or [list(range(len(labels)))]
@@ -97,7 +99,13 @@ def minimise(labels, views, dim, alpha, tau, loss, batches=None, starts=3, seed=
 
     for start in range(starts):
         guess = np.random.default_rng(seed + start).standard_normal(len(labels) * views * dim)
-        found = minimize(objective, guess, jac=True, method="L-BFGS-B", options={"maxiter": 20000, "maxfun": 40000, "ftol": 1e-17, "gtol": 1e-11, "maxcor": 30})
+        found = minimize(
+            objective,
+            guess,
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": 20000, "maxfun": 40000, "ftol": precision, "gtol": 1e-11, "maxcor": 30},
+        )
         if best is None or found.fun < best[1]:
             z = found.x.reshape(-1, dim)
             best = ((z / np.linalg.norm(z, axis=1, keepdims=True)).reshape(len(labels), views, dim), found.fun)

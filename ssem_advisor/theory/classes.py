@@ -35,7 +35,9 @@ class ClassMeans:
 
 
 def class_thresholds(setting: Setting) -> np.ndarray:
-    """The weight alpha_i up to which class i stays collapsed, shape (classes,); safe for all means alpha > the largest.
+    """The weight alpha_i up to which a spread of class i does not lower the loss at full collapse, shape (classes,).
+
+    The fully collapsed state gives way above the smallest; no class is left collapsed above `open_weight`.
 
     For unequal class sizes (class_counts), for dim < classes - 1, and for dim = classes - 1, where it is the local
     threshold. Exact for sampler "full" and for "balanced" batches of all classes; for "random" and P x K batches it

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from ssem_advisor.advice import BAND
 from ssem_advisor.domain import Setting
 from ssem_advisor.measurement.prediction import Comparison, compare
-from ssem_advisor.measurement.rows import UnitRows
+from ssem_advisor.measurement.rows import BLOCK, UnitRows
 from ssem_advisor.measurement.verdict import Verdict, diagnose
 
 _BOOTSTRAP_INSTANCES = 20_000
+_ANCHOR_CLASSES = 4096
 _TINY = 1e-30
 
 Array = NDArray[np.float64]
@@ -47,7 +48,8 @@ class Measurement:
     within_class_variance, between_class_variance, total_variance: in [0, 1], within + between = total.
     class_variances: within-class variance of each label.
     nc1: tr(S_W S_B^+) / classes (Papyan, Han, Donoho 2020); 0 = classes are points.
-    class_distance_variance: mean over class pairs of (var_a + var_b) / (2 |mu_a - mu_b|^2) (Galanti et al. 2022).
+    class_distance_variance: mean over class pairs of (var_a + var_b) / (2 |mu_a - mu_b|^2) (Galanti et al. 2022); above
+        4096 classes over the pairs with 4096 of them, evenly spaced.
     etf_deviation: Frobenius distance between the Gram matrix of the centred class means and that of a regular simplex,
         both of norm 1; 0 = simplex, at most sqrt(2).
     effective_rank: exponential of the entropy of the singular values of the centred rows (Roy, Vetterli 2007).
@@ -164,81 +166,118 @@ def measure(
     )
 
 
+class _Covariances:
+    """Covariances of residuals class by class: the sum over classes, and of each its squared Frobenius norm.
+
+    A class with fewer rows than dimensions goes through its Gram matrix, and its rows wait to be squared with others'.
+    """
+
+    def __init__(self, dim: int) -> None:
+        self._sum, self._dim = np.zeros((dim, dim)), dim
+        self._waiting: list[Array] = []
+        self._few: Array | None = None
+        self._many: Array | None = None
+
+    def add(self, residuals: Array) -> None:
+        """A block of rows of the current class, centred on its mean."""
+        if self._few is None and self._many is None and len(residuals) < self._dim:
+            self._few = residuals
+            return
+        if self._many is None:
+            self._many = np.zeros((self._dim, self._dim))
+        if self._few is not None:
+            self._many, self._few = self._few.T @ self._few, None
+        self._many += residuals.T @ residuals
+
+    def close(self, count: int) -> float:
+        """End the class of `count` rows; the squared Frobenius norm of its covariance."""
+        few, many = self._few, self._many
+        self._few = self._many = None
+        if many is not None:
+            self._sum += many / count
+            return float((many**2).sum()) / count**2
+        assert few is not None
+        self._waiting.append(few / np.sqrt(count))
+        if len(self._waiting) * self._dim >= 4096:
+            self._square()
+        return float(((few @ few.T) ** 2).sum()) / count**2
+
+    def total(self) -> Array:
+        """The sum over the classes closed so far."""
+        self._square()
+        return self._sum
+
+    def _square(self) -> None:
+        if self._waiting:
+            rows = np.concatenate(self._waiting)
+            self._sum += rows.T @ rows
+            self._waiting.clear()
+
+
 class _Moments:
-    """First and second moments of every class, from one visit to each class (two where a class exceeds a block).
+    """First and second moments of every class, from two visits to each (one to disk where a class fits into a block).
 
     Residuals are taken from the class mean before they are squared: nothing cancels, however near to collapse.
     """
 
     def __init__(self, rows: UnitRows) -> None:
         m, d = len(rows.labels), rows.dim
+        self.m, self.per_class = m, float(rows.instances.mean())
         self.means = np.empty((m, d))  # over rows
         self.instance_means = np.empty((m, d))  # over instances, views averaged first
         self.variances = np.empty(m)
-        self.within = np.zeros((d, d))  # mean over classes of the within-class covariance
+        self._similarity = np.empty(m)  # x of each class
+        self._pair_squares = np.empty(m)  # mean squared inner product of two instances of a class
         dimensions = np.full(m, np.nan)
-        similarity = np.empty(m)  # x of each class
-        pair_squares = np.empty(m)  # mean squared inner product of two instances of a class
-        second = np.zeros((d, d))  # sum over classes of the mean of y y^T over instance means y
-        second_squares = 0.0
-        shared, own, same_view = 0.0, 0.0, [0.0, 0]
+        second_squares = 0.0  # sum over classes of |S|^2, S = mean of y y^T over instance means y
+        covariances = _Covariances(d)
+        between_instances = _Covariances(d) if rows.has_views else covariances
+        self._views = _ViewSums()
         for c in range(m):
             n, count = int(rows.class_rows[c]), int(rows.instances[c])
             blocks = list(rows.blocks(c)) if n <= rows.block else None  # else read twice
-            self.means[c] = mean = sum(z.sum(axis=0) for z, _ in blocks or rows.blocks(c)) / n
-            scatter, own_scatter = np.zeros((d, d)), np.zeros((d, d))
-            offset_sum, squares, fourth = np.zeros(d), 0.0, 0.0
+            mean, center = np.zeros(d), np.zeros(d)
+            for z, starts in blocks or rows.blocks(c):
+                mean += z.sum(axis=0) / n
+                if rows.has_views:
+                    center += _averaged(z, starts).sum(axis=0) / count
+            if not rows.has_views:
+                center = mean
+            squares = spread = along = fourth = 0.0
             for z, starts in blocks or rows.blocks(c):
                 e = z - mean
-                scatter += e.T @ e
-                if not rows.has_views:
-                    fourth += len(z)  # |y| = 1
-                    continue
-                lengths = np.diff(starts, append=len(z))[:, None]
-                sums = np.add.reduceat(e, starts, axis=0)
-                w = sums / lengths
-                own_scatter += w.T @ w
-                offset_sum += w.sum(axis=0)
-                norms = ((mean + w) ** 2).sum(axis=1)
-                squares += norms.sum()
-                fourth += (norms**2).sum()
-                several = lengths[:, 0] > 1
-                if several.any():
-                    row_squares = np.add.reduceat((e**2).sum(axis=1), starts)[several]
-                    p = lengths[several, 0]
-                    cross = (sums[several] ** 2).sum(axis=1) - row_squares
-                    shared += float((cross / (p - 1)).sum())
-                    own += float(row_squares.sum())
-                    same_view[0] += float(((norms[several] * p - 1) / (p - 1)).sum())
-                    same_view[1] += int(several.sum())
-            trace = float(np.trace(scatter))
-            self.variances[c] = trace / n
-            self.within += scatter / n
-            if trace > _TINY * n:
-                dimensions[c] = trace**2 / (scatter**2).sum()
+                covariances.add(e)
+                squares += float((e**2).sum())
+                u, norms = e, np.ones(len(e))
+                if rows.has_views:
+                    u = _averaged(z, starts) - center
+                    norms = ((center + u) ** 2).sum(axis=1)
+                    between_instances.add(u)
+                    self._views.add(e, starts, norms)
+                spread += float((u**2).sum())
+                along += float(((u @ center) ** 2).sum())
+                fourth += float(norms @ norms)
+            self.means[c], self.instance_means[c], self.variances[c] = mean, center, squares / n
+            frobenius = covariances.close(n)
+            if squares > _TINY * n:
+                dimensions[c] = (squares / n) ** 2 / frobenius
             if rows.has_views:
-                offset = offset_sum / count
-            else:
-                own_scatter, offset, squares = scatter, offset_sum, float(n)
-            center = self.instance_means[c] = mean + offset
-            spread = own_scatter - count * np.outer(offset, offset)  # of instance means around their centre
-            similarity[c] = center @ center - np.trace(spread) / (count * (count - 1))
-            moment = spread / count + np.outer(center, center)
-            second += moment
-            size = float((moment**2).sum())
-            second_squares += size
-            pair_squares[c] = (count**2 * size - fourth) / (count * (count - 1))
-        self.m = m
-        self.within /= m
-        self.per_class = float(rows.instances.mean())
+                frobenius = between_instances.close(count)
+            length = float(center @ center)
+            second = frobenius + 2 * along / count + length**2
+            second_squares += second
+            pairs = count * (count - 1)
+            self._similarity[c] = length - spread / pairs
+            self._pair_squares[c] = (count**2 * second - fourth) / pairs
+        self.within = covariances.total() / m
+        whole = between_instances.total() + self.instance_means.T @ self.instance_means
+        self._cross_squares = (float((whole**2).sum()) - second_squares) / (m * (m - 1))
         self.effective_dimension = float(np.nanmean(dimensions)) if np.isfinite(dimensions).any() else float("nan")
-        self.reliability = (shared / own if own > _TINY * rows.rows else float("nan")) if rows.has_views else None
-        self.view_similarity = same_view[0] / same_view[1] if same_view[1] else float("nan")
+        self.reliability = self._views.reliability(rows.rows) if rows.has_views else None
+        self.view_similarity = self._views.similarity()
         centred = self.means - self.means.mean(axis=0)
         self.between = float((centred**2).sum()) / m
         self.between_covariance = centred.T @ centred / m
-        self._similarity, self._pair_squares = similarity, pair_squares
-        self._cross_squares = (float((second**2).sum()) - second_squares) / (m * (m - 1))
 
     def ssem(self) -> SSEMFit:
         m, n = self.m, self.per_class
@@ -278,17 +317,46 @@ class _Moments:
     def class_distance_variance(self) -> float:
         centred = self.means - self.means.mean(axis=0)
         norms = (centred**2).sum(axis=1)
-        total, step = 0.0, max(1, (1 << 22) // self.m)
-        for a in range(0, self.m, step):  # blocks of class pairs: classes^2 numbers would not fit for 1e5 classes
-            part = slice(a, a + step)
-            distance = norms[part, None] + norms - 2 * centred[part] @ centred.T
-            ratio = (self.variances[part, None] + self.variances) / 2
-            rows = np.arange(len(distance))
-            distance[rows, rows + a] = np.inf
+        anchors = np.unique(np.linspace(0, self.m - 1, min(self.m, _ANCHOR_CLASSES)).astype(int))
+        total = 0.0
+        for chosen in np.array_split(anchors, -(-len(anchors) * self.m // BLOCK)):
+            distance = norms[chosen, None] + norms - 2 * centred[chosen] @ centred.T
+            distance[np.arange(len(chosen)), chosen] = np.inf
             if (distance <= 1e-14).any():
                 return float("nan")
-            total += float((ratio / distance).sum())
-        return total / (self.m * (self.m - 1))
+            total += float(((self.variances[chosen, None] + self.variances) / 2 / distance).sum())
+        return total / (len(anchors) * (self.m - 1))
+
+
+class _ViewSums:
+    """What views of one instance share, over the instances with at least two."""
+
+    def __init__(self) -> None:
+        self._shared = self._own = self._similar = 0.0
+        self._instances = 0
+
+    def add(self, residuals: Array, starts: NDArray[np.int64], norms: Array) -> None:
+        """residuals: of rows from the class mean; norms: squared lengths of the instances' mean views."""
+        p = np.diff(starts, append=len(residuals))
+        own = np.add.reduceat((residuals**2).sum(axis=1), starts)
+        shared = (np.add.reduceat(residuals, starts, axis=0) ** 2).sum(axis=1) - own
+        several = p > 1
+        p, others = p[several], p[several] - 1
+        self._shared += float((shared[several] / others).sum())
+        self._own += float(own[several].sum())
+        self._similar += float(((norms[several] * p - 1) / others).sum())
+        self._instances += len(p)
+
+    def reliability(self, rows: int) -> float:
+        return self._shared / self._own if self._own > _TINY * rows else float("nan")
+
+    def similarity(self) -> float:
+        return self._similar / self._instances if self._instances else float("nan")
+
+
+def _averaged(z: Array, starts: NDArray[np.int64]) -> Array:
+    """Instance means of rows."""
+    return np.add.reduceat(z, starts, axis=0) / np.diff(starts, append=len(z))[:, None]
 
 
 def _intervals(

@@ -31,9 +31,14 @@ class Comparison:
     measured: float
 
     @property
-    def asks_for_collapse(self) -> bool:
-        """Whether class collapse is known to be the optimum."""
-        return self.threshold is not None and self.setting.alpha <= self.threshold
+    def why_collapse(self) -> str:
+        """Why class collapse is the optimum, as a clause; empty where it is not known to be."""
+        alpha, threshold = self.setting.alpha, self.threshold
+        if threshold is None or (alpha is not None and alpha > threshold):
+            return ""
+        if alpha is None:
+            return "plain SupCon, without a weighted self-supervised term, collapses at every temperature"
+        return f"alpha={alpha:.3g} is not above the collapse threshold {threshold:.3g}"
 
     @property
     def share_of_optimum(self) -> float:
@@ -65,7 +70,10 @@ def compare(
     reliability: float | None = None,
     effective_dim: float = math.nan,
 ) -> tuple[Comparison | None, list[str]]:
-    """The comparison, or None with a note that says what is missing or which assumption fails."""
+    """The comparison, or None with a note that says what is missing or which assumption fails.
+
+    alpha None in the setting means plain SupCon, whose optimum is class collapse.
+    """
     if setting is None:
         return None, []
     notes = []
@@ -78,15 +86,16 @@ def compare(
     threshold = optimum = finite = network = None
     silence = ""
     try:
-        setting.need("alpha")
         setting.need("temperature")
+        plain = setting.alpha is None and setting.loss == "supcon"
         try:
-            threshold, optimum = float(theory.collapse_threshold(setting)), float(theory.optimal_variance(setting))
+            threshold = float(theory.collapse_threshold(setting))
+            optimum = 0.0 if plain else float(theory.optimal_variance(setting))
         except NotCovered as error:
             silence = str(error)
         try:
-            finite = float(theory.expected_variance(setting))
-            if reliability is not None and 0 < reliability <= 1 and effective_dim >= 1:
+            finite = optimum if plain else float(theory.expected_variance(setting))
+            if not plain and reliability is not None and 0 < reliability <= 1 and effective_dim >= 1:
                 network = float(
                     theory.expected_variance(setting, view_reliability=reliability, effective_dim=effective_dim)
                 )

@@ -71,13 +71,13 @@ def _against_class_collapse(theory: Comparison | None) -> str:
     )
     if theory is None:
         return advice
-    alpha, threshold = theory.setting.alpha, theory.threshold
     better = theory.recommendation or advice
-    if threshold is None or theory.optimum is None:
+    if theory.why_collapse:
+        return f"the loss asks for it: {theory.why_collapse}; {better}"
+    if theory.threshold is None or theory.optimum is None:
         return better
-    if theory.asks_for_collapse:
-        return f"the loss asks for it: alpha={alpha:.3g} is not above the collapse threshold {threshold:.3g}; {better}"
     return (
-        f"the loss does not ask for it (alpha={alpha:.3g} is above the threshold {threshold:.3g}, the optimum keeps "
-        f"{theory.optimum:.3g}): views differ too much or training was too short; {better}"
+        f"the loss does not ask for it (alpha={theory.setting.alpha:.3g} is above the threshold "
+        f"{theory.threshold:.3g}, the optimum keeps {theory.optimum:.3g}): views differ too much or training was too "
+        f"short; {better}"
     )

@@ -139,10 +139,8 @@ def _theory(m: Measurement) -> list[str]:
     if t is None:
         return []
     lines = _wrapped(where_the_variance_went(t, m.view_reliability, m.effective_dimension), "where it went: ")
-    if t.asks_for_collapse:
-        alpha, threshold = t.setting.alpha, t.threshold
-        said = f"the optimum is class collapse: alpha={alpha:.3g} is not above the threshold {threshold:.3g}"
-        lines = [*_wrapped(said), *lines]
+    if t.why_collapse:
+        lines = [*_wrapped(f"the optimum is class collapse: {t.why_collapse}"), *lines]
     elif t.optimum:
         lines = [f"you are at {t.share_of_optimum:.0%} of the optimum variance", *lines]
     return [*lines, ""]

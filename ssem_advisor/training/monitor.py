@@ -45,11 +45,12 @@ class CollapseMonitor:
 
     within_class_variance, between_class_variance, total_variance: unbiased estimates from the batches since the last
         report; anchors_with_positives: share of instances with another one of their class in the batch.
-    With temperature and alpha in the setting also share_of_optimum (of the within-class variance) and, for supcon and
-    ssem, loss, distance_to_plateau and distance_to_class_collapse (reference value minus loss: how far it has come
-    below total and class collapse) and distance_to_optimum (loss minus optimum), in nats without base temperature.
+    With a temperature in the setting also share_of_optimum (of the within-class variance), loss, distance_to_plateau
+    and distance_to_class_collapse (reference value minus loss: how far it has come below total and class collapse) and
+    distance_to_optimum (loss minus optimum), in nats without base temperature.
 
-    setting: what the loss is trained with; it makes verdicts earlier and remedies concrete. None = measure alone.
+    setting: what the loss is trained with; it makes verdicts earlier and remedies concrete. alpha None in it means
+        plain SupCon. Without a setting the embeddings alone are judged.
     every: updates between reports. patience: consecutive bad reports before the warning.
     log: where reports go: a callable (scalars, step), a TensorBoard SummaryWriter or a Lightning logger. None = the
         W&B and MLflow runs active in this process, if any; no run is ever created.
@@ -74,7 +75,7 @@ class CollapseMonitor:
         self.warning: str | None = None  # what was warned about, if anything
         self._sums: Tensor | None = None
         self._bad, self._lowest = 0, 0.0  # bad reports in a row; the lowest total variance in them
-        self._comparison: Comparison | None = None
+        self._predictions: dict[int, Comparison | None] = {}
         self._references: dict[int, tuple[float, float, float] | None] = {}
 
     # -- public -----------------------------------------------------------------------------------------------------
@@ -156,7 +157,7 @@ class CollapseMonitor:
             return
         self.verdict = diagnose(spread, structure, 1 - total, predicted)
         equal = self.verdict.name == "total collapse"
-        if predicted is not None and predicted.asks_for_collapse and not equal and spread < _UNDER_WAY * total:
+        if predicted is not None and predicted.why_collapse and not equal and spread < _UNDER_WAY * total:
             self.verdict = class_collapse(predicted, under_way=True)
         starting = equal and self._bad > 0 and total > 1.5 * self._lowest
         bad = self.verdict.name in ("total collapse", "class collapse") and not starting
@@ -172,15 +173,16 @@ class CollapseMonitor:
 
     def _predicted(self, dim: int) -> Comparison | None:
         """What theory says of the setting; computed once."""
-        setting = self.setting
-        if self._comparison is None and setting is not None and None not in (setting.alpha, setting.temperature):
-            self._comparison, _ = compare(setting, classes=setting.classes, dim=dim)
-        return self._comparison
+        if self.setting is None:
+            return None
+        if dim not in self._predictions:
+            self._predictions[dim], _ = compare(self.setting, classes=self.setting.classes, dim=dim)
+        return self._predictions[dim]
 
     def _loss(self, z: Tensor, y: Tensor, instance_ids: Tensor | None) -> list[float]:
         """Sum and count of this batch's loss, (0, 0) where the setting does not say which."""
         setting = self.setting
-        if setting is None or setting.alpha is None or setting.temperature is None or setting.loss == "l_spread":
+        if setting is None or setting.temperature is None:
             return [0.0, 0.0]
         try:
             loss = supervised_contrastive_loss(

@@ -268,7 +268,9 @@ def test_collapse_below_the_threshold_names_threshold_and_weight():
 
 
 def test_setting_that_cannot_be_compared_is_a_note():
-    assert any("alpha" in note for note in measure(*_cloud(), setting=_setting(alpha=None)).notes)
+    m = measure(*_cloud(), setting=_setting(temperature=None))
+    assert m.theory is None
+    assert any("temperature: missing" in note for note in m.notes)
     mismatch = measure(*_cloud(classes=4), setting=_setting())
     assert any("classes=5" in note for note in mismatch.notes)
 
@@ -376,3 +378,18 @@ def test_unequal_classes_are_a_note():
     m = measure(*_cloud(), setting=setting)
     assert m.theory is None
     assert any("classes differ in size" in note for note in m.notes)
+
+
+def test_plain_supcon_is_said_to_collapse_at_every_temperature():
+    m = measure(*_cloud(spread=0.02), setting=_setting(alpha=None))
+    assert m.theory.optimum == 0
+    assert "plain SupCon" in m.remedy
+
+
+def test_many_classes_sample_the_class_pairs(clustered, monkeypatch):
+    z, y = clustered(instances=900, views=1, dim=40, classes=30)
+    exact = measure(z, y).class_distance_variance
+    monkeypatch.setattr("ssem_advisor.measurement.embeddings.BLOCK", 70)  # two classes at a time
+    assert measure(z, y).class_distance_variance == pytest.approx(exact, rel=1e-12)
+    monkeypatch.setattr("ssem_advisor.measurement.embeddings._ANCHOR_CLASSES", 10)
+    assert measure(z, y).class_distance_variance == pytest.approx(exact, rel=0.1)

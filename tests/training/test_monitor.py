@@ -237,3 +237,12 @@ def test_tensorboard_writer(tmp_path):
 def test_what_is_not_a_logger_is_refused():
     with pytest.raises(TypeError, match="SummaryWriter"):
         log_to("runs")
+
+
+def test_plain_supcon_is_called_out():
+    monitor = CollapseMonitor(SETTING.with_(alpha=None), every=1)
+    (message,) = feed(monitor, 5, spread=0.2)
+    assert "plain SupCon" in message
+    scalars = monitor.update(*batch())
+    close(scalars, loss=float(supervised_contrastive_loss(*batch(), None, 0.5)))
+    assert scalars["ssem/distance_to_optimum"] == -scalars["ssem/distance_to_class_collapse"]

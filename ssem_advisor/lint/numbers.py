@@ -14,8 +14,8 @@ def below(value: float, digits: int = 3) -> str:
 
 
 def _plain(value: float, digits: int, rounding: str) -> str:
-    from decimal import Context, Decimal
+    from decimal import Context
 
-    number = Context(prec=digits, rounding=rounding).create_decimal(Decimal(value)).normalize()
+    number = Context(prec=digits, rounding=rounding).create_decimal(repr(float(value))).normalize()
     # Spelled without an exponent wherever a person would: `1e-1` is a string to some YAML parsers.
     return format(number, "f") if 1e-6 < abs(value) < 1e15 else str(number)

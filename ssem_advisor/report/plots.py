@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ssem_advisor.advice import BAND, complete, recommend
+from ssem_advisor.advice import BAND, complete, recommend, regime_of
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
 from ssem_advisor.report.files import write_atomically
 from ssem_advisor.theory import (
@@ -95,6 +95,8 @@ class _Recipe:
     marker: str
 
 
+# Khosla et al. 2020 (0.07 in its code, 0.1 in its text), Chen et al. 2020, Lee et al. 2025; L_spread: the code of
+# Chen et al. 2022, both weights 1.
 _RECIPES = (
     _Recipe("plain SupCon", ("supcon",), 0.07, None, "^"),
     _Recipe("plain SupCon", ("supcon",), 0.1, None, "v"),
@@ -235,7 +237,7 @@ def terminal_heat_map(
         text, place = f"{tick:g}", round((columns - 1) * _share(tick, span))
         ticks[place + 7 : place + 7 + len(text)] = text
     lines.append([("".join(ticks).rstrip() + "  τ", "")])
-    names = ("collapse is optimal", "variance < 0.05", "safe band", "variance > 0.5")
+    names = ("collapse is optimal", f"variance < {BAND[0]:g}", "safe band", f"variance > {BAND[1]:g}")
     lines.append([("   ".join(f"{glyph} {name}" for glyph, name in zip(glyphs, names, strict=True)), "")])
     lines += [[(f"{number} {point.label}", "")] for number, point in points]
     if unicode:
@@ -272,9 +274,9 @@ def _variance(setting: Setting) -> float:
 
 
 def _basis(setting: Setting) -> str:
-    if setting.loss == "l_spread" or setting.dim is None:
+    if regime_of(setting) == "exact":
         return "at the optimum"
-    return f"expected in {setting.dim} dimensions"
+    return "at the optimum, an upper bound" if setting.loss == "l_spread" else f"expected in {setting.dim} dimensions"
 
 
 def _span(points: Sequence[Point]) -> tuple[float, float]:
@@ -350,15 +352,13 @@ def _temperatures(setting: Setting) -> Iterator[tuple[float, dict[str, Any]]]:
 
 
 def _batch_sizes(setting: Setting) -> np.ndarray:
-    """Batch sizes from the smallest with a same-class pair to 65536 or the data set, evenly spaced in the logarithm."""
+    """Batch sizes from the smallest to 65536 or the data set, evenly spaced in the logarithm."""
     if setting.sampler == "full":
         raise SettingError("sampler='full': the batch is the data set; choose random or balanced to vary it")
-    step = 1 if setting.sampler == "random" else setting.classes_per_batch or setting.classes
-    largest = 65536 if setting.instances_per_class is None else min(65536, step * setting.instances_per_class)
-    if setting.sampler == "random" and setting.instances_per_class is not None:
-        largest = min(65536, setting.classes * setting.instances_per_class)
-    multiples = np.unique(np.geomspace(max(2, 4 // step), max(largest // step, 4), 97).round().astype(int))
-    return multiples * step
+    random, each = setting.sampler == "random", setting.instances_per_class or np.inf
+    step = 1 if random else setting.classes_per_batch or setting.classes
+    largest = min(max(65536 // step, 8), setting.classes * each if random else each)
+    return step * np.unique(np.geomspace(2 if step == 1 else 1, largest, 97).round().astype(int))
 
 
 def _heading(setting: Setting) -> str:

@@ -150,6 +150,32 @@ def test_threshold_against_batch_size(drawn: list[Axes], tmp_path: Path, batch: 
         assert thresholds == pytest.approx(np.minimum(collapse_threshold(at), 2))
 
 
+def test_smallest_data_sets_still_have_batches_to_compare(drawn: list[Axes], tmp_path: Path) -> None:
+    for setting in (
+        Setting(classes=2, instances_per_class=2),
+        Setting(classes=100_000, instances_per_class=2, sampler="balanced"),
+        Setting(classes=5, instances_per_class=9, sampler="balanced", classes_per_batch=1),
+    ):
+        plots.threshold_vs_batch(setting, tmp_path / "batch.png")
+        assert len(drawn[-1].lines[0].get_xdata()) > 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "expected in 64 dimensions"),
+        ({"dim": None}, "at the optimum"),
+        ({"instances_per_class": 2, "batch_size": 40, "sampler": "balanced"}, "at the optimum"),
+        ({"loss": "l_spread"}, "at the optimum, an upper bound"),
+    ],
+)
+def test_what_stands_behind_the_variance_is_said(
+    drawn: list[Axes], tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    plots.variance_vs_alpha(SETTING.with_(**changes), tmp_path / "variance.png")
+    assert drawn[0].get_ylabel() == f"within-class variance {words}"
+
+
 def test_variance_against_weight(drawn: list[Axes], tmp_path: Path) -> None:
     plots.variance_vs_alpha(SETTING, tmp_path / "variance.png")
     for line in drawn[0].lines[:5]:

@@ -191,6 +191,12 @@ class _Answer:
                 return None
         return self._opening[temperature]
 
+    def local_threshold(self, temperature: float) -> float:
+        """Up to this weight collapse is a local minimum even where it is not the global one; 0 if that cannot be."""
+        if self.regime != "tight" or self.setting.dim < 2 or self.setting.loss == "l_spread":
+            return 0.0
+        return float(np.nanmax(class_thresholds(self.setting.with_(temperature=temperature))))
+
     def weight(self, variance: float, temperature: Any) -> Any:
         """The weight at which training is expected to reach a variance."""
         at = self.stand_in.with_(temperature=temperature)
@@ -216,7 +222,7 @@ class _Answer:
         threshold = self.threshold(temperature)
         if threshold is None or self.no_second_view:
             return None
-        low = max(float(self.weight(self.band[0], temperature)), threshold)
+        low = max(float(self.weight(self.band[0], temperature)), threshold, self.local_threshold(temperature))
         high = min(float(self.weight(self.band[1], temperature)), 1.0)
         return (low, high) if low < high else None
 
@@ -405,6 +411,8 @@ class _Answer:
         setting, notes = self.setting, self.notes
         if chosen is None:
             notes.append(self._why_nothing(tau))
+        elif setting.temperature is None and setting.alpha is not None and chosen.alpha != setting.alpha:
+            notes.append(f"No temperature is safe at alpha {setting.alpha:g}, so the recommendation changes alpha.")
         elif setting.temperature is not None and chosen.temperature != setting.temperature:
             notes.append(
                 f"No weight up to 1 is safe at temperature {setting.temperature:g}; a smaller temperature is, so both "
@@ -417,9 +425,11 @@ class _Answer:
                 "answer exact."
             )
         elif self.regime == "tight":
+            local = self.local_threshold(chosen.temperature if chosen else tau)
+            upto = f" up to alpha {local:.3g}" if local else ""
             notes.append(
-                "dim = classes - 1: no direction is left for within-class spread, and collapse stays a local minimum "
-                "above the threshold. One more dimension removes it."
+                "dim = classes - 1: no direction beside the class means is left for within-class spread, and collapse "
+                f"stays a local minimum{upto}, above the threshold. One more dimension removes it."
             )
         elif self.regime == "unequal":
             notes.append(

@@ -264,7 +264,7 @@ def _ranges(advice: Advice, bold: Any) -> Iterator[str]:
             yield "  temperature  not covered here, see the notes"
         else:
             yield f"  temperature  none at alpha {show(at_alpha)}"
-    yield bold("Class collapse is the optimum")
+    yield bold("Some class is collapsed" if advice.thresholds is not None else "Class collapse is the optimum")
     if alpha.collapse_threshold is None:
         yield "  not covered here, see the notes"
     elif alpha.collapse_threshold >= 1:
@@ -288,7 +288,7 @@ def _by_class(advice: Advice) -> Iterator[str]:
         return
     known = thresholds[np.isfinite(thresholds)]
     low, middle, high = float(known.min()), float(np.median(known)), float(known.max())
-    yield f"  by class: first class {show(low)}, half of the classes {show(middle)}, all {upward(high)}"
+    yield f"  full collapse gives way by class: first {show(low)}, median {show(middle)}, last {upward(high)}"
 
 
 def _alternatives(rows: tuple[Alternative, ...], advice: Advice, bold: Any) -> Iterator[str]:

@@ -104,10 +104,10 @@ _RECIPES = (
     _Recipe("SSEM paper's runs", ("supcon", "ssem"), 0.1, 0.5, "p"),
     _Recipe("L_spread defaults", ("l_spread",), 0.5, 0.5, "s"),
 )
-_RECOMMENDED = {"marker": "D", "color": "white", "markeredgecolor": _INK, "markersize": 7.5}
-_OWN = {"marker": "o", "color": "#d8342c", "markeredgecolor": "white", "markersize": 13, "markeredgewidth": 1.4}
-_RECIPE = {"color": "#c9d3df", "markeredgecolor": _INK, "markersize": 7.5}
-_CONFIG = {"marker": "*", "color": "#ff9d5c", "markeredgecolor": _INK, "markersize": 15}
+_RECOMMENDED = {"marker": "D", "color": "white", "markeredgecolor": _INK, "markersize": 7.5, "zorder": 6}
+_OWN = {"marker": "o", "color": "#d8342c", "markeredgecolor": "white", "markersize": 14, "zorder": 5}
+_RECIPE = {"color": "#c9d3df", "markeredgecolor": _INK, "markersize": 7.5, "zorder": 3}
+_CONFIG = {"marker": "*", "color": "#ff9d5c", "markeredgecolor": _INK, "markersize": 16, "zorder": 4}
 
 
 def phase_diagram(setting: Setting, path: str | os.PathLike[str], config: Setting | None = None) -> Path:
@@ -122,7 +122,7 @@ def phase_diagram(setting: Setting, path: str | os.PathLike[str], config: Settin
     with _canvas(path, (8.4, 5.6)) as (figure, axes):
         points = _points(setting, config)
         span = _span(points)
-        temperatures, weights = _contours(setting, 241, span)
+        temperatures, weights = _contours(setting, 181, span)
         colours = _colours()
         axes.fill_between(temperatures, 0, weights[0], facecolor=_COLLAPSE, edgecolor=_HATCH, hatch="///", linewidth=0)
         for low, high, curve in zip(_LEVELS[:-1], _LEVELS[1:], weights[:-1], strict=True):
@@ -138,7 +138,7 @@ def phase_diagram(setting: Setting, path: str | os.PathLike[str], config: Settin
         if weights[0][roomy] > 0.15:
             axes.text(temperatures[roomy], weights[0][roomy] / 2, "collapse", ha="center", path_effects=_halo())
         for label, temperature, alpha, look in points:
-            axes.plot(temperature, alpha, linestyle="none", label=label, clip_on=False, zorder=5, **look)
+            axes.plot(temperature, alpha, linestyle="none", label=label, clip_on=False, **look)
         _logarithmic(axes.xaxis, [0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100])
         axes.set(xlim=span, ylim=(0, 1), xlabel="temperature τ", ylabel="weight α of the self-supervised term")
         bar = figure.colorbar(colours, ax=axes, pad=0.02, aspect=28, ticks=[0, *BAND, 1], format="%g")

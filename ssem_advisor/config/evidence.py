@@ -52,9 +52,18 @@ _EVALUATION = re.compile(
     re.I,
 )
 _OTHER_USES = re.compile(r"generat|sampling|distill|lora|llm|augment|transform|backbone|encoder|dataset|logger")
+_OTHER_SECTIONS = re.compile(
+    r"(?:^|_)(?:eval\w*|val|valid\w*|test\w*|infer\w*|predict\w*|linear|lineval|probe|probing|knn|teacher|distill\w*|kd|"
+    r"generat\w*|sampling|pseudo\w*|mixup|cutmix|lora|peft|llm|openai|downstream|finetun\w*|ft|wandb|logg\w*|sched\w*|"
+    r"ema|focal|rl|policy|actor|critic|env|environment|retrieval|memory_bank)(?:_|$)"
+)
 _PARTS = re.compile(
     r"(?:Transform|Projection\w*|Augment\w*|Collate\w*|Dataset|Data[Mm]odule|Sampler|Callback|Logger|Views?)$"
 )
+_SCORE = re.compile(
+    r"(?:test_|val_|knn_|linear_|best_)?(?:acc\w*|top_?[15]|f1\w*|auc\w*|map|recall\w*|precision_at\w*)"
+)
+_FITTING = frozenset({"lr", "learning_rate", "optimizer", "optim", "epochs", "max_epochs"})
 _TERM = r"(?:ce|cls|xent|cross_entropy|metric|con|contrast|contrastive|supcon|scl)"
 _MIXING = re.compile(
     rf"{_TERM}_(?:loss_)?(?:weight|coef\w*|lambda|lamda|ratio)|(?:lambda|lamda|weight|coef|w)_{_TERM}|lamda"
@@ -80,25 +89,37 @@ class Evidence:
 
 
 def out_of_scope(tree: Tree) -> bool:
-    """Evaluation scripts, continuous-integration workflows and container files train nothing."""
-    if tree.script and _EVALUATION.search(tree.script):
+    """Evaluations and tests, continuous-integration workflows, container files and results train nothing."""
+    program = tree.script or (tree.path.stem if tree.format == "python" else "")
+    if program and _EVALUATION.search(program):
         return True
     if tree.format not in ("yaml", "json"):
         return False
     roots = {leaf.path[0] for leaf in tree.leaves}
     workflow = "jobs" in roots and ("on" in roots or "steps" in tree.names)
-    containers = "services" in roots and ("image" in tree.names or "build" in tree.names)
-    return workflow or containers
+    containers = ("services" in roots and tree.names & {"image", "build"}) or {"apiVersion", "kind"} <= roots
+    results = not tree.names & _FITTING and any(
+        _SCORE.fullmatch(leaf.keys[-1]) and isinstance(leaf.value, float) for leaf in tree.leaves if leaf.keys
+    )
+    return bool(workflow or containers or results)
+
+
+def elsewhere(leaf: Leaf) -> bool:
+    """Whether the sections around a leaf speak of something else than the contrastive training."""
+    return any(map(_OTHER_SECTIONS.search, leaf.keys[:-1]))
 
 
 def weigh(tree: Tree) -> Evidence:
     """The kind of loss that the words of a tree speak for."""
     words = _Words()
     for leaf in tree.leaves:
-        words.hear(leaf)
+        if tree.format != "python" or isinstance(leaf.path[-1], str):  # a list in a module is a choice, not the choice
+            words.hear(leaf)
     sup, own = words.first.get("supervised"), words.first.get("self")
-    alpha = next(tree.find("alpha"), None)
+    alpha = next((leaf for leaf in tree.find("alpha") if not elsewhere(leaf)), None)
     trains = bool(tree.names & _TRAINING)
+    if "supervised by key" in words.first and not trains:
+        sup = None
     if sup is None and own is None:
         kind = _by_name(tree, words) if trains else None
         return Evidence(kind, words.first.get("run") or words.first.get("contrastive"), alpha=alpha)
@@ -150,16 +171,11 @@ class _Words:
             self.first.setdefault("open", leaf)
         elif isinstance(value, str) and (name in _NAMES_RUN or name in _NAMES_LOSS):
             self.value(leaf, name, value, len(keys))
-        elif value is UNKNOWN or value != 0:
+        elif value is UNKNOWN or (value != 0 and not isinstance(value, str)):
             self.key(leaf, name)
 
     def value(self, leaf: Leaf, name: str, text: str, depth: int) -> None:
-        title = (
-            depth == 1
-            and name in ("name", "stage", "task")
-            and not re.fullmatch(r"[\w ]*(?:con|clr|loss|tive)", text, re.I)
-        )
-        if name in _NAMES_RUN or title:
+        if name in _NAMES_RUN or (depth == 1 and name in ("name", "stage", "task")):
             if SUPERVISED.search(text):
                 self.first.setdefault("run", leaf)
             return

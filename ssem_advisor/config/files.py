@@ -34,6 +34,8 @@ _SKIPPED = frozenset(
         ".mypy_cache",
         ".ruff_cache",
         ".pytest_cache",
+        ".hydra",
+        "multirun",
         ".eggs",
         "site-packages",
         "dist",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ssem_advisor.config import scalars
+from ssem_advisor.config.evidence import elsewhere
 from ssem_advisor.config.model import Trap
 from ssem_advisor.config.tree import Text, Tree
 
@@ -14,7 +15,6 @@ _LAST_RELU = re.compile(r"(?:last|final|output|proj(?:ect(?:or|ion))?(?:_out\w*)
 _WITH_GRADIENT = frozenset({"gather_with_grad", "gather_with_gradient", "gather_grad"})
 _GATHER_CALL = re.compile(r"\ball_gather(?:_into_tensor)?\(")
 _GRADIENT_CALL = re.compile(r"distributed\.nn|autograd\.Function|fabric\.all_gather|self\.all_gather|sync_grads")
-_EVALUATION = re.compile(r"(?:^|_)(?:eval\w*|val|valid\w*|test\w*|infer\w*|predict\w*)(?:_|$)")
 
 
 def hazards(tree: Tree) -> Iterator[Trap]:
@@ -32,7 +32,7 @@ def hazards(tree: Tree) -> Iterator[Trap]:
         elif name in _WITH_GRADIENT and leaf.value is False:
             detail = "the embeddings of other devices come without gradient"
             yield Trap("gather-without-gradient", detail, leaf.dotted, leaf.location)
-        elif name == "shuffle" and leaf.value is False and not any(map(_EVALUATION.search, sections)):
+        elif name == "shuffle" and leaf.value is False and not elsewhere(leaf):
             yield Trap("no-shuffle", "the batches are the same in every epoch", leaf.dotted, leaf.location)
         elif _LAST_RELU.fullmatch(name) and str(leaf.value).lower() in ("true", "relu"):
             yield Trap("relu-last", "the projection ends in a ReLU", leaf.dotted, leaf.location)

@@ -14,7 +14,7 @@ from typing import Any
 
 from ssem_advisor.config import datasets, scalars
 from ssem_advisor.config.dialects import DIALECTS, GENERIC, Dialect
-from ssem_advisor.config.evidence import SUPERVISED, Evidence, out_of_scope, weigh
+from ssem_advisor.config.evidence import SUPERVISED, Evidence, elsewhere, out_of_scope, weigh
 from ssem_advisor.config.hazards import hazards
 from ssem_advisor.config.model import Kind, Location, Origin, Run, Trap, Value
 from ssem_advisor.config.own import Section
@@ -25,11 +25,6 @@ from ssem_advisor.config.tree import UNKNOWN, Leaf, Tree, normalise
 NEEDED = ("temperature", "alpha", "classes", "batch_size", "views")
 """Without these a mixture of both terms cannot be judged."""
 
-_OTHER_SECTIONS = re.compile(
-    r"(?:^|_)(?:eval\w*|val|valid\w*|test\w*|infer\w*|predict\w*|linear|lineval|probe|probing|knn|teacher|distill\w*|kd|"
-    r"generat\w*|sampling|pseudo\w*|mixup|cutmix|lora|peft|llm|openai|downstream|finetun\w*|ft|wandb|logg\w*|sched\w*|"
-    r"ema|focal|rl|policy|actor|critic|env|environment|retrieval|memory_bank)(?:_|$)"
-)
 _NEAR_SECTIONS = re.compile(r"train|loss|criteri|method|objective|head|proj", re.I)
 _CONTRAST = re.compile(r"contrast|nt_?xent|info_?nce", re.I)
 _PER_CLASS = ("MPerClassSampler.m", "n_per_class", "m_per_class", "samples_per_class")
@@ -136,7 +131,7 @@ class _Reading:
             leaves = [leaf for name in names for leaf in self.tree.find(name)]
             if not leaves and quantity in LISTS:
                 leaves = [leaf for name in names for leaf in self.listed(name)]
-            leaves = [leaf for leaf in leaves if not any(map(_OTHER_SECTIONS.search, leaf.keys[:-1]))]
+            leaves = [leaf for leaf in leaves if not elsewhere(leaf)]
             if leaves:
                 best = min(map(self.distance, leaves))
                 return leaves if tier.startswith("+") else [leaf for leaf in leaves if self.distance(leaf) == best]

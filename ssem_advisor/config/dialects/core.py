@@ -37,7 +37,7 @@ class Sign:
                 for key, wanted in self.values.items()
             )
             and (not self.script or bool(re.fullmatch(self.script, tree.script or tree.path.stem, re.I)))
-            and (not self.text or bool(re.search(self.text, tree.text)))
+            and (not self.text or any(re.search(self.text, text) for text in (tree.text, tree.path.name)))
         )
 
 

@@ -7,7 +7,7 @@ DIALECT = Dialect(
         Sign(
             keys=("T", "alpha", "dim"),
             absent=("teacher", "distill", "kd_T", "path_t", "model_s", "student", "lambda_kd", "moco_k"),
-            text=r"(?i)sup_?con|contrast|ssem|simclr",
+            text=r"(?i)sup_?con|contrast|ssem|simclr|moco|class.?collapse",
         ),
     ),
     fields={"temperature": ("T",), "alpha": ("alpha",), "dim": ("dim",), "batch_size": ("batch_size b",), "views": ()},

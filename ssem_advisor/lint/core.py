@@ -285,8 +285,9 @@ _SETTING_FIELDS = (
 )
 
 
-# A linter answers at once: thresholds class by class of so many coordinates (classes x dim) take a second or two.
+# A linter answers at once: thresholds class by class in so many coordinates (classes x dim) take a second or two.
 _MOST_COORDINATES = 8_000
+TAKES_LONG = "thresholds of so many classes, one by one, take long; ssem-advisor recommend computes them"
 
 
 @dataclass(frozen=True)
@@ -310,11 +311,14 @@ class Verdict:
 @lru_cache(maxsize=1024)
 def verdict_on(setting: Setting) -> Verdict:
     """Ask the theorems. Raises NotCovered or SettingError where they are silent."""
+    import numpy as np
+
     from ssem_advisor import theory
 
-    crowded = setting.dim is not None and setting.dim < setting.classes - 1
-    if crowded or setting.unequal:
-        return Verdict(setting, _class_by_class(setting), None, None)
+    if coordinates := class_by_class(setting):
+        if coordinates > _MOST_COORDINATES:
+            raise NotCovered(TAKES_LONG)
+        return Verdict(setting, float(np.nanmax(theory.class_thresholds(setting))), None, None)
     threshold = theory.collapse_threshold(setting)
     if setting.alpha is None:
         return Verdict(setting, threshold, None, None)
@@ -326,14 +330,7 @@ def verdict_on(setting: Setting) -> Verdict:
         return Verdict(setting, threshold, None, theory.optimal_variance(setting))
 
 
-def _class_by_class(setting: Setting) -> float:
-    """The weight up to which some class is collapsed."""
-    import numpy as np
-
-    from ssem_advisor import theory
-
-    if setting.classes * min(setting.dim or setting.classes, setting.classes) > _MOST_COORDINATES:
-        raise NotCovered(
-            f"thresholds class by class of {setting.classes} classes take long; ssem-advisor recommend computes them"
-        )
-    return float(np.nanmax(theory.class_thresholds(setting)))
+def class_by_class(setting: Setting) -> int:
+    """The coordinates that thresholds class by class are computed in; 0 where the closed form covers the setting."""
+    crowded = setting.dim is not None and setting.dim < setting.classes - 1
+    return setting.classes * min(setting.dim or setting.classes, setting.classes) if crowded or setting.unequal else 0

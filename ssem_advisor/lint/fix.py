@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ssem_advisor.config.model import Document, Value
 from ssem_advisor.domain import AdvisorError, Setting
-from ssem_advisor.lint.core import Case, Finding
+from ssem_advisor.lint.core import TAKES_LONG, Case, Finding, class_by_class
 from ssem_advisor.lint.numbers import above, below
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # Which knobs to turn, in this order: the least intrusive first.
 _ATTEMPTS = (("alpha",), ("temperature",), ("alpha", "temperature"))
 _DIGITS = 3
+# A recommendation for unequal classes asks for many thresholds class by class.
+_MOST_COORDINATES = 1_500
 
 
 @dataclass
@@ -82,6 +84,8 @@ def _mended(result: Result, finding: Finding, session: Session) -> tuple[Result,
     setting = Case(document, run).setting
     if setting is None:
         return "a fact that the recommendation needs is missing"
+    if class_by_class(setting) > _MOST_COORDINATES:
+        return TAKES_LONG
     stuck = {name: why for name in ("alpha", "temperature") if (why := _unwritable(run.fields.get(name), name))}
     for knobs in _ATTEMPTS:
         if not stuck.keys().isdisjoint(knobs):

@@ -7,9 +7,6 @@ from collections.abc import Iterator
 from ssem_advisor.lint.core import Case, Says, rule
 from ssem_advisor.lint.numbers import above, below
 
-# Within-class variances that count as safe; the same as in the advice, which is only loaded where it is needed.
-BAND = (0.05, 0.5)
-
 _BATCH = (
     "classes",
     "batch_size",
@@ -70,8 +67,10 @@ def collapse_is_optimal(case: Case) -> Iterator[Says]:
     verdict = case.verdict
     if verdict is None or not verdict.collapses or verdict.setting.unequal:
         return
+    from ssem_advisor.advice import LARGEST_WEIGHT
+
     remedies = []
-    if verdict.threshold < 1:
+    if verdict.threshold < LARGEST_WEIGHT:
         remedies.append(f"raise alpha above {above(verdict.threshold)}")
     if verdict.critical:
         remedies.append(f"lower the temperature below {below(verdict.critical)}")
@@ -79,7 +78,7 @@ def collapse_is_optimal(case: Case) -> Iterator[Says]:
         "alpha",
         f"class collapse minimises the loss: alpha {verdict.setting.alpha} is at or below its threshold "
         f"{above(verdict.threshold)} at {case.shown('temperature', 'classes', 'batch_size')}",
-        ", or ".join(remedies) or "no alpha and no temperature helps with this batch: use larger classes in the batch",
+        ", or ".join(remedies) or "lower the temperature and raise alpha (ssem-advisor recommend gives both)",
     )
 
 
@@ -126,7 +125,11 @@ def close_to_collapse(case: Case) -> Iterator[Says]:
     When `ssem-advisor measure` on the trained embedding shows the within-class variance you want.
     """
     verdict = case.verdict
-    if verdict and verdict.variance is not None and not verdict.collapses and verdict.variance < BAND[0]:
+    if verdict is None or verdict.variance is None or verdict.collapses:
+        return
+    from ssem_advisor.advice import BAND
+
+    if verdict.variance < BAND[0]:
         yield Says(
             "alpha",
             f"alpha {verdict.setting.alpha} is just above its collapse threshold {below(verdict.threshold)}: about "
@@ -241,7 +244,11 @@ def too_much_variance(case: Case) -> Iterator[Says]:
     When the labels are only a hint, for instance because many of them are wrong.
     """
     verdict = case.verdict
-    if verdict and verdict.variance is not None and verdict.variance > BAND[1]:
+    if verdict is None or verdict.variance is None:
+        return
+    from ssem_advisor.advice import BAND
+
+    if verdict.variance > BAND[1]:
         yield Says(
             "alpha",
             f"the self-supervised term has taken over: about {verdict.variance:.2g} of the variance stays within "

@@ -93,6 +93,7 @@ class CollapseMonitor:
             self.log(scalars, self.steps if step is None else step)
         return scalars
 
+    @torch.compiler.disable  # a compiled model steps out of its graph here, instead of tracing through theory
     @torch.no_grad()
     def observe(self, z: Tensor, y: Tensor, *, instance_ids: Tensor | None = None) -> Scalars | None:
         """Like `update`, without logging: for callbacks that know their own loggers."""
@@ -169,7 +170,7 @@ class CollapseMonitor:
                 f"all; {self.verdict.meaning}. Remedy: {self.verdict.remedy}."
             )
             if _rank() == 0:
-                warnings.warn(self.warning, CollapseWarning, stacklevel=6)
+                warnings.warn(self.warning, CollapseWarning, stacklevel=7)
 
     def _predicted(self, dim: int) -> Comparison | None:
         """What theory says of the setting; computed once."""

@@ -208,6 +208,8 @@ def _cloud(classes=5, per_class=60, dim=32, spread=0.6, common=0.0, between=1.0,
         ("total collapse", {"common": 30.0}),
         ("anisotropic", {"common": 2.0}),
         ("class structure lost", {"between": 0.05}),
+        ("class structure lost", {"between": 0.22}),  # 94% of the variance inside classes
+        ("healthy", {"between": 0.35}),  # 86%
         (
             "class structure lost",
             {"between": 0.0, "per_class": 4},

@@ -148,6 +148,27 @@ def test_total_collapse_is_warned_about_but_not_the_start_of_training():
     assert rising == []
 
 
+def test_the_warning_points_at_the_training_loop():
+    monitor = CollapseMonitor(every=1)
+    with pytest.warns(CollapseWarning) as caught:
+        for step in range(4):
+            monitor.update(*batch(step, spread=0.02))
+    assert caught[0].filename == __file__
+
+
+def test_compiled_training_steps_leave_the_monitor_out_of_the_graph():
+    monitor = CollapseMonitor(SETTING, every=1)
+
+    @torch.compile(backend="eager")
+    def step(z, y):
+        monitor.update(z, y)
+        return z.sum()
+
+    z, y = batch()
+    step(z, y)
+    assert monitor.steps == 1
+
+
 def test_healthy_is_silent():
     monitor = CollapseMonitor(SETTING, every=1)
     assert feed(monitor, 30) == []

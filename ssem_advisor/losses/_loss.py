@@ -35,7 +35,7 @@ class SupervisedContrastiveLoss(nn.Module):
     gather: True computes the loss of the joined batch of all processes of ``torch.distributed``, each of which gets the
         value and its embeddings' gradient of that loss. "ddp" multiplies that gradient by the number of processes, by
         which DistributedDataParallel divides, so that the model trains as in one process.
-    chunk: rows and columns of similarities held at a time; None = a size that suits the device.
+    chunk: chunk x chunk similarities are held at a time; None = a size that suits the device.
     normalize: divide each embedding by its length; False checks that the lengths are 1.
     return_parts: return :class:`LossParts` instead of the scalar. It and `normalize` can be given by call as well.
 

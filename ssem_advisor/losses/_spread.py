@@ -11,49 +11,81 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def spread_sums(u: Tensor, labels: Tensor, rows: int | None) -> tuple[Tensor, Tensor]:
+def spread_sums(u: Tensor, labels: Tensor, tile: int | None) -> tuple[Tensor, Tensor]:
     """For each instance i, over its views and the other views of the batch, with S_ij = u_i . u_j across two views:
 
     - sum over j of its class of -log( exp S_ij / (exp S_ij + sum over other classes k of exp S_ik) ),
     - log sum over j of its class of exp S_ij.
 
-    u: (*, instances, views, dim). labels: (instances,). rows: instances to compare with the batch at a time, and again
-    for the gradient, so that memory is linear in the batch; None = all at once. Returns two of (*, instances).
+    u: (*, instances, views, dim). labels: (instances,). tile: about tile * tile similarities are held at a time, and
+    computed again for the gradient, so that memory is linear in the batch; None = all at once. Returns two of
+    (*, instances).
     """
-    compare = _block if rows is None else _Recomputed.apply
-    blocks = []
-    for part in torch.arange(len(labels), device=u.device).split(rows or len(labels)):
-        kin = labels[part, None] == labels
-        pairs = permutations(range(u.shape[-2]), 2)
-        sums = [compare(u[..., part, v, :], u[..., w, :], kin) for v, w in pairs]
-        blocks.append([sum(column) for column in zip(*sums, strict=True)])
-    against, within = (torch.cat(column, -1) for column in zip(*blocks, strict=True))
+    instances = len(labels)
+    if tile is None:
+        return _forward(u, labels, instances)
+    return _Spread.apply(u, labels, max(1, tile * tile // instances))
+
+
+class _Spread(torch.autograd.Function):
+    """Keeps only its input for the gradient; unlike torch's checkpoint it composes with torch.func."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(u: Tensor, labels: Tensor, rows: int) -> tuple[Tensor, Tensor]:
+        return _forward(u, labels, rows)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
+        u, labels, ctx.rows = inputs
+        ctx.save_for_backward(u, labels)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        u, labels = ctx.saved_tensors
+        result = torch.zeros_like(u * (grads[0] + grads[1])[..., None, None])  # mapped over if anything is
+        for part in _parts(labels, ctx.rows):
+            kin, (by_against, by_within) = _kin(labels, part), (grad[..., part, None] for grad in grads)
+            for v, w in permutations(range(u.shape[-2]), 2):
+                a, b = _block_gradient(u[..., part, v, :], u[..., w, :], kin, by_against, by_within)
+                result[..., part, v, :] += a
+                result[..., w, :] += b
+        return result, None, None
+
+
+def _forward(u: Tensor, labels: Tensor, rows: int) -> tuple[Tensor, Tensor]:
+    against, within = torch.zeros_like(u[..., 0, 0]), torch.zeros_like(u[..., 0, 0])
+    for part in _parts(labels, rows):
+        kin = _kin(labels, part)
+        for v, w in permutations(range(u.shape[-2]), 2):
+            sums = _block(u[..., part, v, :], u[..., w, :], kin)
+            against[..., part] += sums[0]
+            within[..., part] += sums[1]
     return against, within
 
 
 def _block(a: Tensor, b: Tensor, kin: Tensor) -> tuple[Tensor, Tensor]:
     similarity = a @ b.mT
     negatives = similarity.masked_fill(kin, -math.inf).logsumexp(-1, keepdim=True)
-    against = torch.where(kin, F.softplus(negatives - similarity, threshold=40), 0).sum(-1)
+    against = F.softplus(negatives - similarity, threshold=40).masked_fill(~kin, 0).sum(-1)
     within = similarity.masked_fill(~kin, -math.inf).logsumexp(-1)
     return against, within
 
 
-class _Recomputed(torch.autograd.Function):
-    """A block that keeps only its input for the gradient; unlike torch's checkpoint it composes with torch.func."""
+def _block_gradient(a: Tensor, b: Tensor, kin: Tensor, by_against: Tensor, by_within: Tensor) -> tuple[Tensor, Tensor]:
+    similarity = a @ b.mT
+    negatives = similarity.masked_fill(kin, -math.inf).logsumexp(-1, keepdim=True)
+    pull = torch.sigmoid(negatives - similarity).masked_fill(~kin, 0)
+    push = (similarity - negatives).masked_fill(kin, -math.inf).exp() * pull.sum(-1, keepdim=True)
+    spread = similarity.masked_fill(~kin, -math.inf).softmax(-1)
+    by_similarity = by_against * (push - pull) + by_within * spread
+    return by_similarity @ b, by_similarity.mT @ a
 
-    generate_vmap_rule = True
 
-    @staticmethod
-    def forward(a: Tensor, b: Tensor, kin: Tensor) -> tuple[Tensor, Tensor]:
-        return _block(a, b, kin)
+def _kin(labels: Tensor, part: slice) -> Tensor:
+    return labels[..., part, None] == labels[..., None, :]
 
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
-        ctx.save_for_backward(*inputs)
 
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
-        a, b, kin = ctx.saved_tensors
-        pullback = torch.func.vjp(lambda a, b: _block(a, b, kin), a, b)[1]
-        return *pullback(grads), None
+def _parts(labels: Tensor, rows: int) -> list[slice]:
+    return [slice(start, start + rows) for start in range(0, labels.shape[-1], rows)]

@@ -1,0 +1,94 @@
+"""The joined batch of several processes against one process that holds it all."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from ssem_advisor.domain import SettingError
+from ssem_advisor.losses import supervised_contrastive_loss
+
+VARIANTS = [
+    {"loss": "supcon"},
+    {"loss": "ssem", "reduction": "pairs"},
+    {"loss": "l_spread"},
+    {"loss": "supcon", "flat": True},
+]
+
+
+def joined_batch(world):
+    generator = torch.Generator().manual_seed(0)
+    instances = 5 * world
+    x = torch.randn(instances, 2, 6, dtype=torch.float64, generator=generator)
+    return x, torch.randint(0, 3, (instances,), generator=generator)
+
+
+def compute(model, x, labels, first_id, gather, flat=False, **options):
+    """The loss of a model on a batch, and the gradient of the embeddings."""
+    z = model(x)
+    z.retain_grad()
+    if flat:
+        ids = torch.arange(first_id, first_id + len(x)).repeat_interleave(2)
+        batch = {"z": z.flatten(0, 1), "labels": labels.repeat_interleave(2), "instance_ids": ids}
+    else:
+        batch = {"z": z, "labels": labels}
+    loss = supervised_contrastive_loss(**batch, alpha=0.3, temperature=0.2, gather=gather, **options)
+    loss.backward()
+    return loss.detach(), z.grad
+
+
+def linear():
+    torch.manual_seed(0)
+    return torch.nn.Linear(6, 4, dtype=torch.float64)
+
+
+def worker(rank, world, store):
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=world)
+    try:
+        x, labels = joined_batch(world)
+        mine = slice(5 * rank, 5 * (rank + 1))
+        for variant in VARIANTS:
+            alone = linear()
+            value, gradient = compute(alone, x, labels, 0, gather=False, **variant)
+
+            model = linear()
+            shared = compute(model, x[mine], labels[mine], 5 * rank, gather=True, **variant)
+            torch.testing.assert_close(shared, (value, gradient[mine]))
+            dist.all_reduce(model.weight.grad)
+            torch.testing.assert_close(model.weight.grad, alone.weight.grad)
+
+            model = torch.nn.parallel.DistributedDataParallel(linear())
+            compute(model, x[mine], labels[mine], 5 * rank, gather="ddp", **variant)
+            torch.testing.assert_close(model.module.weight.grad, alone.weight.grad)
+
+        size = 5 - (rank == world - 1)  # the last batch of the last process is short
+        with pytest.raises(ValueError, match=r"different shapes.*drop_last=True"):
+            compute(linear(), x[mine][:size], labels[mine][:size], 0, gather=True)
+        broken = x[mine].clone()
+        broken[0, 0, 0] = torch.nan if rank == 0 else 1
+        with pytest.raises(ValueError, match="NaN or infinite"):  # by every process, so that none waits for another
+            supervised_contrastive_loss(broken, labels[mine], 0.3, 0.2, gather=True)
+    finally:
+        dist.destroy_process_group()
+
+
+@pytest.mark.skipif(not dist.is_available() or not dist.is_gloo_available(), reason="needs gloo")
+@pytest.mark.parametrize("world", [2, 3])
+def test_value_and_gradient_are_those_of_one_process(world, tmp_path):
+    mp.spawn(worker, args=(world, str(tmp_path / "store")), nprocs=world)
+
+
+def test_one_process_needs_no_group():
+    x, labels = joined_batch(2)
+    expected = supervised_contrastive_loss(x, labels, 0.3, 0.2)
+    assert supervised_contrastive_loss(x, labels, 0.3, 0.2, gather=True) == expected
+
+
+def test_a_launcher_without_a_group_is_an_error(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    x, labels = joined_batch(2)
+    with pytest.raises(SettingError, match="init_process_group"):
+        supervised_contrastive_loss(x, labels, 0.3, 0.2, gather=True)

@@ -17,6 +17,7 @@ import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -177,9 +178,32 @@ def _shell(command: str, folder: Path) -> tuple[int, str]:
         "HOME": str(folder),
         "PYTHONPATH": str(ROOT),
     }
+    if command.startswith("ssem-advisor ") and not re.search(r"[|;&<>$`*]", command):
+        return _in_process(shlex.split(command)[1:], folder, environment)
     pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     got = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, text=True, check=False, **pipes)
-    return got.returncode, "".join(f"{line.rstrip()}\n" for line in got.stdout.splitlines())
+    return got.returncode, _stripped(got.stdout)
+
+
+def _in_process(arguments: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
+    """Our own command without a process of its own: the same code and streams, many times faster."""
+    from typer.testing import CliRunner
+
+    from ssem_advisor.cli import app
+
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        got = CliRunner().invoke(app, arguments, env=environment, prog_name="ssem-advisor")
+    finally:
+        os.chdir(before)
+    if got.exception is not None and not isinstance(got.exception, SystemExit):
+        raise got.exception
+    return got.exit_code, _stripped(got.output)
+
+
+def _stripped(text: str) -> str:
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 
 def _matches(expected: str, output: str) -> bool:

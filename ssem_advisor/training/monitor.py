@@ -99,6 +99,11 @@ class CollapseMonitor:
         """Like `update`, without logging: for callbacks that know their own loggers."""
         self.steps += 1
         z, y = z.detach(), torch.as_tensor(y, device=z.device).reshape(-1)
+        if z.ndim not in (2, 3) or len(z) != len(y):
+            raise ValueError(
+                f"z of shape {tuple(z.shape)} with {len(y)} labels: give (instances, views, dim) with one label per "
+                "instance, or (embeddings, dim) with one per row"
+            )
         sums = _pair_sums(z, y, instance_ids)
         self._sums = sums.clone() if self._sums is None else self._sums.to(sums).add_(sums)
         if self.steps % self.every:

@@ -108,6 +108,11 @@ def test_reports_every_kth_update_over_all_of_them():
     assert monitor.update(*batch(3)) is None
 
 
+def test_labels_that_do_not_match_are_refused():
+    with pytest.raises(ValueError, match=r"z of shape \(48, 8\) with 24 labels"):
+        CollapseMonitor().update(batch()[0].reshape(48, 8), batch()[1])
+
+
 def test_no_gradient_is_touched():
     z, y = batch()
     z.requires_grad_()

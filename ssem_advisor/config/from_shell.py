@@ -21,7 +21,10 @@ _NAME = re.compile(r"[A-Za-z_]\w*")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _REDIRECT = re.compile(r"[<>]+[&-]?\s*(?:['\"]\w+['\"]|[^\s;|&()]*)")
 _OPEN, _CLOSE = {"if", "for", "while", "until", "case", "select", "{", "("}, {"fi", "done", "esac", "}", ")"}
-_LAUNCHER = {"nproc_per_node", "num_processes", "num_gpus", "np", "mixed_precision"}
+_NOISE = {"do", "then", "else", "elif", "$", "%", ">", "time", "!"} | (_OPEN - {"for", "select"}) | _CLOSE
+_LAUNCHER = {"nproc_per_node", "num_processes", "num_gpus", "np", "mixed_precision", "nnodes", "num_nodes"}
+_QUOTED_LAUNCH = re.compile(r"\bpython[0-9.]* .*(?:\.py\b|-m )", re.S)
+_ANYTHING = re.compile(r"\$[@*]|\$\{\w+\[[@*]\]\}")
 
 
 @dataclass(slots=True)
@@ -43,23 +46,33 @@ class _Command:
 def read(text: Text, path: Path, markdown: bool = False) -> Iterator[Tree]:
     """One tree for each command that starts a Python program."""
     for start, end in _code_blocks(text.text) if markdown else [(0, len(text.text))]:
-        commands = list(_commands(text.text, start, end))
-        constants = _constants(commands)
-        launch: Tree | None = None
-        for command in commands:
-            if not command.words:
-                continue
-            first, last = command.words[0], command.words[-1]
-            if launch is not None and _FLAG.match(first.text):
-                launch.complete = False
-                detail = "flags cut off from their command: a missing or misplaced line continuation"
-                launch.traps.append(Trap("malformed", detail, first.text, text.at(first.start, last.end)))
-                continue
-            if launch is not None:
-                yield launch
-            launch = _launch(command, constants, text, path)
+        commands = [command for command in _commands(text.text, start, end) if command.words]
+        yield from _launches(commands, _constants(commands), text, path)
+
+
+def _launches(
+    commands: list[_Command], constants: dict[str, _Word | None], text: Text, path: Path, quoted: bool = False
+) -> Iterator[Tree]:
+    launch: Tree | None = None
+    for command in commands:
+        first, last = command.words[0], command.words[-1]
+        if launch is not None and _FLAG.match(first.text):
+            launch.complete = False
+            detail = "flags cut off from their command: a missing or misplaced line continuation"
+            launch.traps.append(Trap("malformed", detail, first.text, text.at(first.start, last.end)))
+            continue
         if launch is not None:
             yield launch
+        launch = _launch(command, constants, text, path)
+        if launch is None and not quoted and first.text not in ("echo", "printf"):
+            for word in command.words:  # bash -c "python ...", CMD="python ..."
+                inner = _QUOTED_LAUNCH.search(text.text, word.start, word.end) if " " in word.text else None
+                if inner is not None:
+                    begin, end = inner.start(), word.end - (text.text[word.end - 1] in "'\"")
+                    nested = [each for each in _commands(text.text, begin, end) if each.words]
+                    yield from _launches(nested, constants, text, path, quoted=True)
+    if launch is not None:
+        yield launch
 
 
 def _code_blocks(text: str) -> Iterator[tuple[int, int]]:
@@ -114,11 +127,7 @@ def _commands(text: str, position: int, end: int) -> Iterator[_Command]:
                 depth = max(0, depth - 1)
             elif not command.words and word.text in _OPEN:
                 depth += 1
-            if (
-                command.words
-                or word.text not in ("do", "then", "else", "$", "%", ">", "time", "!", *_OPEN, *_CLOSE)
-                or word.text in ("for", "select")
-            ):
+            if command.words or word.text not in _NOISE:
                 command.words.append(word)
             command.depth, command.broken = max(command.depth, depth), command.broken or error
     yield command
@@ -208,9 +217,11 @@ def _launch(command: _Command, constants: dict[str, _Word | None], text: Text, p
     script, launcher, arguments = program
     first, last = words[0], words[-1]
     tree = Tree([], "shell", path, text.text, script, text.at(first.start, last.end))
-    given = {leaf.path: leaf for leaf in _leaves(arguments[:MAX_LEAVES], constants, text)}  # the last of a flag counts
+    given = {leaf.path: leaf for leaf in _leaves(arguments[:MAX_LEAVES], constants, text)}  # of a flag the last counts
     started = [leaf for leaf in _leaves(launcher, constants, text) if leaf.keys[-1:] and leaf.keys[-1] in _LAUNCHER]
     tree.leaves = [*started, *given.values()]
+    if any(_ANYTHING.fullmatch(word.text) for word in arguments):
+        tree.complete = False  # whatever flags the caller adds
     if command.broken:
         tree.complete = False
         tree.traps.append(Trap("malformed", command.broken, "", text.at(last.start, last.end)))
@@ -262,7 +273,7 @@ def _leaves(words: list[_Word], constants: dict[str, _Word | None], text: Text) 
         elif equals > 0 and _HYDRA.match(word.text):
             name = word.text[:equals].lstrip("+~")
             yield _leaf(tuple(name.replace("/", ".").split(".")), _after(word, equals, text), constants, text)
-        elif "/" in word.text:
+        elif "/" in word.text and not word.dynamic:
             yield _leaf(("argument",), word, constants, text)
 
 
@@ -276,7 +287,11 @@ def _values(words: list[_Word], start: int) -> list[_Word]:
 
 
 def _is_flag(word: _Word) -> bool:
-    return bool(_FLAG.match(word.text)) or (bool(_HYDRA.match(word.text)) and not word.dynamic)
+    return (
+        bool(_ANYTHING.fullmatch(word.text))
+        or bool(_FLAG.match(word.text))
+        or (bool(_HYDRA.match(word.text)) and not word.dynamic)
+    )
 
 
 def _after(word: _Word, equals: int, text: Text) -> _Word:

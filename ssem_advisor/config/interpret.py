@@ -27,6 +27,7 @@ NEEDED = ("temperature", "alpha", "classes", "batch_size", "views")
 
 _NEAR_SECTIONS = re.compile(r"train|loss|criteri|method|objective|head|proj", re.I)
 _CONTRAST = re.compile(r"contrast|nt_?xent|info_?nce", re.I)
+_NODES = ("num_nodes", "nnodes", "n_nodes")
 _PER_CLASS = ("MPerClassSampler.m", "n_per_class", "m_per_class", "samples_per_class")
 
 
@@ -58,6 +59,7 @@ class _Reading:
             return None
         for quantity in dict.fromkeys([*GENERIC.fields, *self.dialect.fields, *self.own.fields]):
             self.read(quantity)
+        self.devices()
         self.mixture(evidence)
         self.per_class_sampler()
         self.dataset()
@@ -190,6 +192,20 @@ class _Reading:
         return Value(values[0], "stated", first.dotted, first.location, first.raw)
 
     # -- conclusions --
+
+    def devices(self) -> None:
+        """Devices of all nodes, where their number is given for one."""
+        world = self.fields.get("world_size")
+        nodes = next((leaf for name in _NODES for leaf in self.tree.find(name)), None)
+        if world is None or nodes is None or normalise(world.key)[-1:] in (("world_size",), ("num_processes",)):
+            return
+        if type(nodes.value) is int and nodes.value >= 1:
+            total, reason = world.value * nodes.value, f"{world.value} on each of {nodes.value} nodes"
+            if nodes.value > 1:
+                self.fields["world_size"] = Value(total, "inferred", world.key, world.location, world.raw, reason)
+        else:
+            del self.fields["world_size"]
+            self.blocked.add("world_size")
 
     def mixture(self, evidence: Evidence) -> None:
         """alpha as the self-supervised share of two named weights."""

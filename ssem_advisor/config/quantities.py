@@ -31,8 +31,9 @@ def convert(quantity: str, leaf: Leaf) -> tuple[Any, Trap | None]:
     if leaf.quirk == "odd-number":
         return UNKNOWN, trap("odd-number", f"parsers disagree about {leaf.raw}")
     if quantity in REALS or quantity in LEAST:
-        if quantity == "world_size" and isinstance(value, str) and re.fullmatch(r"\d+(,\d+)+", value):
-            return value.count(",") + 1, None
+        if quantity == "world_size" and not (scalars.is_number(value) and value >= 1):
+            many = isinstance(value, str) and re.fullmatch(r"\d+(?:,\d+)+", value)  # device numbers
+            return (str(value).count(",") + 1 if many else UNKNOWN), None
         if isinstance(value, str) and scalars.is_number(scalars.word(value)):
             return UNKNOWN, trap("string-number", f"the training program gets the text {value!r}, not a number")
         if isinstance(value, (str, bool)):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssem_advisor.config import from_json, from_python, from_shell, from_toml, from_yaml, scalars
+from ssem_advisor.config import from_json, from_python, from_shell, from_toml, from_yaml, read, scalars
 from ssem_advisor.config.tree import UNKNOWN, Text
 
 yaml = pytest.importorskip("yaml")
@@ -339,3 +339,35 @@ def test_python_is_never_run(tmp_path):
     marker = tmp_path / "ran"
     from_python.read(Text(f"open({str(marker)!r}, 'w')\nloss = SupConLoss(temperature=open({str(marker)!r}, 'w'))\n"))
     assert not marker.exists()
+
+
+def test_commands_inside_quotes_are_read():
+    text = 'CMD="python a.py --t 0.1"\nbash -c \'cd x && python -m p.b --t 0.2\'\necho "python c.py --t 0.3"\n'
+    trees = launches(text)
+    assert [tree.script for tree in trees] == ["a", "b"]
+    for tree in trees:
+        assert leaves_of(tree.leaves, text)
+
+
+@pytest.mark.parametrize(
+    ("rest", "complete"),
+    [('"$@"', False), ("$*", False), ("${EXTRA[@]}", False), ("--cosine $@", False), ("$DATA", True)],
+)
+def test_flags_that_the_caller_adds_leave_the_command_incomplete(rest, complete):
+    (tree,) = launches(f"python main_supcon.py --temp 0.1 {rest}")
+    assert tree.complete is complete
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("torchrun --nproc_per_node 8 train.py --loss supcon", 8),
+        ("torchrun --nnodes 2 --nproc_per_node 8 train.py --loss supcon", 16),
+        ("torchrun --nnodes $N --nproc_per_node 8 train.py --loss supcon", None),
+        ("python train.py --loss supcon --devices 0,1,3", 3),
+        ("python train.py --loss supcon --devices -1", None),
+    ],
+)
+def test_devices_of_all_nodes(line, value):
+    (run,) = read("-", text=f"#!/bin/sh\n{line}\n").runs
+    assert run.get("world_size") == value

@@ -30,7 +30,7 @@ DIALECT = Dialect(
             "dataset.dataset_name dataset._target_ data.class_path data._target_ datamodule._target_ datamodule.name",
         ),
         "precision": ("precision mixed_precision amp fp16 bf16 use_amp use_fp16 amp_dtype",),
-        "world_size": ("nproc_per_node num_processes world_size trainer.devices devices ngpus num_gpus n_gpus gpus",),
+        "world_size": ("nproc_per_node num_processes world_size devices ngpus num_gpus n_gpus trainer.gpus",),
         "gather": ("gather gather_distributed all_gather gather_embeddings",),
         "sampler": ("balanced_batch class_balanced_batch use_balanced_batch",),
         "classes_per_batch": ("classes_per_batch n_classes_per_batch num_classes_per_batch",),

@@ -433,6 +433,28 @@ def test_class_thresholds_are_where_the_curvature_changes_sign(loss, sizes, tau,
             assert at((p - 1) * (h - 1), views) == pytest.approx(0, abs=2e-4 * abs(size))
 
 
+def test_balanced_batches_without_a_spare_direction():
+    """The section on balanced mini-batches, d = m - 1: the curvature of the expected loss over all batches vanishes."""
+    m, big_n, n, p, tau = 3, 4, 2, 2, 1.0
+    v, labels = simplex_vectors(m, 2), np.repeat(np.arange(m), big_n)
+    draws = [[i + c * big_n for i in pair] for c in range(m) for pair in itertools.combinations(range(big_n), n)]
+    per_class = [draws[c * len(draws) // m : (c + 1) * len(draws) // m] for c in range(m)]
+    chosen = [sum(batch, []) for batch in itertools.product(*per_class)]
+    spread = np.zeros((m * big_n, 2))
+    spread[:big_n] = np.array([-1, 1, 0.5, -0.5])[:, None] * np.array([-v[0, 1], v[0, 0]])
+    r = np.exp(-m / ((m - 1) * tau))
+    q_s = 1 / (p * (1 + (n - 1) + (m - 1) * n * r))
+    q_d = q_s * r
+    least = p * n * q_d * m / (m - 1) * (2 - p * q_d * (big_n - n) / (big_n - 1))
+    alpha = 1 - (p * (n - 1) * q_s + (1 - 1 / big_n) * (-p * n * q_d - least / (2 * tau)))
+
+    def mean_curvature(alpha):
+        rows = [np.repeat(batch, p) for batch in chosen]
+        return np.mean([curvature(v[labels][b], labels[b], spread[b], p, alpha, tau, "ssem") for b in rows])
+
+    assert mean_curvature(alpha) == pytest.approx(0, abs=1e-4 * (mean_curvature(0.0) - mean_curvature(1.0)))
+
+
 def test_reference_values():
     m, n, p, tau = 3, 4, 2, 0.4
     labels, r = np.repeat(np.arange(m), n * p), np.exp(-m / ((m - 1) * tau))

@@ -30,11 +30,11 @@ def test_generated_pages_are_what_the_code_makes():
 
 
 def test_every_command_is_in_the_reference():
-    from ssem_advisor.cli import app
+    from ssem_advisor.cli import COMMANDS
 
     text = (ROOT / "docs" / "reference" / "cli.md").read_text()
-    for command in app.registered_commands:
-        assert f"\n## {command.name or command.callback.__name__}\n" in text
+    for command in COMMANDS:
+        assert f"\n## {command}\n" in text
 
 
 def test_the_site_builds_strictly_and_every_page_is_in_it(site):

@@ -12,6 +12,7 @@ import enum
 import inspect
 import typing
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,16 @@ _NOTE = "<!-- Made by `python docs/_build/generate.py`; edit the code instead. -
 
 def commands() -> str:
     """The command line, from the typer application: every command with its own options, the setting's options once."""
-    from ssem_advisor.cli import app
+    from ssem_advisor.cli import COMMANDS, app
 
-    listed = sorted(app.registered_commands, key=lambda command: command.name or command.callback.__name__)
     parts = [
         _NOTE,
         f"# Commands\n\n{app.info.help}\n\n",
         "Exit code 2 is what a command cannot do, with one line on stderr.\n",
     ]
     setting: dict[str, str] = {}
-    for command in listed:
-        callback: Any = command.callback
+    for name in sorted(COMMANDS):
+        callback: Any = getattr(import_module(f"ssem_advisor.cli.{name}"), name)
         own = {}
         takes_setting = False
         for parameter, info in _parameters(callback):
@@ -40,7 +40,7 @@ def commands() -> str:
                 setting[parameter.name] = _row(parameter, info)
             elif not getattr(info, "hidden", False):
                 own[parameter.name] = _row(parameter, info)
-        parts.append(f"\n## {command.name or callback.__name__}\n\n{_prose(callback)}\n")
+        parts.append(f"\n## {name}\n\n{_prose(callback)}\n")
         if takes_setting:
             parts.append("\nTakes the [setting options](#setting-options).\n")
         parts.append(_table(own))

@@ -7,18 +7,35 @@ so that `--help` and shell completion stay instant.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import Any
 
 import typer
+import typer.main
 from typer.core import TyperGroup
 
 from ssem_advisor import __version__
-from ssem_advisor.cli import check, datasets, explain, explore, measure, plot, recommend, rule, validate
 from ssem_advisor.domain import AdvisorError
 
 
+# Each command is the function of its name in the module of its name.
+COMMANDS = ("recommend", "explain", "datasets", "check", "rule", "measure", "plot", "explore", "validate")
+
+
 class _Group(TyperGroup):
-    """Turns every error a user can mend into one line on stderr and exit code 2."""
+    """Imports the command that is asked for alone; turns what a user can mend into one line on stderr and exit 2."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = dict.fromkeys(COMMANDS)  # type: ignore[assignment]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"{__name__}.{cmd_name}")
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+        alone.command(cmd_name, cls=getattr(module, "Command", None))(getattr(module, cmd_name))
+        return typer.main.get_command(alone)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -69,17 +86,6 @@ def _root(
     ),
 ) -> None:
     pass
-
-
-app.command()(recommend.recommend)
-app.command()(explain.explain)
-app.command()(datasets.datasets)
-app.command(cls=check.Command)(check.check)
-app.command()(rule.rule)
-app.command()(measure.measure)
-app.command()(plot.plot)
-app.command()(explore.explore)
-app.command()(validate.validate)
 
 
 def main() -> None:

@@ -104,7 +104,7 @@ def _better(before: Result, after: Result, run: int | None) -> bool:
     if any(finding.rule.fixable and finding.run == run for finding in after.active):
         return False
     old, new = (Counter((f.run, f.rule.code) for f in result.active) for result in (before, after))
-    return not new - old and (before.undecided or not after.undecided)
+    return not new - old and bool(before.undecided or not after.undecided)
 
 
 def _unwritable(value: Value | None, name: str) -> str | None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ssem_advisor.cli._setting import setting_of, takes_setting
-from ssem_advisor.domain import SettingError
+from ssem_advisor.domain import NotCovered, SettingError
 
 
 @takes_setting
@@ -50,8 +50,12 @@ def recommend(
     if plot is not None:
         from ssem_advisor.report import plots
 
-        plots.phase_diagram(answer.setting, plot)
-        typer.echo(f"Phase diagram written to {plot}", err=True)
+        try:
+            plots.phase_diagram(answer.setting, plot)
+        except NotCovered as reason:
+            typer.echo(f"No picture: {reason}", err=True)
+        else:
+            typer.echo(f"Phase diagram written to {plot}", err=True)
 
 
 def _band(text: str) -> tuple[float, float]:

@@ -86,7 +86,7 @@ class Measurement:
 
     @property
     def verdict(self) -> str:
-        """ "total collapse", "class collapse", "class structure lost", "anisotropic" or "healthy"."""
+        """One of "total collapse", "class collapse", "anisotropic", "class structure lost" and "healthy"."""
         return self.diagnosis.name
 
     @property
@@ -114,7 +114,7 @@ def measure(
         so memory stays bounded by classes x dim + dim^2 + 100 bytes a row; torch tensors are accepted.
     labels: one per instance, integers or strings.
     instance_ids: with two axes, which rows are views of one instance.
-    setting: the training setting, to compare with what it predicts; needs temperature, alpha and what they depend on.
+    setting: the training setting, to compare with what it predicts; alpha None in it means plain SupCon.
     bootstrap: resamples for the intervals (0 = none); pairs: random pairs for uniformity; seed: of both.
 
     Raises MeasurementError (one line) on NaN or zero rows, lengths that do not match, or fewer than two usable classes.
@@ -122,17 +122,18 @@ def measure(
     rows = UnitRows(embeddings, labels, instance_ids)
     rng = np.random.default_rng(seed)
     moments = _Moments(rows)
-    within, between = float(moments.variances.mean()), moments.between
+    m, within, between = moments.m, float(moments.variances.mean()), moments.between
     intervals = _intervals(rows, moments.means, bootstrap, rng) if bootstrap else {}
     ssem = moments.ssem()
-    reliability = moments.reliability
-    common = float(((moments.means.mean(axis=0)) ** 2).sum())
+    common = float((moments.means.mean(axis=0) ** 2).sum())
     theory, remarks = compare(
-        setting, classes=len(moments.means), dim=rows.dim, measured=within, reliability=reliability,
+        setting,
+        classes=m,
+        dim=rows.dim,
+        measured=within,
+        reliability=moments.reliability,
         effective_dim=moments.effective_dimension,
-    )  # fmt: skip
-    uniformity, used = _uniformity(rows, pairs, rng)
-    m = len(moments.means)
+    )
     diagnosis = diagnose(
         spread=1 - ssem.within_similarity,
         structure=(ssem.within_similarity - ssem.between_similarity) * (m - 1) / m,
@@ -155,10 +156,10 @@ def measure(
         ssem=ssem,
         effective_rank=moments.effective_rank(),
         effective_dimension=moments.effective_dimension,
-        view_reliability=reliability,
+        view_reliability=moments.reliability,
         alignment=2 * (1 - (moments.view_similarity if rows.has_views else ssem.within_similarity)),
-        uniformity=uniformity,
-        uniformity_pairs=used,
+        uniformity=_uniformity(rows, pairs, rng),
+        uniformity_pairs=pairs,
         seed=seed,
         diagnosis=diagnosis,
         theory=theory,
@@ -398,21 +399,18 @@ def _intervals(
     return result
 
 
-def _uniformity(rows: UnitRows, pairs: int, rng: np.random.Generator) -> tuple[float, int]:
+def _uniformity(rows: UnitRows, pairs: int, rng: np.random.Generator) -> float:
     """Log of the mean Gaussian potential over random pairs of different instances, one view each."""
-    spans = np.array([rows.span(c) for c in range(len(rows.labels))])
-    instances = np.concatenate([np.arange(a, b) for a, b in spans]) if rows.lonely else None
-    count = int(rows.instances.sum())
+    instances = np.concatenate([np.arange(*rows.span(c)) for c in range(len(rows.labels))])
+    count = len(instances)
     total, step = 0.0, max(1, (1 << 20) // rows.dim)
     for begin in range(0, pairs, step):
         size = min(step, pairs - begin)
         first = rng.integers(0, count, size)
         second = (first + rng.integers(1, count, size)) % count
-        if instances is not None:
-            first, second = instances[first], instances[second]
-        (z, at), (w, bt) = rows.instances_of(first), rows.instances_of(second)
+        (z, at), (w, bt) = rows.instances_of(instances[first]), rows.instances_of(instances[second])
         total += float(np.exp(-4 + 4 * np.einsum("ij,ij->i", z[at], w[bt])).sum())
-    return float(np.log(total / pairs)), pairs
+    return float(np.log(total / pairs))
 
 
 def _notes(rows: UnitRows, moments: _Moments, within: float, common: float, diagnosis: Verdict) -> list[str]:

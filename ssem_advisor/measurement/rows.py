@@ -114,7 +114,7 @@ class UnitRows:
         """Unit rows of the given instances (numbered in class order) and the offset at which each starts."""
         starts, lengths = self._starts[instances], self._starts[instances + 1] - self._starts[instances]
         offsets = np.cumsum(lengths) - lengths
-        if instances[-1] - instances[0] + 1 == len(instances):
+        if (np.diff(instances) == 1).all():
             positions: Any = slice(int(starts[0]), int(starts[-1] + lengths[-1]))
         else:
             positions = np.repeat(starts - offsets, lengths) + np.arange(int(lengths.sum()))

@@ -24,7 +24,9 @@ EXIT_CODES = {CONFIRMED: 0, REFUTED: 1, UNDECIDED: 3}
 LEVEL = 0.02
 """A trained class is collapsed when its instances' own spread is below this share of the total variance."""
 CLEAR = 0.1
-"""A predicted variance from which on a trained class must not be collapsed; between 0 and this nothing is asked."""
+"""An expected variance from which on a trained class must not be collapsed; between 0 and this nothing is asked."""
+CLEAR_MARGIN = 0.15
+"""The same as a distance from the threshold, for classes of unequal sizes, whose variance has no prediction."""
 CURVE_TOLERANCE = 0.1
 """Mean distance between measured and expected within-class variance that still counts as following it."""
 THRESHOLD_TOLERANCE = 0.1
@@ -112,8 +114,8 @@ class Curve:
     """Measured against predicted over alpha at one temperature: of a problem, or of one of its unequal classes.
 
     values, total: seeds x alphas, the instances' own within-class variance and all of it; NaN where a run is missing.
-    threshold, predicted, expected: collapse threshold, optimal and expected variances per alpha (None: no theory).
-    wrong, mistaken, expected_wrong: the same at the wrong temperature.
+    threshold, expected: collapse threshold and expected variances per alpha (None: no theory); wrong, expected_wrong:
+    the same at the wrong temperature.
     """
 
     name: str
@@ -122,8 +124,6 @@ class Curve:
     total: np.ndarray
     threshold: float
     wrong: float
-    predicted: np.ndarray | None
-    mistaken: np.ndarray | None
     expected: np.ndarray | None
     expected_wrong: np.ndarray | None
     records: list[Record]
@@ -152,13 +152,10 @@ def _curves(records: list[Record], exact: bool) -> list[Curve]:
                 f"temperature {setting.temperature:g}, class {i} of {counts[i]} instances", alphas,
                 table(lambda r, i=i: r["per_class"][i] * r["reliability"]),  # type: ignore[misc]
                 table(lambda r, i=i: r["per_class"][i]),  # type: ignore[misc]
-                float(thresholds[i]), float(mistaken[i]), None, None, None, None, records,
+                float(thresholds[i]), float(mistaken[i]), None, None, records,
             )
             for i in range(len(counts))
         ]  # fmt: skip
-
-    def predict(of: Setting, estimate: Any) -> np.ndarray:
-        return np.asarray(estimate(of.with_(alpha=alphas)), dtype=float)
 
     expected: Any = theory.optimal_variance if exact or setting.loss == "l_spread" else theory.expected_variance
     name = f"temperature {setting.temperature:g}"
@@ -169,8 +166,8 @@ def _curves(records: list[Record], exact: bool) -> list[Curve]:
         Curve(
             name, alphas, values, table(lambda r: r["variance"]),
             float(theory.collapse_threshold(setting)), float(theory.collapse_threshold(wrong)),
-            predict(setting, theory.optimal_variance), predict(wrong, theory.optimal_variance),
-            predict(setting, expected), predict(wrong, expected), records,
+            np.asarray(expected(setting.with_(alpha=alphas)), dtype=float),
+            np.asarray(expected(wrong.with_(alpha=alphas)), dtype=float), records,
         )
     ]  # fmt: skip
 
@@ -181,10 +178,10 @@ def _curves(records: list[Record], exact: bool) -> list[Curve]:
 def _collapse(curves: Sequence[Curve], exact: bool, stretch: float) -> Claim:
     level = EXACT_TOLERANCE if exact else LEVEL
 
-    def check(curve: Curve, threshold: float, predicted: np.ndarray | None) -> list[dict[str, Any]]:
+    def check(curve: Curve, threshold: float, expected: np.ndarray | None) -> list[dict[str, Any]]:
         found = []
         for i, alpha in enumerate(curve.alphas):
-            clear = predicted[i] >= CLEAR if predicted is not None else alpha >= threshold + CLEAR
+            clear = expected[i] >= CLEAR if expected is not None else alpha >= threshold + CLEAR_MARGIN
             values = curve.at(alpha)
             if not len(values) or (alpha > threshold and not clear):
                 continue
@@ -195,8 +192,8 @@ def _collapse(curves: Sequence[Curve], exact: bool, stretch: float) -> Claim:
             found.append(_check(curve, f"alpha {alpha:g} {expectation}", verdict, interval))
         return found
 
-    checks = [c for curve in curves for c in check(curve, curve.threshold, curve.predicted)]
-    control = [c for curve in curves for c in check(curve, curve.wrong, curve.mistaken)]
+    checks = [c for curve in curves for c in check(curve, curve.threshold, curve.expected)]
+    control = [c for curve in curves for c in check(curve, curve.wrong, curve.expected_wrong)]
     below = sum(c["what"].endswith("collapsed") for c in checks)
     return _conclude(
         1, checks,
@@ -283,7 +280,8 @@ def _follows(curves: Sequence[Curve], exact: bool, stretch: float) -> Claim:
 
 def _threshold(curves: Sequence[Curve], exact: bool, stretch: float) -> Claim:
     def check(curve: Curve, threshold: float) -> list[dict[str, Any]]:
-        found = [read_threshold(curve.alphas, row) for row in curve.values if not np.isnan(row).any()]
+        level = EXACT_TOLERANCE if exact else LEVEL
+        found = [read_threshold(curve.alphas, row, level) for row in curve.values if not np.isnan(row).any()]
         known = [t for t in found if t is not None]
         if not known:
             return []
@@ -303,25 +301,20 @@ def _threshold(curves: Sequence[Curve], exact: bool, stretch: float) -> Claim:
     )  # fmt: skip
 
 
-def read_threshold(alphas: np.ndarray, values: np.ndarray) -> float | None:
-    """The weight at which a measured curve starts to rise, from the curve alone: the knee of the best broken line.
+def read_threshold(alphas: np.ndarray, values: np.ndarray, level: float = LEVEL) -> float | None:
+    """The weight at which a measured curve leaves zero, from the curve alone: theory is not asked.
 
-    alphas, values: (points,), increasing alphas. Only the first rise is fitted: up to 60 % of the largest value. None
-    where nothing rises, or fewer than four points remain.
+    alphas, values: (points,), increasing alphas. The rising part, up to 60 % of the largest value, is fitted as
+    alpha = a + b v + c v^2 (a line where fewer than four points rise); the answer is a, cut to the interval between the
+    last weight that still is at the level and the first above it. None where fewer than two points exceed the level.
     """
-    top = values.max()
-    if top < LEVEL:
+    above = values > level
+    if above.sum() < 2:
         return None
-    last = int(np.argmax(values >= 0.6 * top))
-    x, y = alphas[: last + 1], values[: last + 1]
-    if len(x) < 4:
-        x, y = alphas[:4], values[:4]
-    knees = np.linspace(x[0], x[-2], 400)
-    ramps = np.maximum(0.0, x - knees[:, None])
-    ramps_c, y_c = ramps - ramps.mean(1, keepdims=True), y - y.mean()
-    slope = (ramps_c @ y_c) / np.maximum((ramps_c**2).sum(1), 1e-300)
-    loss = ((y_c - slope[:, None] * ramps_c) ** 2).sum(1)
-    return float(knees[int(np.argmin(loss))])
+    rising = above & (values <= max(0.6 * values.max(), np.sort(values[above])[1]))
+    fit = np.polynomial.Polynomial.fit(values[rising], alphas[rising], 2 if rising.sum() >= 4 else 1)
+    first = int(np.argmax(above))
+    return float(np.clip(fit(0.0), alphas[max(first - 1, 0)], alphas[first]))
 
 
 def _conclude(

@@ -59,6 +59,8 @@ class Protocol:
         for name, least in (("seeds", 1), ("epochs", 1), ("dim", 2), ("classes", 2), ("views", 2)):
             if getattr(self, name) < least:
                 raise AdvisorError(f"{name}={getattr(self, name)!r}: must be an integer >= {least}")
+        if self.suite == "digits" and self.classes not in (2, 5, 10):
+            raise AdvisorError(f"classes={self.classes}: the ten digits merge into 2, 5 or 10 equal classes")
         if not self.temperatures or (self.alphas is not None and not self.alphas):
             raise AdvisorError("temperatures and alphas: give at least one of each")
         if not self.learning_rate > 0 or not self.imbalance >= 1:

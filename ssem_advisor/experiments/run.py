@@ -50,7 +50,7 @@ def plan(protocol: Protocol, number: int, device: str) -> list[Task]:
     for seed in range(protocol.seeds):
         for temperature in protocol.temperatures:
             setting = protocol.setting(temperature, counts=counts)
-            grid = list(protocol.alphas or alphas_around(setting))
+            grid = sorted({0.0, *(protocol.alphas or alphas_around(setting))})  # 0: the negative control
             advised = recommended_alpha(setting)
             # The recommended weight is a task of its own, so that a record survives a change of the recommendation.
             stacks = [[a] for a in grid] if protocol.suite in IMAGE_SUITES else [grid]
@@ -64,7 +64,7 @@ def plan(protocol: Protocol, number: int, device: str) -> list[Task]:
 
 
 def _plan_embeddings(protocol: Protocol, number: int, device: str) -> list[Task]:
-    alphas = tuple(protocol.alphas or np.linspace(0, 1, 11).round(6).tolist())
+    alphas = (0.0, *(protocol.alphas or np.linspace(0.1, 1, 10).round(6).tolist()))
     tasks = []
     for seed in range(protocol.seeds):
         for loss in LOSSES if protocol.loss is None else (protocol.loss,):

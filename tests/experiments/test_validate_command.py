@@ -1,0 +1,255 @@
+"""`validate` as a user meets it: exit codes, folders, interruptions."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+from typer.testing import CliRunner
+
+from ssem_advisor.cli import app
+from ssem_advisor.experiments import store
+from ssem_advisor.experiments.protocol import Protocol
+from ssem_advisor.experiments.run import run
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "schemas/validate.schema.json").read_text())
+TINY = (
+    "--suite",
+    "digits",
+    "--epochs",
+    "2",
+    "--seeds",
+    "2",
+    "--alphas",
+    "0.5,1",
+    "--temperatures",
+    "0.5",
+    "--jobs",
+    "0",
+)
+PROTOCOL = Protocol.default(
+    "digits", epochs=1, seeds=2, alphas=(0.5,), temperatures=(0.5,), hidden=(32,), batch_size=50
+)
+
+
+def validate(*arguments):
+    return CliRunner().invoke(app, ["validate", *map(str, arguments)])
+
+
+def numbers(folder):
+    """Everything recorded except the wall time."""
+    lines = [json.loads(line) for line in (Path(folder) / "runs.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
+
+
+def test_json_follows_the_schema_and_stdout_is_json_alone(tmp_path):
+    result = validate(*TINY, "--format", "json", "--out", tmp_path / "run")
+    report = json.loads(result.stdout)
+    jsonschema.validate(report, SCHEMA)
+    assert result.exit_code == report["exit_code"]
+    assert {"config.json", "environment.json", "runs.jsonl", "report.json", "report.txt", "report.html"} <= {
+        p.name for p in (tmp_path / "run").iterdir()
+    }
+    assert json.loads((tmp_path / "run/report.json").read_text()) == report
+    alphas = {r["alpha"] for r in report["suites"][0]["runs"]}
+    assert {0.0, 0.5, 1.0} < alphas  # alpha 0, the control, and the recommended weight are always trained
+    for record in report["suites"][0]["runs"]:
+        assert 0 <= record["reliability"] <= 1
+        assert record["effective_dim"] >= 1
+
+
+def test_embeddings_are_confirmed():
+    result = validate(
+        "--suite", "embeddings", "--loss", "supcon", "--temperatures", "0.5", "--batch-size", "50", "--jobs", "0"
+    )
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("CONFIRMED")
+    assert max(len(line) for line in result.stdout.splitlines()) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--suite", "mnist"], "must be one of embeddings"),
+        (["--suite", "digits", "--classes", "3"], "2, 5 or 10"),
+        (["--suite", "digits", "--temperatures", "hot"], "--temperatures 'hot'"),
+        (["--suite", "digits", "--temperatures", "-1"], "temperature=-1.0"),
+        (["--suite", "digits", "--alphas", "2"], "alpha=2.0: must be a number in [0, 1]"),
+        (["--suite", "digits", "--loss", "triplet"], "loss='triplet'"),
+        (["--suite", "digits", "--device", "abacus"], "--device abacus"),
+        (["--suite", "digits", "--class-counts", "5,5"], "its data fix the classes"),
+        (["--suite", "cifar10"], "needs --data-root"),
+        (["--suite", "cifar10", "--data-root", "/nowhere"], "no such folder"),
+        (["--config", "/nowhere.yaml"], "no such file"),
+        (["--suite", "digits", "--config", "x.yaml"], "give one of the two"),
+        (["--suite", "digits", "--executor", "ray"], "--executor ray"),
+    ],
+)
+def test_misuse_is_one_line_and_exit_code_two(arguments, message):
+    result = validate(*arguments, "--jobs", "0")
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stdout == ""
+
+
+def test_a_folder_holds_one_run(tmp_path):
+    run([PROTOCOL], out=tmp_path, device="cpu", jobs=0)
+    result = validate(*TINY, "--out", tmp_path)
+    assert result.exit_code == 2
+    assert "another protocol" in result.stderr
+
+
+def test_protocol_file_gives_the_same_run(tmp_path):
+    path = tmp_path / "protocol.yaml"
+    path.write_text(
+        "validate:\n  suite: digits\n  epochs: 1\n  seeds: 2\n  alphas: [0.5]\n  temperatures: [0.5]\n"
+        "  hidden: [32]\n  batch_size: 50\n"
+    )
+    result = validate("--config", path, "--jobs", "0", "--format", "json")
+    protocol = json.loads(result.stdout)["suites"][0]["protocol"]
+    assert protocol == json.loads(json.dumps(PROTOCOL.as_dict()))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"), [("epoks: 3", "unknown key 'epoks'"), ("epochs: many", "epochs: 'many' is not of type int")]
+)
+def test_protocol_errors_name_the_place(tmp_path, line, message):
+    path = tmp_path / "protocol.yaml"
+    path.write_text(f"validate:\n  suite: digits\n  {line}\n")
+    result = validate("--config", path)
+    assert result.exit_code == 2
+    assert str(path) in result.stderr
+    assert message in result.stderr
+
+
+def test_training_config_gets_a_proxy(tmp_path):
+    path = tmp_path / "train.yaml"
+    path.write_text(
+        "dataset: cifar10\nmodel: resnet18\nmethod: supcon\nloss:\n  name: supcon\n  temperature: 0.2\n  alpha: 0.3\n"
+        "projection_dim: 16\nbatch_size: 40\nn_views: 2\n"
+    )
+    result = validate("--config", path, "--jobs", "0", "--format", "json", "--epochs", "1", "--seeds", "1")
+    protocol = json.loads(result.stdout)["suites"][0]["protocol"]
+    assert protocol["suite"] == "synthetic"
+    assert protocol["classes"] == 10
+    assert protocol["batch_size"] == 40
+    assert protocol["temperatures"] == [0.2]
+
+
+def test_stacks_and_processes_give_the_same_numbers(tmp_path):
+    run([PROTOCOL], out=tmp_path / "here", device="cpu", jobs=0)
+    run([PROTOCOL], out=tmp_path / "there", device="cpu", jobs=1)
+    assert numbers(tmp_path / "here") == numbers(tmp_path / "there")
+
+
+LONG = (
+    "from pathlib import Path; import sys\n"
+    "from ssem_advisor.experiments import store\n"
+    "from ssem_advisor.experiments.protocol import Protocol\n"
+    "from ssem_advisor.experiments.run import run\n"
+    "store.Pulse.__init__.__defaults__ = (0.0,)\n"  # a checkpoint at every look
+    "protocol = Protocol.default('digits', epochs=40, seeds=1, alphas=(0.5,), temperatures=(0.5,), hidden=(32,), batch_size=50)\n"
+    "run([protocol], out=Path(sys.argv[1]), device='cpu', jobs=int(sys.argv[2]))\n"
+)
+
+
+@pytest.mark.parametrize("jobs", ["0", "1"])
+def test_killed_runs_resume_to_the_same_numbers(tmp_path, jobs):
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", LONG]
+    process = subprocess.Popen([*command, str(tmp_path / "killed"), jobs], env=environment)
+    checkpoints = tmp_path / "killed/checkpoints"
+    deadline = time.monotonic() + 60
+    while not (checkpoints.exists() and any(not p.name.startswith(".") for p in checkpoints.iterdir())):
+        assert time.monotonic() < deadline
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    time.sleep(1.5)  # an orphaned worker looks for its parent every second
+    subprocess.run([*command, str(tmp_path / "killed"), jobs], env=environment, check=True)
+    subprocess.run([*command, str(tmp_path / "straight"), "0"], env=environment, check=True)
+    assert numbers(tmp_path / "killed") == numbers(tmp_path / "straight")
+
+
+def test_ctrl_c_leaves_a_partial_report(tmp_path):
+    command = [sys.executable, "-m", "ssem_advisor", "validate", "--suite", "digits", "--epochs", "500", "--seeds", "2"]
+    options = ["--alphas", "0.5", "--temperatures", "0.5", "--jobs", "1", "--out", str(tmp_path / "run")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    progress = tmp_path / "run/progress"
+    deadline = time.monotonic() + 60
+    while not (progress.exists() and any(progress.iterdir())):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 3, stderr
+    assert "Interrupted" in stdout
+    assert "Traceback" not in stderr
+    assert (tmp_path / "run/report.html").exists()
+    assert any((tmp_path / "run/checkpoints").iterdir())
+
+
+def test_a_spent_budget_ends_in_a_report():
+    report = run([PROTOCOL], device="cpu", jobs=0, budget=0.0)
+    assert report["ended"] == "budget"
+    assert report["verdict"] == "undecided"
+    jsonschema.validate(report, SCHEMA)
+
+
+def test_a_full_disk_costs_files_not_results(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    warnings = []
+    monkeypatch.setattr(store.os, "replace", full)
+    report = run([PROTOCOL], out=tmp_path, device="cpu", jobs=0, warn=warnings.append)
+    assert len(report["suites"][0]["runs"]) == 6
+    assert any("No space left" in w for w in warnings)
+    assert not [p for p in tmp_path.rglob("*") if p.is_file() and p.parent.name != "progress"]
+
+
+def test_more_seeds_are_not_trained_once_the_verdict_is_certain(monkeypatch):
+    from ssem_advisor.experiments import claims
+
+    monkeypatch.setattr(claims, "judge", lambda *_: [claims.Claim(n, "", claims.CONFIRMED, "") for n in range(1, 6)])
+    report = run([PROTOCOL.with_(seeds=6, epochs=1)], device="cpu", jobs=0)
+    assert report["suites"][0]["stopped_early"]
+    assert {r["seed"] for r in report["suites"][0]["runs"]} == {0, 1, 2}
+
+
+def test_time_left_is_told(tmp_path):
+    told = []
+    run([PROTOCOL], out=tmp_path, device="cpu", jobs=0, notify=lambda done, left, what: told.append((done, left)))
+    shares = [done for done, _ in told]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert any(left is not None for _, left in told)
+
+
+@pytest.mark.parametrize("executor", ["debug", "local"])
+def test_submitit_executors(tmp_path, executor):
+    pytest.importorskip("submitit")
+    direct = run([PROTOCOL], out=tmp_path / "direct", device="cpu", jobs=0)
+    run([PROTOCOL], out=tmp_path / executor, device="cpu", executor=executor)
+    assert numbers(tmp_path / executor) == numbers(tmp_path / "direct")
+    assert direct["ended"] == "complete"
+
+
+def test_page_needs_no_other_file(tmp_path):
+    validate(*TINY, "--out", tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "<svg" in page
+    assert not re.search(r'(?:src|href)="|https?://|@import|url\(', page)
+    assert "optimum" in page
+    assert page.count("<svg") == page.count("</svg>") >= 3  # the curve, the collapsed and the healthy embedding

@@ -2,8 +2,8 @@
 
     python docs/_build/generate.py
 
-writes the command reference, which is kept in the repository so that a change shows in its diff; tests hold it to the
-code. The theorems become a page when the site is built.
+writes the command reference, which is kept in the repository so that a change shows in its diff and which tests hold to
+the code, and the picture of the README. The theorems become a page when the site is built.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ssem_advisor.domain import Setting
+from ssem_advisor.report import plots
+
+EXAMPLE = Setting(classes=100, dim=128, batch_size=512)
 DOCS = Path(__file__).resolve().parents[1]
 _NOTE = "<!-- Made by `python docs/_build/generate.py`; edit the code instead. -->\n\n"
 
@@ -132,6 +136,7 @@ def main() -> None:
     for path, text in pages().items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    plots.phase_diagram(EXAMPLE, DOCS / "assets" / "phase.png")
 
 
 if __name__ == "__main__":

@@ -16,13 +16,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 import evidence
 import generate
 
-from ssem_advisor.domain import Setting
 from ssem_advisor.report import explorer, plots
 
 _TEX = LatexToMathML()
 _MATH = re.compile(r'<(span|div) class="arithmatex">(?:\\\((.*?)\\\)|\\\[(.*?)\\\])</\1>', re.DOTALL)
 _ARGUMENT = re.compile(r"(<p>|\n)([a-z_]+(?:, [a-z_]+)*): (?=\S)")  # "name: meaning" lines of the docstrings
-_EXAMPLE = Setting(classes=100, dim=128, batch_size=512)
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -34,14 +32,16 @@ def on_files(files: Any, config: Any) -> Any:
             "figures/variance.svg": plots.variance_vs_alpha,
         }
         for name, draw in made.items():
-            path = draw(_EXAMPLE, Path(folder) / Path(name).name)
+            path = draw(generate.EXAMPLE, Path(folder) / Path(name).name)
             files.append(File.generated(config, name, content=path.read_text(encoding="utf-8")))
     for name, path in evidence.pictures().items():
         files.append(File.generated(config, name, content=path.read_bytes()))
     files.append(File.generated(config, "evidence.md", content=evidence.page()))
     files.append(File.generated(config, "theorems.md", content=generate.theorems()))
     files.append(
-        File.generated(config, "explorer-page.html", content=explorer.page(_EXAMPLE.with_(temperature=0.1, alpha=0.3)))
+        File.generated(
+            config, "explorer-page.html", content=explorer.page(generate.EXAMPLE.with_(temperature=0.1, alpha=0.3))
+        )
     )
     return files
 

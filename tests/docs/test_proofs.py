@@ -439,7 +439,7 @@ def test_balanced_batches_without_a_spare_direction():
     v, labels = simplex_vectors(m, 2), np.repeat(np.arange(m), big_n)
     draws = [[i + c * big_n for i in pair] for c in range(m) for pair in itertools.combinations(range(big_n), n)]
     per_class = [draws[c * len(draws) // m : (c + 1) * len(draws) // m] for c in range(m)]
-    chosen = [sum(batch, []) for batch in itertools.product(*per_class)]
+    chosen = [list(itertools.chain(*batch)) for batch in itertools.product(*per_class)]
     spread = np.zeros((m * big_n, 2))
     spread[:big_n] = np.array([-1, 1, 0.5, -0.5])[:, None] * np.array([-v[0, 1], v[0, 0]])
     r = np.exp(-m / ((m - 1) * tau))

@@ -55,7 +55,7 @@ class _Spread(torch.autograd.Function):
 
 
 def _forward(u: Tensor, labels: Tensor, rows: int) -> tuple[Tensor, Tensor]:
-    against, within = torch.zeros_like(u[..., 0, 0]), torch.zeros_like(u[..., 0, 0])
+    against, within = torch.zeros_like(u[..., 0, 0] * labels), torch.zeros_like(u[..., 0, 0] * labels)
     for part in _parts(labels, rows):
         kin = _kin(labels, part)
         for v, w in permutations(range(u.shape[-2]), 2):

@@ -42,11 +42,12 @@ def expected_variance(setting: Setting, view_reliability: float = 1.0, effective
 
     def variance(part: Setting) -> np.ndarray:
         alpha = np.asarray(part.alpha, dtype=float)
-        weight = Estimate.of(part, view_reliability, dimension(part))
-        shape = np.broadcast_shapes(weight.shape, alpha.shape)
-        low, high = weight(np.zeros(shape)), weight(np.ones(shape))
-        root = bisect(lambda v: weight(v) - alpha, np.zeros(shape), np.ones(shape))
-        return np.where(alpha <= low, 0.0, np.where(alpha >= high, 1.0, root))
+        estimate = Estimate.of(part, view_reliability, dimension(part))
+        shape = np.broadcast_shapes(estimate.shape, alpha.shape)
+        low, high = np.zeros(shape), np.ones(shape)
+        root = bisect(lambda v: estimate.slope(v, alpha), low, high)
+        collapsed, open_ = estimate.slope(low, alpha) >= 0, estimate.slope(high, alpha) <= 0
+        return np.where(collapsed, 0.0, np.where(open_, 1.0, root))
 
     estimate = mapped(setting, variance)
     if view_reliability == 1.0:
@@ -70,7 +71,7 @@ def alpha_for_expected_variance(
     dimension = _check(setting, view_reliability, effective_dim)
     estimate = mapped(
         setting,
-        lambda part, wanted: Estimate.of(part, view_reliability, dimension(part))(wanted),
+        lambda part, wanted: Estimate.of(part, view_reliability, dimension(part)).weight(wanted),
         np.asarray(variance, dtype=float),
     )
     weight = np.maximum(estimate, exact) if view_reliability == 1.0 else estimate
@@ -109,7 +110,7 @@ def _check(setting: Setting, view_reliability: float, effective_dim: float | Non
 
 @dataclass(frozen=True)
 class Estimate:
-    """alpha as a function of the per-view within-class variance v; arrays broadcast over elements.
+    """The objective as a function of the per-view within-class variance v; arrays broadcast over elements.
 
     still, moving: weights in the denominator of the own views that augmentation does not and does move.
     """
@@ -134,7 +135,24 @@ class Estimate:
     def shape(self) -> tuple[int, ...]:
         return np.broadcast_shapes(self.batch.alone.shape, self.tau.shape, self.m.shape)
 
-    def __call__(self, v: np.ndarray) -> np.ndarray:
+    def weight(self, v: np.ndarray) -> np.ndarray:
+        """The alpha at which v is the minimum; inf where no weight does it."""
+        paired, alone = self._denominator_slopes(v)
+        gain = self.batch.paired - self._pull - alone
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(gain > 0, (self.batch.paired + paired) / gain, np.inf)
+
+    def slope(self, v: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        """tau times the derivative of the objective in v, increasing; keeps its sign at alpha = 1 and small tau."""
+        paired, alone = self._denominator_slopes(v)
+        return (1.0 - alpha) * self.batch.paired + paired + alpha * (self._pull + alone)
+
+    @property
+    def _pull(self) -> np.ndarray:
+        return (1.0 - self.still) * (1.0 - self.reliability)
+
+    def _denominator_slopes(self, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """tau d/dv of the expected log-denominator: of anchors with a same-class instance and of those without."""
         tau, batch, loose = self.tau, self.batch, 1.0 - self.reliability
         if self.dimension is None:
             log_m, slope_m = np.zeros_like(v), np.zeros_like(v)
@@ -143,7 +161,6 @@ class Estimate:
         between_slope = 1.0 / (self.m - 1.0)
 
         def slope(same: np.ndarray, other: np.ndarray) -> np.ndarray:
-            """tau d/dv of the log-denominator."""
             with np.errstate(divide="ignore"):
                 logs = np.stack(
                     np.broadcast_arrays(
@@ -157,11 +174,8 @@ class Estimate:
             slopes = -loose * parts[1] + (slope_m - 1.0) * parts[2] + (between_slope + slope_m) * parts[3]
             return slopes / parts.sum(axis=0)
 
-        paired = batch.paired
-        together = paired + (batch.weight * slope(batch.same, batch.other)).sum(axis=0)
-        gain = paired - (1.0 - self.still) * loose - batch.alone * slope(np.zeros_like(batch.alone), batch.alone_other)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(gain > 0, together / gain, np.inf)
+        alone = batch.alone * slope(np.zeros_like(batch.alone), batch.alone_other)
+        return (batch.weight * slope(batch.same, batch.other)).sum(axis=0), alone
 
 
 # -- the mean of exp(z cos) on a sphere --------------------------------------------------------------------------------

@@ -146,7 +146,7 @@ def _reliable_threshold(sp: Any, m: Any, k: Any, o: Any, c: Any, tau: Any, R: An
 def _estimate(m: float, k: float, o: float, c: float, tau: float, v: float, D: float | None, R: float = 1.0) -> float:
     dimension = None if D is None else _one(D)
     estimate = Estimate(_fixed(k, o), _one(tau), _one(m), _one(0.0), _one(c), R, dimension)
-    return float(estimate(_one(v))[0])
+    return float(estimate.weight(_one(v))[0])
 
 
 def _optimum(m: float, n: float, p: float, tau: float, alpha: float) -> float:

@@ -84,8 +84,9 @@ def test_plain_supcon_is_below_every_threshold(setting):
     drawn = setting.classes_per_batch or setting.classes
     n = setting.instances_per_class if setting.sampler == "full" else setting.batch_size // drawn
     alpha = equivalent_alpha(n - 1, setting.views)
-    assert alpha <= collapse_threshold(setting)
-    assert optimal_variance(setting.with_(alpha=alpha)) == 0.0
+    # At small temperatures the two agree to the last digit.
+    assert alpha <= collapse_threshold(setting) * (1 + 4e-16)
+    assert optimal_variance(setting.with_(alpha=alpha)) < 1e-12
 
 
 @given(any_setting(samplers=("balanced",)))

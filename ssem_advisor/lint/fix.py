@@ -19,6 +19,7 @@ from ssem_advisor.config.model import Document, Value
 from ssem_advisor.domain import AdvisorError, Setting
 from ssem_advisor.lint.core import TAKES_LONG, Case, Finding, class_by_class
 from ssem_advisor.lint.numbers import above, below
+from ssem_advisor.lint.run import shown
 
 if TYPE_CHECKING:
     from ssem_advisor.lint.run import Result
@@ -62,12 +63,13 @@ def mend(document: Document, session: Session) -> Fixed:
     """The document with every fixable finding mended that can be mended safely."""
     result = session.check(document)
     fixed = Fixed(result.path, document, document.text)
-    refused: set[tuple[str, int | None]] = set()
-    while finding := next((f for f in result.active if f.rule.fixable and (f.rule.code, f.run) not in refused), None):
+    refused: set[int | None] = set()
+    while finding := next((f for f in result.active if f.rule.fixable and f.run not in refused), None):
         better = _mended(result, finding, session)
         if isinstance(better, str):
-            refused.add((finding.rule.code, finding.run))
-            fixed.refusals.append(f"{fixed.path}:{finding.location.line}: {finding.rule.code} not fixed: {better}")
+            refused.add(finding.run)
+            codes = ", ".join(f.rule.code for f in result.active if f.rule.fixable and f.run == finding.run)
+            fixed.refusals.append(f"{finding.path}:{finding.location.line}: {codes} not fixed: {better}")
         else:
             result, changes = better
             fixed.changes += changes
@@ -114,7 +116,7 @@ def _unwritable(value: Value | None, name: str) -> str | None:
     if value.origin != "stated" or value.location is None:
         return f"{name} is {value.origin}, not written in the file"
     if value.location.path is not None:
-        return f"{name} stands in {value.location.path.as_posix()}"
+        return f"{name} stands in {shown(value.location.path)}, which has to be given itself"
     number = _number_in(value.raw)
     if number is None or float(number) != value.value:
         return f"{name} is not written as a plain number"

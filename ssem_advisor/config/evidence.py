@@ -69,7 +69,7 @@ _MIXING = re.compile(
     rf"{_TERM}_(?:loss_)?(?:weight|coef\w*|lambda|lamda|ratio)|(?:lambda|lamda|weight|coef|w)_{_TERM}|lamda"
 )
 _WEIGHT = re.compile(r"weight|lambda|lamda|coef\w*|w|scale|ratio")
-_TRAINING = frozenset({"batch_size", "bsz", "lr", "learning_rate", "optimizer", "temperature", "temp", "tau"}) | {
+TRAINING = frozenset({"batch_size", "bsz", "lr", "learning_rate", "optimizer", "temperature", "temp", "tau"}) | {
     f"{prefix}epochs" for prefix in ("", "max_", "num_", "n_", "num_train_")
 }
 
@@ -117,7 +117,7 @@ def weigh(tree: Tree) -> Evidence:
             words.hear(leaf)
     sup, own = words.first.get("supervised"), words.first.get("self")
     alpha = next((leaf for leaf in tree.find("alpha") if not elsewhere(leaf)), None)
-    trains = bool(tree.names & _TRAINING)
+    trains = bool(tree.names & TRAINING)
     if "supervised by key" in words.first and not trains:
         sup = None
     if sup is None and own is None:

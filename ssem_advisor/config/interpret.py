@@ -14,7 +14,7 @@ from typing import Any
 
 from ssem_advisor.config import datasets, scalars
 from ssem_advisor.config.dialects import DIALECTS, GENERIC, Dialect
-from ssem_advisor.config.evidence import SUPERVISED, Evidence, elsewhere, out_of_scope, weigh
+from ssem_advisor.config.evidence import SUPERVISED, TRAINING, Evidence, elsewhere, out_of_scope, weigh
 from ssem_advisor.config.hazards import hazards
 from ssem_advisor.config.model import Kind, Location, Origin, Run, Trap, Value
 from ssem_advisor.config.own import Section
@@ -54,8 +54,7 @@ class _Reading:
     def run(self) -> Run | None:
         evidence = weigh(self.tree)
         kind, loss, place = self.loss(evidence)
-        mapped = any(self.mapped(key) for keys in self.own.fields.values() for key in keys)
-        if kind == "not-contrastive" or (kind is None and not mapped and "kind" not in self.own.defaults):
+        if kind == "not-contrastive" or (kind is None and not self.claimed()):
             return None
         for quantity in dict.fromkeys([*GENERIC.fields, *self.dialect.fields, *self.own.fields]):
             self.read(quantity)
@@ -68,11 +67,22 @@ class _Reading:
         self.assume()
         self.typos()
         self.traps += hazards(self.tree)
-        kind = self.own.defaults.get("kind") or self.weighed(kind or "unknown", evidence.alpha)
+        kind = self.weighed(kind or "unknown", evidence.alpha)
+        if kind == "unknown":
+            kind = self.own.defaults.get("kind", kind)
         needed = NEEDED if kind in ("supcon+self", "unknown") else ()
         missing = ["kind"] * (kind == "unknown") + [name for name in needed if name not in self.fields]
         start = self.tree.location or (place.location if place else Location(1, 1, 0, 0))
         return Run(kind, self.dialect.name, self.fields, missing, self.traps, start)
+
+    def claimed(self) -> bool:
+        """Whether our own config says that a file without any word of a loss is contrastive all the same."""
+        whole = [key for keys in self.own.fields.values() for key in keys if len(normalise(key)) > 1]
+        if any(leaf.keys == normalise(key) for key in whole for leaf in self.mapped(key)):
+            return True
+        if any(self.mapped(key) for key in self.own.fields.get("alpha", ())):
+            return True
+        return "kind" in self.own.defaults and len(self.tree.names & TRAINING) >= 2
 
     # -- the loss --
 
@@ -106,11 +116,10 @@ class _Reading:
     # -- values --
 
     def read(self, quantity: str) -> None:
-        own = self.own.fields.get(quantity)
-        if own is not None:
+        leaves: list[Leaf] = []
+        if (own := self.own.fields.get(quantity)) is not None:
             leaves = next((found for key in own if (found := self.mapped(key))), [])
-        else:
-            leaves = self.pick(quantity, self.dialect.tiers(quantity))
+        leaves = leaves or self.pick(quantity, self.dialect.tiers(quantity))
         if not leaves:
             return
         value = self.agreed(quantity, leaves)

@@ -176,3 +176,26 @@ defaults.classes = 5
         {"classes": 5, "dim": 8},
     )
     assert found.for_file(Path("/elsewhere/x.toml")).ignore == ("A1",)
+
+
+def test_own_fields_give_way_to_the_usual_keys_in_other_files(tmp_path):
+    config = "method: supcon\ntemperature: 0.2\n"
+    (run,) = document(tmp_path, "fields.temperature = 'model.loss.temp'", config=config).runs
+    assert run.get("temperature") == 0.2
+
+
+LLM = "model: llm\ntemperature: 0.7\ntop_p: 0.9\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["fields.temperature = 'temperature'", "defaults.kind = 'supcon'", "defaults.classes = 30"]
+)
+def test_own_config_claims_no_stranger(tmp_path, text):
+    assert document(tmp_path, text, config=LLM).runs == []
+
+
+def test_a_default_kind_speaks_where_the_file_does_not(tmp_path):
+    config = "temperature: 0.2\nlr: 0.1\nbatch_size: 64\n"
+    assert document(tmp_path, "defaults.kind = 'supcon'", config=config).runs[0].kind == "supcon"
+    config += "loss: ce+supcon\n"
+    assert document(tmp_path, "defaults.kind = 'supcon'", config=config).runs[0].kind == "ce+supcon"

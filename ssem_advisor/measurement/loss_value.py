@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ssem_advisor import theory
-from ssem_advisor.domain import Setting
+from ssem_advisor.domain import NotCovered, Setting
 from ssem_advisor.measurement.rows import MeasurementError
 
 _NEAR = 0.01  # of the way from plateau to optimum: counts as having arrived
@@ -68,8 +68,7 @@ def place_loss(
     plateau = None if batch_size is None or loss == "l_spread" else scale * _plateau(batch_size, views, loss)
     collapse = optimum = None
     if setting is not None and batch_size is not None and temperature is not None:
-        references = theory.reference_losses(setting, base_temperature=base_temperature)
-        plateau, collapse, optimum = map(float, references)
+        plateau, collapse, optimum = (None if v is None else scale * v for v in references(setting))
     position = None
     if plateau is not None and optimum is not None and plateau > optimum:
         position = (plateau - value) / (plateau - optimum)
@@ -86,6 +85,24 @@ _TOTAL = (
     "the value that the loss takes when all embeddings are equal, whatever the labels: stuck, not slow",
     "stop; warm up or lower the learning rate, check normalisation and inputs, and start again",
 )
+
+
+def references(setting: Setting) -> tuple[float | None, float | None, float | None]:
+    """Loss at total collapse, class collapse and optimum; None where theory is silent.
+
+    Total collapse depends neither on the dimension nor, but for anchors without a positive, on the classes.
+    """
+    for covered in (setting, setting.with_(dim=None)):
+        try:
+            total, collapse, optimum = map(float, theory.reference_losses(covered))
+        except NotCovered:
+            continue
+        return (total, collapse, optimum) if covered is setting else (total, None, None)
+    return (
+        (None if setting.loss == "l_spread" else _plateau(setting.batch_size, setting.views, setting.loss)),
+        None,
+        None,
+    )
 
 
 def _judge(value: float, plateau: float | None, collapse: float | None, optimum: float | None) -> tuple[str, str, str]:

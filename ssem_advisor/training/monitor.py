@@ -12,9 +12,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ssem_advisor import theory
-from ssem_advisor.domain import AdvisorError, Setting
+from ssem_advisor.domain import Setting, SettingError
 from ssem_advisor.losses import supervised_contrastive_loss
+from ssem_advisor.measurement.loss_value import references
 from ssem_advisor.measurement.prediction import Comparison, compare
 from ssem_advisor.measurement.verdict import Verdict, class_collapse, diagnose
 
@@ -76,7 +76,7 @@ class CollapseMonitor:
         self._sums: Tensor | None = None
         self._bad, self._lowest = 0, 0.0  # bad reports in a row; the lowest total variance in them
         self._predictions: dict[int, Comparison | None] = {}
-        self._references: dict[int, tuple[float, float, float] | None] = {}
+        self._references: dict[int, tuple[float | None, float | None, float | None]] = {}
 
     # -- public -----------------------------------------------------------------------------------------------------
 
@@ -146,13 +146,14 @@ class CollapseMonitor:
         predicted = self._predicted(dim)
         if predicted is not None and predicted.optimum:
             scalars["ssem/share_of_optimum"] = spread / predicted.optimum
-        references = self._reference_losses(round(batch / _world())) if losses else None
-        if references is not None:
-            plateau, collapse, optimum = references
+        if losses:
             scalars["ssem/loss"] = value = loss / losses
-            scalars["ssem/distance_to_plateau"] = plateau - value
-            scalars["ssem/distance_to_class_collapse"] = collapse - value
-            scalars["ssem/distance_to_optimum"] = value - optimum
+            plateau, collapse, optimum = self._reference_losses(round(batch / _world()))
+            if plateau is not None:
+                scalars["ssem/distance_to_plateau"] = plateau - value
+            if collapse is not None and optimum is not None:
+                scalars["ssem/distance_to_class_collapse"] = collapse - value
+                scalars["ssem/distance_to_optimum"] = value - optimum
         self._judge(spread, structure, predicted)
         return scalars
 
@@ -198,15 +199,14 @@ class CollapseMonitor:
             return [0.0, 0.0]
         return [float(loss), 1.0]
 
-    def _reference_losses(self, batch: int) -> tuple[float, float, float] | None:
+    def _reference_losses(self, batch: int) -> tuple[float | None, float | None, float | None]:
         """Total collapse, class collapse and optimum for batches of this size; None where theory is silent."""
         assert self.setting is not None
         if batch not in self._references:
             try:
-                plateau, collapse, optimum = theory.reference_losses(self.setting.with_(batch_size=batch))
-                self._references[batch] = (float(plateau), float(collapse), float(optimum))
-            except AdvisorError:
-                self._references[batch] = None
+                self._references[batch] = references(self.setting.with_(batch_size=batch))
+            except SettingError:  # a last batch that the sampler of the setting could not have drawn
+                self._references[batch] = (None, None, None)
         return self._references[batch]
 
 

@@ -93,3 +93,17 @@ def test_base_temperature_scales_every_reference_value():
 def test_bad_input_is_one_line(value, options, says):
     with pytest.raises(AdvisorError, match=says):
         place_loss(value, **options)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        Setting(classes=12, dim=8, temperature=0.1, alpha=0.3, batch_size=36, sampler="balanced"),
+        Setting(class_counts=(50, 30, 20), dim=32, temperature=0.1, alpha=0.3, batch_size=64),
+    ],
+)
+def test_total_collapse_is_known_where_the_rest_is_not(setting):
+    placed = place_loss(math.log(2 * setting.batch_size - 1), setting=setting)
+    assert placed.verdict == "total collapse"
+    assert placed.optimum is None
+    assert place_loss(3.0, setting=setting).verdict == "below total collapse"

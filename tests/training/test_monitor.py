@@ -273,3 +273,11 @@ def test_plain_supcon_is_called_out():
     scalars = monitor.update(*batch())
     close(scalars, loss=float(supervised_contrastive_loss(*batch(), None, 0.5)))
     assert scalars["ssem/distance_to_optimum"] == -scalars["ssem/distance_to_class_collapse"]
+
+
+def test_fewer_dimensions_than_classes_leave_the_plateau():
+    z, y = torch.randn(24, 2, 8), torch.arange(24) % 12
+    setting = Setting(classes=12, dim=8, temperature=0.5, alpha=0.6, batch_size=24, sampler="balanced")
+    scalars = CollapseMonitor(setting, every=1).update(z, y)
+    close(scalars, distance_to_plateau=math.log(47) - scalars["ssem/loss"])
+    assert "ssem/distance_to_optimum" not in scalars

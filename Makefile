@@ -30,10 +30,13 @@ bench: .venv/dev
 	for f in benchmarks/bench_*.py; do $(BIN)/python $$f || exit 1; done
 
 clean:
-	rm -rf .venv build dist site
+	rm -rf .venv .virtualenv build dist site
 
+# Where Python comes without venv (some Debian images), virtualenv from a folder of its own does the same.
 .venv/bin/python:
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv .venv || { rm -rf .venv; \
+		$(PYTHON) -m pip install --quiet --target .virtualenv virtualenv && \
+		PYTHONPATH=.virtualenv $(PYTHON) -m virtualenv --quiet .venv; }
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 .venv/core: .venv/bin/python pyproject.toml

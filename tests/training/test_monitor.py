@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.multiprocessing as mp
 
-from ssem_advisor import Setting, measure, reference_losses
+from ssem_advisor import Setting, measure, recommend, reference_losses
 from ssem_advisor.losses import supervised_contrastive_loss
 from ssem_advisor.training import CollapseMonitor, CollapseWarning
 from ssem_advisor.training.monitor import log_to
@@ -196,7 +196,8 @@ def test_a_collapsing_run_is_called_out_in_its_first_epochs_and_the_recommended_
     assert int(collapsing.warning.split()[3]) <= 8 * 7  # seven batches an epoch
     with warnings.catch_warnings():
         warnings.simplefilter("error", CollapseWarning)
-        healthy, _ = train(alpha=0.5, epochs=25)
+        recommended = recommend(collapsing.setting).recommended
+        healthy, _ = train(recommended.alpha, recommended.temperature, epochs=25)
     assert healthy.verdict.name == "healthy"
 
 

@@ -20,6 +20,7 @@ from ssem_advisor.report import explorer, plots
 
 _TEX = LatexToMathML()
 _MATH = re.compile(r'<(span|div) class="arithmatex">(?:\\\((.*?)\\\)|\\\[(.*?)\\\])</\1>', re.DOTALL)
+_TAIL = re.compile(r"(<math>.*?</math>[.,;:)]+)", re.DOTALL)  # no line starts with a full stop
 _ARGUMENT = re.compile(r"(<p>|\n)([a-z_]+(?:, [a-z_]+)*): (?=\S)")  # "name: meaning" lines of the docstrings
 
 
@@ -56,4 +57,4 @@ def on_page_content(content: str, page: Any, **_: Any) -> str:
         tex = html.unescape(inline if block is None else block)
         return str(_TEX.convert_with_local_state(tex, displaystyle=block is not None))
 
-    return _MATH.sub(mathml, content)
+    return _TAIL.sub(r'<span class="unbroken">\1</span>', _MATH.sub(mathml, content))

@@ -41,6 +41,13 @@ def test_a_comment_above_skips_other_comments_and_covers_continuation_lines():
     assert (active, suppressed) == ([], ["SSM201", "SSM501"])
 
 
+def test_a_comment_covers_no_more_than_its_own_command():
+    command = "python main_supcon.py --method SupCon --temp 0.1\n"
+    result = check("# ssem: ignore[SSM201] the first alone\n" + command * 3, "run.sh")
+    assert split(result) == (["SSM201", "SSM201"], ["SSM201"])
+    assert result.suppressed[0].location.line == 2
+
+
 def test_a_comment_two_lines_away_does_not():
     active, suppressed = split(check(PLAIN.format("").replace("temperature", "# ssem: ignore[SSM201]\ntemperature")))
     assert (sorted(active), suppressed) == (["SSM201", "SSM901"], [])

@@ -170,6 +170,16 @@ def test_values_that_the_code_assumes_are_refused_politely(folder):
     )
 
 
+def test_a_fix_that_would_cause_another_finding_is_refused(folder):
+    text = (
+        SHAPES["train.yaml"].format(tau=2.0, alpha=0.1).replace("num_classes: 10", "num_classes: 50\nprecision: fp16")
+    )
+    (refusal,) = refusals(folder, "train.yaml", text)
+    assert refusal.endswith("no recommended value mends it")
+    (folder / "train.yaml").write_text(text.replace("fp16", "fp32"))
+    assert fixed(folder / "train.yaml").changes
+
+
 def test_a_value_of_an_included_file_is_not_written_through_the_including_one(folder):
     (folder / "base.yaml").write_text(SHAPES["train.yaml"].format(tau=0.5, alpha=0.1))
     (refusal,) = refusals(folder, "child.yaml", "_base_: base.yaml\nepochs: 3\n")

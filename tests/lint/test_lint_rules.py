@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -141,6 +142,19 @@ def test_an_unknown_weight_is_a_missing_fact_unless_no_weight_would_do(tau, clas
     result = check_document(document(temperature=tau, classes=classes, **facts), Policy())
     assert [finding.rule.code for finding in result.active] == (["SSM103"] if decided else [])
     assert result.missing == ([] if decided else ["alpha"])
+
+
+def test_the_threshold_itself_is_collapse():
+    from ssem_advisor import Setting, collapse_threshold
+
+    facts = {"temperature": 0.3, "classes": 10, "batch_size": 250, "views": 2, "sampler": "balanced", "loss": "supcon"}
+    edge = collapse_threshold(Setting(**facts))
+
+    def found(alpha):
+        return {f.rule.code for f in check_document(document(alpha=alpha, **facts), Policy()).active}
+
+    assert "SSM101" in found(edge)
+    assert found(math.nextafter(edge, 1)) == {"SSM102"}
 
 
 @pytest.mark.parametrize(

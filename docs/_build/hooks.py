@@ -20,7 +20,7 @@ from ssem_advisor.report import explorer, plots
 
 _TEX = LatexToMathML()
 _MATH = re.compile(r'<(span|div) class="arithmatex">(?:\\\((.*?)\\\)|\\\[(.*?)\\\])</\1>', re.DOTALL)
-_TAIL = re.compile(r"(<math>.*?</math>[.,;:)]+)", re.DOTALL)  # no line starts with a full stop
+_TAIL = re.compile(r"(<math>(?:(?!</math>).)*</math>[.,;:)]+)", re.DOTALL)  # no line starts with a full stop
 _ARGUMENT = re.compile(r"(<p>|\n)([a-z_]+(?:, [a-z_]+)*): (?=\S)")  # "name: meaning" lines of the docstrings
 
 

@@ -74,6 +74,13 @@ def class_means(setting: Setting) -> np.ndarray:
     return _collapsed_minimiser(setting, sizes, own, _batches(setting, sizes), _expected_others(setting, sizes)).vectors
 
 
+def class_batches(setting: Setting) -> tuple[Batch, np.ndarray]:
+    """The batch law of every class (elements are classes) and the share of the anchors that each class has."""
+    sizes = _sizes(setting)
+    share = _shares(sizes) if setting.sampler != "balanced" else np.full(len(sizes), 1.0 / len(sizes))
+    return _batches(setting, sizes), share
+
+
 # -- batches with their own numbers for every class --------------------------------------------------------------------
 
 

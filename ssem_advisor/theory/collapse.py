@@ -26,7 +26,7 @@ def collapse_threshold(setting: Setting) -> Any:
     threshold. Raises SettingError for missing fields, NotCovered for unequal classes and dim < classes-1: see
     `class_thresholds`. Source: THRESHOLD (derived here; full batch: Lee et al. 2025).
     """
-    _require_simplex(setting)
+    require_simplex(setting)
     return mapped(setting, _threshold)
 
 
@@ -37,7 +37,7 @@ def alpha_for_variance(setting: Setting, variance: Any) -> Any:
     Raises SettingError if the variance lies outside [0, 1], NotCovered like `collapse_threshold`.
     Source: WEIGHT (derived here).
     """
-    _require_simplex(setting)
+    require_simplex(setting)
     wanted = np.asarray(variance, dtype=float)
     if not np.all((wanted >= 0) & (wanted <= 1)):
         raise SettingError(f"variance={variance!r}: must be in [0, 1], the total variance is 1")
@@ -57,7 +57,7 @@ def optimal_variance(setting: Setting) -> Any:
     Source: OPTIMUM (derived here; full batch: Lee et al. 2025).
     """
     setting.need("alpha")
-    _require_simplex(setting)
+    require_simplex(setting)
 
     def variance(part: Setting) -> np.ndarray:
         relation, geometry = relation_of(part)
@@ -76,7 +76,7 @@ def critical_temperature(setting: Setting) -> Any:
     0 if collapse is optimal at every temperature, inf if at none. Source: TEMPERATURE (derived here).
     """
     setting.need("alpha")
-    _require_simplex(setting)
+    require_simplex(setting)
 
     def critical(part: Setting) -> np.ndarray:
         alpha, m = np.asarray(part.alpha, dtype=float), np.asarray(part.classes, dtype=float)
@@ -111,7 +111,7 @@ def _closed_critical_temperature(part: Setting, alpha: np.ndarray, m: np.ndarray
     return np.where((reach <= 0) | (k < 1) | (own == 0), 0.0, root)
 
 
-def _require_simplex(setting: Setting) -> None:
+def require_simplex(setting: Setting) -> None:
     """The exact theory speaks of equal classes whose means fit a regular simplex."""
     if setting.unequal:
         raise NotCovered("class_counts: not covered, because the classes differ in size; see class_thresholds")

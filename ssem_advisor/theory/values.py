@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ssem_advisor.domain import Setting, SettingError
+from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.theory.batches import batch_of
-from ssem_advisor.theory.collapse import mapped, optimal_variance
+from ssem_advisor.theory.classes import class_batches
+from ssem_advisor.theory.collapse import mapped, optimal_variance, require_simplex
 from ssem_advisor.theory.relation import geometry_of, own_view_weight
 
 
@@ -16,9 +17,10 @@ class ReferenceLosses(NamedTuple):
     """Loss values in nats, batch mean over all anchors, expectation over batches.
 
     total_collapse: all embeddings are equal, the plateau of a run that never starts.
-    class_collapse: every class on one point, the class means at a regular simplex.
+    class_collapse: every class on one point, the class means at a regular simplex; nan where they cannot form one
+        (unequal classes, dim < classes - 1).
     optimum: the minimum; equal to class_collapse where collapse is optimal. A lower bound where the dimension is too
-        small for the regular geometry.
+        small for the regular geometry; nan where class_collapse is.
     """
 
     total_collapse: Any
@@ -32,7 +34,7 @@ def reference_losses(setting: Setting, base_temperature: float | None = None) ->
     setting.alpha None means plain SupCon (loss "supcon"): all same-class positives merged, which is the mixture at
     alpha_eq = (p-1)/((k+1)p-1) for an anchor with k same-class instances, and collapses at every temperature.
     base_temperature: of the SupContrast code, which multiplies the loss by temperature / base_temperature.
-    Equal classes. Raises SettingError for missing fields. Source: VALUES (derived here).
+    Raises SettingError for missing fields. Source: VALUES (derived here).
     """
     scale: Any = 1.0
     if base_temperature is not None:
@@ -41,12 +43,13 @@ def reference_losses(setting: Setting, base_temperature: float | None = None) ->
         scale = np.asarray(setting.need("temperature"), dtype=float) / base_temperature
     if setting.alpha is None and setting.loss != "supcon":
         raise SettingError(f"alpha: missing; loss={setting.loss!r} has no plain form without a weight")
-    variance = 0.0 if setting.alpha is None else optimal_variance(setting)
-    values = [
-        _value(setting, 0.0, at_once=True),
-        _value(setting, 0.0),
-        _value(setting, variance),
-    ]
+    try:
+        require_simplex(setting)
+    except NotCovered:
+        values = [_plateau(setting), np.nan, np.nan]
+    else:
+        variance = 0.0 if setting.alpha is None else optimal_variance(setting)
+        values = [_value(setting, 0.0, at_once=True), _value(setting, 0.0), _value(setting, variance)]
     return ReferenceLosses(*(float(v) if np.ndim(v * scale) == 0 else v for v in (value * scale for value in values)))
 
 
@@ -59,6 +62,19 @@ def equivalent_alpha(same: Any, views: Any) -> Any:
     same, views = np.asarray(same, dtype=float), np.asarray(views, dtype=float)
     weight = np.where(views > 1, (views - 1.0) / np.maximum((same + 1.0) * views - 1.0, 1.0), 0.0)
     return float(weight) if weight.ndim == 0 else weight
+
+
+def _plateau(setting: Setting) -> Any:
+    """Total collapse where classes differ in size or crowd: labels matter only through anchors without a positive."""
+    if not setting.unequal:
+        return _value(setting.with_(dim=None), 0.0, at_once=True)
+    batch, share = class_batches(setting)
+    paired = float(share @ batch.paired)
+    size = float(batch.same[0, 0] + batch.other[0, 0]) + 1.0
+    if setting.loss == "l_spread":
+        return np.nan  # its denominators hold one class or the other, so the plateau depends on every class size
+    weight = 1.0 if setting.alpha is None else paired + float(setting.alpha) * (1.0 - paired)
+    return weight * np.log(setting.views * (float(own_view_weight(setting)) + size - 1.0))
 
 
 def _value(setting: Setting, variance: Any, at_once: bool = False) -> Any:

@@ -1,0 +1,82 @@
+"""Reference values of the loss: public stuck values, the real losses at the three states, what is not covered."""
+
+import math
+
+import numpy as np
+import pytest
+from brute import loss_and_gradient, minimise
+
+from ssem_advisor import Setting, SettingError, reference_losses
+
+
+@pytest.mark.parametrize(
+    ("batch", "base", "seen"),
+    [(64, 0.07, 6.920), (256, 0.07, 8.909), (4, None, 1.9459)],  # values that public reports call stuck
+)
+def test_stuck_values_are_total_collapse(batch, base, seen):
+    setting = Setting(classes=2, batch_size=batch, temperature=0.1 if base else 1.0)
+    total = reference_losses(setting, base_temperature=base).total_collapse
+    assert abs(total - seen) < 10.0 ** -(3 if base else 4)
+
+
+@pytest.mark.parametrize("loss", ["supcon", "ssem", "l_spread"])
+@pytest.mark.parametrize("alpha", [0.2, 0.7])
+def test_the_real_losses_take_these_values(loss, alpha):
+    m, n, views, tau = 3, 4, 2, 0.5
+    setting = Setting(
+        classes=m, instances_per_class=n, sampler="full", views=views, loss=loss, temperature=tau, alpha=alpha
+    )
+    values, labels = reference_losses(setting), np.repeat(range(m), n)
+    equal = np.tile([[1.0] + [0.0] * 10], (m * n * views, 1))
+    assert loss_and_gradient(equal, labels, views, alpha, tau, loss)[0] == pytest.approx(
+        values.total_collapse, rel=1e-12
+    )
+    angles = 2 * np.pi * np.arange(m) / m
+    simplex = np.column_stack([np.cos(angles), np.sin(angles)])[np.repeat(labels, views)]
+    collapsed = loss_and_gradient(simplex, labels, views, alpha, tau, loss)[0]
+    assert collapsed == pytest.approx(values.class_collapse, rel=1e-12)
+    _, lowest = minimise(labels, views, 11, alpha, tau, loss)
+    assert lowest == pytest.approx(values.optimum, rel=1e-9)
+    assert values.optimum <= values.class_collapse < values.total_collapse
+
+
+def test_plain_supcon_has_no_optimum_below_collapse():
+    values = reference_losses(Setting(classes=10, batch_size=500, sampler="balanced", temperature=0.1))
+    assert values.total_collapse == pytest.approx(math.log(2 * 500 - 1))
+    assert values.optimum == values.class_collapse
+
+
+def test_arrays_and_base_temperature():
+    tau = np.array([0.07, 0.1])
+    setting = Setting(classes=10, batch_size=500, sampler="balanced", temperature=tau, alpha=0.3)
+    scaled, plain = reference_losses(setting, base_temperature=0.07), reference_losses(setting)
+    for a, b in zip(scaled, plain, strict=True):
+        assert a == pytest.approx(b * tau / 0.07)
+    with pytest.raises(SettingError, match="base_temperature"):
+        reference_losses(setting, base_temperature=0.0)
+    with pytest.raises(SettingError, match="alpha"):
+        reference_losses(setting.with_(alpha=None, loss="ssem"))
+
+
+@pytest.mark.parametrize("alpha", [None, 0.4])
+def test_only_the_plateau_is_known_without_a_simplex(alpha):
+    for fields in ({"classes": 10, "dim": 3}, {"class_counts": (80, 15, 5)}):
+        values = reference_losses(Setting(**fields, batch_size=40, temperature=0.1, alpha=alpha))
+        assert math.isnan(values.class_collapse)
+        assert math.isnan(values.optimum)
+        if alpha is None:
+            assert values.total_collapse == pytest.approx(math.log(79))
+
+
+def test_lonely_anchors_of_a_small_class_count_only_their_own_term():
+    """Sizes (4, 2), random batches of 3, by enumeration at total collapse."""
+    from brute import batches_of
+
+    labels, alpha = np.array([0, 0, 0, 0, 1, 1]), 0.3
+    z = np.tile([[1.0, 0.0]], (6, 1))
+    batches = batches_of(labels, 3, "random")
+    mean = np.mean([
+        loss_and_gradient(np.repeat(z[b], 2, axis=0), labels[b], 2, alpha, 0.2, "supcon")[0] for b in batches
+    ])  # fmt: skip
+    setting = Setting(class_counts=(4, 2), batch_size=3, temperature=0.2, alpha=alpha)
+    assert reference_losses(setting).total_collapse == pytest.approx(mean, rel=1e-12)

@@ -116,7 +116,7 @@ def weigh(tree: Tree) -> Evidence:
         if tree.format != "python" or isinstance(leaf.path[-1], str):  # a list in a module is a choice, not the choice
             words.hear(leaf)
     sup, own = words.first.get("supervised"), words.first.get("self")
-    alpha = next((leaf for leaf in tree.find("alpha") if not elsewhere(leaf)), None)
+    alpha = next((leaf for leaf in tree.find("alpha") if leaf.value is not None and not elsewhere(leaf)), None)
     trains = bool(tree.names & TRAINING)
     if "supervised by key" in words.first and not trains:
         sup = None

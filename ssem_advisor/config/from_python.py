@@ -6,7 +6,7 @@ import ast
 import operator
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,9 +14,17 @@ from ssem_advisor.config import scalars
 from ssem_advisor.config.evidence import SUPERVISED
 from ssem_advisor.config.tree import MAX_DEPTH, MAX_LEAVES, UNKNOWN, Leaf, Text, Unreadable
 
-_BUILDS = re.compile(r"Loss$|SupCon|Sampler$|Trainer|TrainingArguments|Memory|DataLoader$|Criterion|^NTXent")
+_BUILDS = re.compile(r"[Ll]oss$|SupCon|Sampler$|Trainer|TrainingArguments|Memory|DataLoader$|Criterion|^NTXent")
 _SETTINGS = re.compile(r"Config|Args|Arguments|Params|Settings|Options|Hyper|^CFG$", re.I)
 _ARGUMENTS = frozenset({"args", "opt", "opts", "cfg", "config", "hparams", "flags", "FLAGS", "hp", "params", "conf"})
+_POSITIONS = {
+    "losses.SupConLoss": ("temperature", "contrast_mode", "base_temperature"),
+    "pytorch_metric_learning.losses.SupConLoss": ("temperature",),
+    "pytorch_metric_learning.samplers.MPerClassSampler": ("labels", "m", "batch_size"),
+    "ssem_advisor.losses.SupervisedContrastiveLoss": ("alpha", "temperature", "loss"),
+    "ssem_advisor.training.BalancedBatchSampler": ("labels", "classes_per_batch", "instances_per_class"),
+    "ssem_advisor.training.sampler.BalancedBatchSampler": ("labels", "classes_per_batch", "instances_per_class"),
+}
 _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -224,6 +232,17 @@ class _Module:
             if isinstance(target, ast.Name) and value is not None:
                 self.leaves += self.expand((node.name, target.id), value)
 
+    def parameters(self, name: str, full: str) -> Sequence[str]:
+        """The names of a call's positional arguments, where this file or common knowledge tells them."""
+        for node in ast.walk(self.module):
+            if isinstance(node, ast.ClassDef) and node.name == name:
+                for inner in node.body:
+                    if isinstance(inner, ast.FunctionDef) and inner.name == "__init__":
+                        return [each.arg for each in inner.args.args[1:]]
+        if full in _POSITIONS:
+            return _POSITIONS[full]
+        return ("temperature?",) if SUPERVISED.search(name) else ()
+
     def build(self, node: ast.Call) -> None:
         """A call that builds a loss, a sampler or a trainer: its name and its keywords."""
         name = _name(node.func)
@@ -232,8 +251,8 @@ class _Module:
         head, dot, rest = _dotted(node.func).partition(".")
         full = self.imported.get(head, head) + dot + rest
         self.leaves.append(self.leaf((name, "__call__"), full, node.func))
-        if node.args and SUPERVISED.search(name):
-            self.leaves.append(self.follow((name, "temperature"), node.args[0]))
+        for parameter, value in zip(self.parameters(name, full), node.args, strict=False):
+            self.leaves.append(self.follow((name, parameter), value))
         for keyword in node.keywords:
             if keyword.arg is not None:
                 self.leaves += self.expand((name, keyword.arg), keyword.value)

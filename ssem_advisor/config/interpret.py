@@ -27,6 +27,7 @@ NEEDED = ("temperature", "alpha", "classes", "batch_size", "views")
 
 _NEAR_SECTIONS = re.compile(r"train|loss|criteri|method|objective|head|proj", re.I)
 _CONTRAST = re.compile(r"contrast|nt_?xent|info_?nce", re.I)
+_P_X_K = ("classes_per_batch", "instances_per_class")
 _NODES = ("num_nodes", "nnodes", "n_nodes")
 _PER_CLASS = ("MPerClassSampler.m", "n_per_class", "m_per_class", "samples_per_class")
 
@@ -62,7 +63,7 @@ class _Reading:
         self.mixture(evidence)
         self.per_class_sampler()
         self.dataset()
-        if loss is not None and "loss" not in self.fields:
+        if loss is not None and "loss" not in self.fields and "loss" not in self.blocked:
             self.fields["loss"] = self.named(loss, place)
         self.assume()
         self.typos()
@@ -146,7 +147,7 @@ class _Reading:
             if leaves:
                 best = min(map(self.distance, leaves))
                 return leaves if tier.startswith("+") else [leaf for leaf in leaves if self.distance(leaf) == best]
-            if any(map(self.heads_more, names)):
+            if quantity != "loss" and any(map(self.heads_more, names)):
                 self.blocked.add(quantity)
         return []
 
@@ -239,7 +240,15 @@ class _Reading:
             self.fields["alpha"] = Value(share, "assumed", reason=f"{reason}, the defaults of {self.dialect.title}")
 
     def per_class_sampler(self) -> None:
-        """A sampler that draws m instances of each of B/m classes."""
+        """A sampler that draws m instances of each of B/m classes, or P x K instances."""
+        drawn, each = (next(self.tree.find(f"BalancedBatchSampler.{name}"), None) for name in _P_X_K)
+        if drawn and each and type(drawn.value) is type(each.value) is int and min(drawn.value, each.value) >= 1:
+            total, reason = drawn.value * each.value, f"{drawn.value} classes x {each.value} instances"
+            place = (each.dotted, each.location, each.raw)
+            self.fields["sampler"] = Value("balanced", "stated", *place)
+            self.fields["batch_size"] = Value(total, "inferred", *place, reason)
+            self.fields["classes_per_batch"] = Value(drawn.value, "stated", drawn.dotted, drawn.location, drawn.raw)
+            return
         leaf = next((leaf for name in _PER_CLASS for leaf in self.tree.find(name)), None)
         if leaf is None or "sampler" in self.fields or type(leaf.value) is not int or leaf.value < 1:
             return
@@ -247,8 +256,8 @@ class _Reading:
         batch = self.fields.get("batch_size")
         if batch is not None and batch.value % leaf.value == 0 and "classes_per_batch" not in self.fields:
             reason = f"batches of {batch.value} with {leaf.value} of each class"
-            drawn = batch.value // leaf.value
-            self.fields["classes_per_batch"] = Value(drawn, "inferred", leaf.dotted, leaf.location, leaf.raw, reason)
+            share = batch.value // leaf.value
+            self.fields["classes_per_batch"] = Value(share, "inferred", leaf.dotted, leaf.location, leaf.raw, reason)
 
     def dataset(self) -> None:
         """The data set by its key, else by paths, names or the code's default; and the class counts of its name."""

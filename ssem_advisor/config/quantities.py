@@ -55,7 +55,7 @@ def _inside(quantity: str, value: float) -> bool:
 
 def _word(quantity: str, name: str, value: Any) -> Any:
     if quantity == "gather":
-        return value if isinstance(value, bool) else UNKNOWN
+        return True if value == "ddp" else value if isinstance(value, bool) else UNKNOWN
     if quantity == "batch_scope":
         return value if value in ("device", "total") else UNKNOWN
     if quantity == "sampler":

@@ -320,7 +320,7 @@ def test_variables(script, value):
         ("T = 0.1\nc = dict(a=dict(t=T))", ("c", "a", "t"), 0.1),
         ("c = {'a': [1, {'t': 2}]}", ("c", "a", 1, "t"), 2),
         ("c = dict(t=0.1)\nl = SupConLoss(temperature=c['t'])", ("SupConLoss", "temperature"), 0.1),
-        ("l = SupConLoss(0.3)", ("SupConLoss", "temperature"), 0.3),
+        ("from losses import SupConLoss\nl = SupConLoss(0.3)", ("SupConLoss", "temperature"), 0.3),
         ("p.add_argument('-t', '--my-temp', type=float, default='1e-1')", ("my_temp",), 0.1),
         ("p.add_argument('--t', dest='tau', default=1)", ("tau",), 1),
         ("p.add_argument('--t', action='store_true')", ("t",), False),

@@ -12,6 +12,7 @@ from ssem_advisor.config.dialects import (
     pytorch_metric_learning,
     setfit,
     solo_learn,
+    ssem_advisor,
     ssem_cifar,
     ssem_imagenet,
     supcontrast,
@@ -23,6 +24,7 @@ GENERIC = generic.DIALECT
 DIALECTS: tuple[Dialect, ...] = tuple(
     module.DIALECT
     for module in (
+        ssem_advisor,
         solo_learn,
         thanos,
         ssem_cifar,

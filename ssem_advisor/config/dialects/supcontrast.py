@@ -3,10 +3,7 @@ from ssem_advisor.config.dialects.core import Case, Dialect, Sign
 DIALECT = Dialect(
     name="supcontrast",
     title="SupContrast (PyTorch reference code of SupCon)",
-    signs=(
-        Sign(script=r"main_supcon\w*"),
-        Sign(keys=("temp",), values={"method": "supcon|simclr"}, formats=("shell", "python")),
-    ),
+    signs=(Sign(script=r"main_supcon\w*"),),
     fields={
         "temperature": ("temp",),
         "dim": ("feat_dim",),

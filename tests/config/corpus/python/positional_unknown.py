@@ -1,0 +1,4 @@
+from somewhere import SupConLoss
+
+criterion = SupConLoss(0.5)
+batch_size = 64

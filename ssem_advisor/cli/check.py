@@ -79,8 +79,11 @@ def check(
     if explain_file:
         from ssem_advisor.report.findings.reading import reading
 
-        for path in explain_file:
-            _write(reading(session.read(path)))
+        documents = [session.read(path) for path in explain_file]
+        for document in documents:
+            _write(reading(document))
+        if any(document.error is not None for document in documents):
+            raise typer.Exit(2)
         return
     if not paths:
         raise typer.BadParameter("give files, folders or globs, or - for standard input", param_hint="PATHS")

@@ -39,7 +39,9 @@ class Session:
         """The own configuration nearest to a file; nothing is merged up the folders."""
         folder = (path if path.is_dir() else path.parent).absolute()
         if folder not in self._owns:
-            self._owns[folder] = config.own.load(folder)
+            here = any((folder / name).is_file() for name in (config.own.FILE_NAME, "pyproject.toml"))
+            above = None if here or folder == folder.parent else self.own(folder.parent)
+            self._owns[folder] = above or config.own.load(folder)
         return self._owns[folder]
 
     def policy(self, path: Path) -> Policy:

@@ -207,6 +207,13 @@ def test_explain_file_says_what_was_read_from_where():
     assert any(line.split()[:3] == ["views", "2", "assumed"] for line in lines)
 
 
+def test_explaining_a_file_that_cannot_be_read(folder):
+    (folder / "broken.yaml").write_text("supcon: [\n")
+    result = run("check", "--explain-file", "broken.yaml", "--explain-file", "none.yaml")
+    assert result.exit_code == 2
+    assert result.stdout.count("could not be read") == 2
+
+
 # -- rule ---------------------------------------------------------------------------------------------------------
 
 

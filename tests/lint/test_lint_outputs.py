@@ -164,6 +164,7 @@ def test_json_per_file(report):
     assert [f["suppressed"]["reason"] for f in files["plain.yaml"]["suppressed"]] == ["an ablation"]
     empty = {"fields": {}, "missing": [], "not_covered": [], "findings": [], "suppressed": [], "error": None}
     assert files["other.yaml"] == {"path": "other.yaml", "kind": "not-contrastive"} | empty
+    assert files["broken.yaml"]["kind"] == "unknown"
     assert files["broken.yaml"]["error"]
 
 

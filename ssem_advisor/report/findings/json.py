@@ -39,9 +39,12 @@ def render(report: Report) -> str:
 def _file(result: Result) -> dict[str, Any]:
     runs = result.document.runs if result.document else []
     relevant = [run for run in runs if run.kind != "not-contrastive"] or runs
+    unread = result.document is not None and result.document.error is not None
     content: dict[str, Any] = {
         "path": result.path,
-        "kind": min((run.kind for run in relevant), key=_KINDS.index, default="not-contrastive"),
+        "kind": min(
+            (run.kind for run in relevant), key=_KINDS.index, default="unknown" if unread else "not-contrastive"
+        ),
         "fields": _fields(_agreed(relevant)),
         "missing": result.missing,
         "not_covered": result.not_covered,

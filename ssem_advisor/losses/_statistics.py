@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
@@ -52,7 +53,7 @@ def statistics(rows: Tensor, groups: Groups, exclude_self: bool, tile: int | Non
     """
     if tile is None:
         return _dense(rows, groups.slots, groups.classes, exclude_self)
-    return _Statistics.apply(rows, groups.slots, groups.classes, exclude_self, tile)
+    return _Statistics.apply(rows, groups.slots, groups.classes, exclude_self, tile)[:3]
 
 
 def _dense(rows: Tensor, slots: Tensor, classes: Tensor, exclude_self: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -65,22 +66,25 @@ def _positives(rows: Tensor, slots: Tensor, classes: Tensor) -> tuple[Tensor, Te
 
 
 class _Statistics(torch.autograd.Function):
-    """Keeps nothing for the gradient but the rows and their denominators."""
+    """Keeps for the gradient the rows and their denominators, and the tiles of a small batch."""
 
     generate_vmap_rule = True
 
     @staticmethod
     def forward(rows: Tensor, slots: Tensor, classes: Tensor, exclude_self: bool, tile: int) -> tuple[Tensor, ...]:
-        return tiled_log_sum_exp(rows, exclude_self, tile), *_positives(rows, slots, classes)
+        lse, kept = tiled_log_sum_exp(rows, exclude_self, tile)
+        return lse, *_positives(rows, slots, classes), kept
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, ...]) -> None:
         rows, slots, classes, ctx.exclude_self, ctx.tile = inputs
-        ctx.save_for_backward(rows, slots, classes, output[0])
+        lse, _, _, kept = output
+        ctx.mark_non_differentiable(kept)
+        ctx.save_for_backward(rows, slots, classes, lse, kept)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return _Gradient.apply(*grads, *ctx.saved_tensors, ctx.exclude_self, ctx.tile), None, None, None, None
+        return _Gradient.apply(*grads[:3], *ctx.saved_tensors, ctx.exclude_self, ctx.tile), None, None, None, None
 
 
 class _Gradient(torch.autograd.Function):
@@ -97,10 +101,11 @@ class _Gradient(torch.autograd.Function):
         slots: Tensor,
         classes: Tensor,
         lse: Tensor,
+        kept: Tensor,
         exclude_self: bool,
         tile: int,
     ) -> Tensor:
-        grad = tiled_log_sum_exp_gradient(by_lse, rows, lse, exclude_self, tile)
+        grad = tiled_log_sum_exp_gradient(by_lse, rows, lse, kept, exclude_self, tile)
         instance = _per_instance(rows, slots, classes.shape[-1], -2)
         own, kin = by_own.unsqueeze(-1), by_kin.unsqueeze(-1)
         positives = 2 * own * instance + kin * _of_class(instance, classes, -2) + _of_class(kin * instance, classes, -2)
@@ -108,7 +113,7 @@ class _Gradient(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        *tensors, _, ctx.exclude_self, _ = inputs
+        *tensors, _, _, ctx.exclude_self, _ = inputs
         ctx.save_for_backward(*tensors)
 
     @staticmethod
@@ -119,7 +124,11 @@ class _Gradient(torch.autograd.Function):
             pullback = torch.func.vjp(lambda x: _dense(x, slots, classes, ctx.exclude_self), rows)[1]
             return pullback((by_lse, by_own, by_kin))[0]
 
-        return *torch.func.vjp(gradient, *inputs)[1](tangent), None, None, None, None, None
+        return *torch.func.vjp(gradient, *inputs)[1](tangent), None, None, None, None, None, None
+
+
+for function in (_Statistics, _Gradient):  # torch asks for it at every call; finding it anew takes 0.1 ms
+    function.forward.__signature__ = inspect.signature(function.forward)  # type: ignore[union-attr]
 
 
 def _per_instance(x: Tensor, slots: Tensor, instances: int, dim: int) -> Tensor:

@@ -154,12 +154,20 @@ def test_alpha_one_is_simclr():
 @pytest.mark.parametrize("loss", LOSSES)
 def test_tiles_and_the_dense_form_agree(loss):
     z, labels = draw(70, 2, 8), torch.arange(70) % 9
-    for chunk in (1, 32, 33, 140, None):
+    for chunk in (1, 32, 69, 70, 100, None):  # up to half the batch tiles are computed again, beyond they are kept
         assert_same(
             lambda z, chunk=chunk: supervised_contrastive_loss(z, labels, 0.2, 0.1, loss=loss, chunk=chunk),
             lambda z: dense_loss(z, labels, 0.2, 0.1, loss),
             z,
         )
+
+
+@pytest.mark.parametrize("temperature", [0.005, 0.1])
+def test_a_gradient_can_be_taken_twice_from_one_graph(temperature):
+    z = draw(20, 2, 4, dtype=torch.float32).requires_grad_()
+    loss = supervised_contrastive_loss(z, torch.arange(20) % 3, 0.2, temperature)
+    first, second = (torch.autograd.grad(loss, z, retain_graph=True)[0] for _ in range(2))
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

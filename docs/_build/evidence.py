@@ -23,6 +23,10 @@ ssem-advisor validate --config validation/STUDY/protocol.yaml
 without looking at the run. *Measured* is the within-class variance of trained embeddings, its mean over seeds and, in
 brackets, a 95 % interval. *Fine probe* is the accuracy of a linear probe for labels that training never saw.
 
+In the pictures of variance against alpha, one for each temperature: points are measured (the ring is the recommended
+weight), the solid line is expected, the dashed one the optimum, the red one the collapse threshold, and the dotted
+green one the fine probe.
+
 Not recorded: CIFAR and ImageNet-LT, which need a GPU and the data. The commands are
 
 ```text
@@ -34,23 +38,20 @@ ssem-advisor validate --suite imagenet-lt --data-root DIR --device cuda
 """
 
 
-def studies() -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Every folder with a recorded result of `validate`."""
+def studies() -> Iterator[tuple[Path, dict[str, Any] | None]]:
+    """Every study with something recorded: its folder, and its result where that is a report of `validate`."""
     for folder in sorted(VALIDATION.glob("*/")):
-        for path in sorted(folder.glob("*.json")):
-            result = json.loads(path.read_text(encoding="utf-8"))
-            if isinstance(result, dict) and "suites" in result:
-                yield folder, result
-                break
+        report = folder / "result" / "report.json"
+        if report.exists():
+            yield folder, json.loads(report.read_text(encoding="utf-8"))
+        elif (folder / "README.md").exists():
+            yield folder, None
 
 
 def pictures() -> dict[str, Path]:
     """Name on the site -> picture of a study."""
-    return {
-        f"evidence/{folder.name}-{path.name}": path
-        for folder, _ in studies()
-        for path in sorted([*folder.glob("*.svg"), *folder.glob("*.png")])
-    }
+    found = (path for folder, _ in studies() for path in sorted(folder.rglob("*.svg")))
+    return {f"evidence/{path.relative_to(VALIDATION).parts[0]}-{path.name}": path for path in found}
 
 
 def page() -> str:
@@ -61,35 +62,30 @@ def page() -> str:
     return "".join(parts)
 
 
-def _summary(found: list[tuple[Path, dict[str, Any]]]) -> str:
+def _summary(found: list[tuple[Path, dict[str, Any] | None]]) -> str:
     rows = []
     for folder, result in found:
+        if result is None:
+            continue
         claims = [claim for suite in result["suites"] for claim in suite["claims"] if claim["verdict"] != "not tested"]
-        counts = {v: sum(claim["verdict"] == v for claim in claims) for v in ("confirmed", "refuted", "undecided")}
-        numbers = " | ".join(str(counts[verdict]) for verdict in counts)
-        rows.append(f"| [{_title(folder)}](#{folder.name}) | **{result['verdict']}** | {numbers} |\n")
-    return (
-        "| study | verdict | confirmed | refuted | undecided |\n| --- | --- | --- | --- | --- |\n"
-        + "".join(rows)
-        + "\n"
-    )
+        counts = [str(sum(c["verdict"] == v for c in claims)) for v in ("confirmed", "refuted", "undecided")]
+        rows.append(f"| [{_title(folder)}](#{folder.name}) | **{result['verdict']}** | {' | '.join(counts)} |\n")
+    head = "| study | verdict | confirmed | refuted | undecided |\n| --- | --- | --- | --- | --- |\n"
+    return f"{head}{''.join(rows)}\n"
 
 
-def _study(folder: Path, result: dict[str, Any]) -> str:
-    parts = [f"## {_title(folder)} {{#{folder.name}}}\n\n"]
+def _study(folder: Path, result: dict[str, Any] | None) -> str:
     text = _readme(folder).partition("\n")[2].strip()
-    if text:
-        parts.append(_shifted(text) + "\n\n")
-    parts += [
-        f"![{_title(folder)}](evidence/{folder.name}-{path.name})\n\n"
-        for path in sorted([*folder.glob("*.svg"), *folder.glob("*.png")])
-    ]
+    parts = [f"## {_title(folder)} {{#{folder.name}}}\n\n", f"{_shifted(text)}\n\n" if text else ""]
+    parts += [f"![{_title(folder)}]({name})\n\n" for name, path in pictures().items() if folder in path.parents]
+    if result is None:
+        return "".join(parts)
     for suite in result["suites"]:
         parts.append("| claim | verdict | |\n| --- | --- | --- |\n")
         for claim in suite["claims"]:
             control = f" *Control: {claim['control']}.*" if claim.get("control") else ""
             parts.append(
-                f"| {claim['number']}. {claim['title']} | **{claim['verdict']}** | {claim['summary']}{control} |\n"
+                f"| {claim['number']}. {claim['title']} | **{claim['verdict']}** | {claim['summary']}.{control} |\n"
             )
         parts.append("\n")
         if suite["suite"] != "embeddings":
@@ -129,7 +125,10 @@ def _number(value: float | None) -> str:
 
 def _readme(folder: Path) -> str:
     path = folder / "README.md"
-    return path.read_text(encoding="utf-8") if path.exists() else f"# {folder.name}\n"
+    if path.exists():
+        return path.read_text(encoding="utf-8")
+    comments = re.match(r"(?:#.*\n)*", (folder / "protocol.yaml").read_text(encoding="utf-8"))
+    return f"# {folder.name}\n\n" + re.sub(r"^# ?", "", comments[0] if comments else "", flags=re.MULTILINE)
 
 
 def _title(folder: Path) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ssem_advisor.config import Document, Run, Value, read
-from ssem_advisor.lint import Policy, all_rules, check_document, pages, rules_matching
+from ssem_advisor.lint import Policy, Session, all_rules, check_document, pages, rules_matching
 from ssem_advisor.theory import registry
 
 RULES = all_rules()
@@ -55,6 +55,20 @@ def test_the_example_fires_and_its_remedy_is_silent(rule):
     assert rule not in [finding.rule for finding in remedied.findings]
     assert remedied.document.error is None
     assert remedied.document.runs, "the remedy must still be read as a run"
+
+
+@pytest.mark.parametrize("rule", ABOUT_FILES, ids=lambda rule: rule.code)
+def test_the_example_of_a_rule_about_files_fires_and_its_remedy_is_silent(rule, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.yaml").write_text("method: simclr\ntemperature: 0.1\nbatch_size: 256\n")
+    form, bad, _, good = rule.examples
+    path = tmp_path / ("pyproject.toml" if form == "toml" else NAMES[form])
+    fired = []
+    for text in (bad, good):
+        path.write_text(text)
+        fired.append([finding for finding in Session().run(["."]).active if finding.rule is rule])
+    assert [finding.path for finding in fired[0]] == [path.name]
+    assert fired[1] == []
 
 
 def test_selectors():

@@ -129,7 +129,9 @@ def small_class_collapses(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Computes the collapse threshold of every class from the class sizes and compares the weight with the largest.
+    Computes the collapse threshold of every class from the class sizes and compares the weight with the largest. The
+    thresholds are those of the fully collapsed state: above them a small class may stay collapsed for a little longer.
+    Many classes in many dimensions take long; those are left to `ssem-advisor recommend`.
 
     ## Why is this bad
 

@@ -88,10 +88,14 @@ class Evidence:
     alpha: Leaf | None = None
 
 
+def only_evaluates(program: str) -> bool:
+    """Whether a script is by its name an evaluation, a test or a picture."""
+    return _EVALUATION.search(program) is not None
+
+
 def out_of_scope(tree: Tree) -> bool:
-    """Evaluations and tests, continuous-integration workflows, container files and results train nothing."""
-    program = tree.script or (tree.path.stem if tree.format == "python" else "")
-    if program and _EVALUATION.search(program):
+    """Evaluations, continuous-integration workflows, container files and results train nothing."""
+    if tree.script and only_evaluates(tree.script):
         return True
     if tree.format not in ("yaml", "json"):
         return False

@@ -49,7 +49,14 @@ def read(text: Text) -> list[Leaf]:
         raise Unreadable(f"line {error.lineno or 1}: not Python: {error.msg}") from error
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
         raise Unreadable(f"not Python: {error}") from error
-    return _Module(text, module).leaves
+    try:
+        return _Module(text, module).leaves
+    except _TooMany:
+        return []  # a table of data, not a config
+
+
+class _TooMany(Exception):
+    """More values than a config has."""
 
 
 class _Module:
@@ -79,7 +86,7 @@ class _Module:
 
     def leaf(self, path: Path, value: Any, node: ast.expr) -> Leaf:
         if len(self.leaves) >= MAX_LEAVES:
-            raise Unreadable(f"more than {MAX_LEAVES} values: data, not a training config")
+            raise _TooMany
         start, end = (
             self.offset(node.lineno, node.col_offset),
             self.offset(node.end_lineno or node.lineno, node.end_col_offset or 0),

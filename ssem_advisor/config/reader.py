@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from ssem_advisor.config.evidence import only_evaluates
 from ssem_advisor.config.files import MAX_BYTES, SUFFIXES, load_text
 from ssem_advisor.config.interpret import interpret
 from ssem_advisor.config.model import Document
@@ -14,9 +15,9 @@ from ssem_advisor.config.tree import Text, Tree, Unreadable
 
 # A file without any of these words says nothing about contrastive training and is not parsed at all.
 _MENTIONS = re.compile(
-    r"con[-_ ]?trast|sup[-_ ]?con|simclr|moco|nt[-_]?xent|info[-_]?nce|spread|ssem|n_augment|balanced_batch|paco|"
-    r"setfit|(?<![a-z])scl(?![a-z])|npairs|positives|defaults|_base_",
-    re.I,
+    r"con[-_ ]?trast|sup[-_ ]?con|simclr|moco|nt[-_]?xent|info[-_]?nce|l_?spread|a_lc|ssem|n_augment|balanced_batch|"
+    r"paco|setfit|(?<![a-z])scl(?![a-z])|npairs|positives\W+label|^[\"']?defaults[\"']? *:|_base_",
+    re.I | re.M,
 )
 
 
@@ -88,6 +89,8 @@ def _parse(path: Path, text: str, form: str) -> Iterator[Tree]:
         for leaves, traps in from_yaml.read(source):
             yield Tree(leaves, form, path, text, traps=traps)
     elif form == "python":
+        if only_evaluates(path.stem):
+            return
         from ssem_advisor.config import from_python
 
         yield Tree(from_python.read(source), form, path, text)

@@ -252,6 +252,8 @@ class Case:
     def _beyond_theory(self) -> str | None:
         if self.value("loss") == "l_in":
             return "no theorem covers a mixture with the log-of-sum form of the loss"
+        if self.value("views") == 1 and self.value("loss") != "ssem":
+            return "with one view alpha weighs a term without positives"
         if queue := next(self.traps("queue"), None):
             return f"no theorem covers the stale embeddings of {queue.key or 'a memory bank'}"
         return None

@@ -19,6 +19,9 @@ from ssem_advisor.theory.values import ReferenceLosses, equivalent_alpha, refere
 TARGET = 0.25
 BAND = (0.05, 0.5)
 DEFAULT_BATCH = 512
+# View reliability, and share of the directions beside the class means that is in use, which together describe the
+# recorded training runs best (validation/estimate): fitted, not derived.
+TRAINED_RELIABILITY, TRAINED_DIRECTIONS = 0.9, 0.5
 TEMPERATURES = (0.1, 0.07, 0.05, 0.03, 0.02, 0.01)
 # A weight above this leaves so little of the supervised term that a smaller temperature is the better way.
 LARGEST_WEIGHT = 0.95
@@ -41,6 +44,7 @@ class Point:
     the band), "not covered".
     within_class_variance: what training is expected to reach (an estimate unless the regime is exact);
     optimal_variance: of the loss minimiser with unlimited dimension; None where not covered.
+    trained_variance: the estimate with the view reliability and effective dimension of typical recorded runs.
     """
 
     alpha: float
@@ -48,6 +52,7 @@ class Point:
     state: str
     within_class_variance: float | None
     optimal_variance: float | None
+    trained_variance: float | None = None
 
     @property
     def between_class_variance(self) -> float | None:
@@ -134,12 +139,16 @@ def recommend(
     band: tuple[float, float] = BAND,
     assumed: tuple[str, ...] = (),
     alternatives: bool = False,
+    view_reliability: float = 1.0,
+    effective_dim: float | None = None,
 ) -> Advice:
     """Safe ranges of alpha and temperature, and a setting to start from.
 
     setting: scalar fields; missing batch size, alpha and temperature are filled in and reported in `assumed`.
     target_variance: wanted within-class variance; band: the least and the largest that count as safe, in (0, 1).
     alternatives: also say what would change with the batch, the sampler and the views.
+    view_reliability, effective_dim: measured on embeddings of a trained network (`measure`), see `expected_variance`;
+        then ranges and recommendation aim at what such a network reaches.
     Raises SettingError for arrays and for a target outside the band.
     """
     _check(setting, target_variance, band)
@@ -149,7 +158,7 @@ def recommend(
         assumed = (*assumed, "alpha")
     if setting.temperature is None:
         assumed = (*assumed, "temperature")
-    return _Answer(full, target_variance, band).advice(assumed, alternatives)
+    return _Answer(full, target_variance, band, view_reliability, effective_dim).advice(assumed, alternatives)
 
 
 def _check(setting: Setting, target: float, band: tuple[float, float]) -> None:
@@ -166,8 +175,16 @@ def _check(setting: Setting, target: float, band: tuple[float, float]) -> None:
 class _Answer:
     """Works out the parts of an Advice for one setting."""
 
-    def __init__(self, setting: Setting, target: float, band: tuple[float, float]) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        target: float,
+        band: tuple[float, float],
+        reliability: float = 1.0,
+        effective_dim: float | None = None,
+    ) -> None:
         self.setting, self.target, self.band = setting, target, band
+        self.network = (reliability, effective_dim)
         self.regime = regime_of(setting)
         self.by_class = self.regime in ("crowded", "unequal")
         self.notes: list[str] = []
@@ -202,7 +219,7 @@ class _Answer:
         at = self.stand_in.with_(temperature=temperature)
         if at.loss == "l_spread":
             return alpha_for_variance(at.with_(dim=None), variance)
-        return alpha_for_expected_variance(at, variance)
+        return alpha_for_expected_variance(at, variance, *self.network)
 
     @property
     def stand_in(self) -> Setting:
@@ -243,9 +260,10 @@ class _Answer:
             return Point(alpha, temperature, "not covered", None, None)
         optimum = None if self.by_class else optimal_variance(at)
         stand_in = self.stand_in.with_(alpha=alpha, temperature=temperature)
-        expected = optimum if at.loss == "l_spread" else expected_variance(stand_in)
+        expected = optimum if at.loss == "l_spread" else expected_variance(stand_in, *self.network)
+        trained = self._trained(at)
         if alpha <= threshold:
-            return Point(alpha, temperature, "collapse", expected if self.by_class else 0.0, optimum)
+            return Point(alpha, temperature, "collapse", expected if self.by_class else 0.0, optimum, trained)
         if expected is None:
             return Point(alpha, temperature, "not covered", None, optimum)
         low, high = self.band
@@ -253,7 +271,15 @@ class _Answer:
         safe = self.safe_weights(temperature)
         inside = safe is not None and safe[0] <= alpha <= safe[1]
         state = "safe" if inside or low <= expected <= high else "too little" if expected < low else "too much"
-        return Point(alpha, temperature, state, expected, optimum)
+        return Point(alpha, temperature, state, expected, optimum, trained)
+
+    def _trained(self, at: Setting) -> float | None:
+        """What networks like the recorded ones reach; only where dimensions are left beside the class means."""
+        if self.network != (1.0, None) or self.by_class or at.loss == "l_spread":
+            return None
+        if at.dim is None or at.dim < at.classes or self.no_second_view:
+            return None
+        return expected_variance(at, TRAINED_RELIABILITY, max(1.0, TRAINED_DIRECTIONS * (at.dim - at.classes + 1)))
 
     @property
     def no_second_view(self) -> bool:
@@ -511,7 +537,7 @@ class _Answer:
         found = []
         for label, changes in tries:
             try:
-                other = _Answer(setting.with_(**changes), self.target, self.band)
+                other = _Answer(setting.with_(**changes), self.target, self.band, *self.network)
                 row = Alternative(
                     label, other.setting, other.threshold(tau), other.safe_weights(tau), other.best_weight(tau)
                 )

@@ -20,6 +20,12 @@ def recommend(
     band: Annotated[
         str, typer.Option("--band", metavar="LOW,HIGH", help="Least and largest within-class variance that is safe.")
     ] = "0.05,0.5",
+    view_reliability: Annotated[
+        float, typer.Option("--view-reliability", help="Measured share of the spread that is the instance's own.")
+    ] = 1.0,
+    effective_dim: Annotated[
+        float | None, typer.Option("--effective-dim", help="Measured directions of the within-class spread.")
+    ] = None,
     plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the phase diagram.")] = None,
     format: Annotated[
         str, typer.Option("--format", "-f", metavar="text|json", help="How to print the answer.")
@@ -37,7 +43,15 @@ def recommend(
     if setting.instances_per_class is None and setting.class_counts is None:
         assumed.append("instances_per_class")
     with _patience(setting):
-        answer = advisor.recommend(setting, target_variance, _band(band), assumed=tuple(assumed), alternatives=True)
+        answer = advisor.recommend(
+            setting,
+            target_variance,
+            _band(band),
+            assumed=tuple(assumed),
+            alternatives=True,
+            view_reliability=view_reliability,
+            effective_dim=effective_dim,
+        )
     from ssem_advisor.report import advice as report
 
     if format == "json":

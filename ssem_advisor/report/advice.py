@@ -32,6 +32,7 @@ def to_dict(advice: Advice, assumed: tuple[str, ...] | None = None) -> dict[str,
         "predicted": {
             "within_class_variance": point.within_class_variance if point else None,
             "optimal_within_class_variance": point.optimal_variance if point else None,
+            "trained_within_class_variance": point.trained_variance if point else None,
             "between_class_variance": point.between_class_variance if point else None,
             "within_similarity": similarities[0],
             "between_similarity": similarities[1],
@@ -239,6 +240,8 @@ def _recommended(advice: Advice, point: Point, bold: Any) -> Iterator[str]:
     yield f"  within-class variance   {show(expected):<8} ({label}" + (
         f"; {show(optimum)} with unlimited dim)" if label == "estimate" and optimum is not None else ")"
     )
+    if point.trained_variance is not None:
+        yield f"  in trained networks     {show(point.trained_variance, 2):<8} (estimate fitted on recorded runs)"
     yield f"  between-class variance  {show(1 - expected)}"
     if advice.similarities:
         within, between = advice.similarities

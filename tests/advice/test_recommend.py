@@ -68,6 +68,16 @@ def test_a_given_point_gets_its_verdict(alpha):
     assert data["alpha"]["collapse_threshold"] == pytest.approx(0.318905, abs=1e-6)
 
 
+def test_measured_networks_move_the_answer():
+    """With reliability 0.95 and 4 effective directions, as trained digits have at temperature 0.5, alpha must be larger."""
+    setting = ("--classes", 5, "--dim", 32, "--batch-size", 250, "--sampler", "balanced", "--tau", 0.5)
+    ideal, network = answer(*setting), answer(*setting, "--view-reliability", 0.95, "--effective-dim", 4)
+    assert network["alpha"]["recommended"] > ideal["alpha"]["recommended"]
+    assert network["predicted"]["within_class_variance"] == pytest.approx(0.25, rel=1e-6)
+    assert ideal["predicted"]["trained_within_class_variance"] < 0.25
+    assert "view_reliability=2" in run("recommend", *setting, "--view-reliability", 2, code=2).stderr
+
+
 def test_target_and_band_are_the_users():
     data = answer("--classes", 10, "--dim", 64, "--target-variance", 0.1, "--band", "0.08,0.2")
     assert data["predicted"]["within_class_variance"] == pytest.approx(0.1, rel=1e-6)

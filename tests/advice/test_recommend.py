@@ -69,7 +69,7 @@ def test_a_given_point_gets_its_verdict(alpha):
 
 
 def test_measured_networks_move_the_answer():
-    """With reliability 0.95 and 4 effective directions, as trained digits have at temperature 0.5, alpha must be larger."""
+    """Reliability 0.95 and 4 effective directions, as trained digits have at temperature 0.5, need a larger alpha."""
     setting = ("--classes", 5, "--dim", 32, "--batch-size", 250, "--sampler", "balanced", "--tau", 0.5)
     ideal, network = answer(*setting), answer(*setting, "--view-reliability", 0.95, "--effective-dim", 4)
     assert network["alpha"]["recommended"] > ideal["alpha"]["recommended"]

@@ -77,3 +77,10 @@ def test_write_puts_the_true_output_into_the_page(tmp_path):
     page = page_of(tmp_path, "- item\n\n    ```console\n    $ echo one\n    two\n    ```\n")
     blocks.run(page, write=True)
     assert "    $ echo one\n    one\n    ```" in page.path.read_text()
+
+
+def test_write_leaves_out_what_the_page_left_out(tmp_path):
+    page = page_of(tmp_path, "```console\n$ printf 'a\\nb 2\\nc\\n'\n...\nb 1\n...\n```\n")
+    blocks.run(page, write=True)
+    assert page.path.read_text().endswith("...\nb 2\n...\n```\n")
+    assert blocks.run(blocks.Page(page.path)) == 1

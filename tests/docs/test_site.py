@@ -68,3 +68,11 @@ def test_pages_load_nothing_from_the_network(site):
         loaded = re.findall(r'<(?:script|img|iframe|source)\b[^>]*\bsrc="(https?:[^"]+)"', text)
         loaded += re.findall(r'<link\b[^>]*rel="(?:stylesheet|preconnect)"[^>]*href="(https?:[^"]+)"', text)
         assert not loaded, f"{path.name}: {loaded}"
+
+
+def test_every_recorded_study_is_on_the_evidence_page(site):
+    text = (site / "evidence.html").read_text()
+    recorded = [path.parents[1] for path in (ROOT / "validation").glob("*/result/report.json")]
+    assert recorded
+    for folder in recorded:
+        assert f'id="{folder.name}"' in text, folder.name

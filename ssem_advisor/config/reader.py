@@ -15,8 +15,8 @@ from ssem_advisor.config.tree import Text, Tree, Unreadable
 
 # A file without any of these words says nothing about contrastive training and is not parsed at all.
 _MENTIONS = re.compile(
-    r"con[-_ ]?trast|sup[-_ ]?con|simclr|moco|nt[-_]?xent|info[-_]?nce|l_?spread|a_lc|ssem|n_augment|balanced_batch|"
-    r"paco|setfit|(?<![a-z])scl(?![a-z])|npairs|positives\W+label|^[\"']?defaults[\"']? *:|_base_",
+    r"con[-_ ]?trast|sup[-_ ]?con|simclr|moco|nt[-_]?xent|info[-_]?nce|l_?spread|a_lc|(?<!a)ssem|n_augment|"
+    r"balanced_batch|paco|setfit|(?<![a-z])scl(?![a-z])|npairs|positives\W+label|^[\"']?defaults[\"']? *:|_base_",
     re.I | re.M,
 )
 

@@ -371,3 +371,24 @@ def test_flags_that_the_caller_adds_leave_the_command_incomplete(rest, complete)
 def test_devices_of_all_nodes(line, value):
     (run,) = read("-", text=f"#!/bin/sh\n{line}\n").runs
     assert run.get("world_size") == value
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("temperature", "0"),
+        ("temperature", "-0.1"),
+        ("temperature", ".inf"),
+        ("alpha", "1.5"),
+        ("alpha", "-0.1"),
+        ("batch_size", "2.5"),
+        ("batch_size", "0"),
+        ("classes", "1"),
+    ],
+)
+def test_a_value_outside_its_domain_is_unknown_and_said(key, text):
+    name = "num_classes" if key == "classes" else key
+    config = f"n_augment: 2\nbalanced_batch: true\nepochs: 1\n{name}: {text}\n"
+    (run,) = read("x.yaml", text=config).runs
+    assert key not in run.fields
+    assert "out-of-domain" in {trap.name for trap in run.traps}

@@ -3,9 +3,10 @@
     python benchmarks/bench_losses.py [--rows 512 2048 ...] [--output FILE]
 
 Forward and backward of plain SupCon on float32 embeddings of 100 classes, two views, dim 128, on one thread. Times are
-medians of runs in turn, each starting with another loss; once with glibc's own allocator, which returns a large buffer
-to the system and pays for its pages again at the next call, and once with an allocator that keeps its memory. Memory is
-the kernel's high-water mark of a fresh process above what it held with the input in place and its libraries warm.
+medians of that thread's processor time over runs in turn, each starting with another loss; once with glibc's own
+allocator, which returns a large buffer to the system and pays for its pages again at the next call, and once with an
+allocator that keeps its memory. Memory is the kernel's high-water mark of a fresh process above what it held with the
+input in place and its libraries warm.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def main() -> None:
         print(json.dumps(speed(int(rest[0])) if what == "speed" else memory(rest[0], int(rest[1]))))
         return
 
-    table = []
+    described, table = environment(), []
     for rows in arguments.rows:
         row = {"rows": rows}
         for allocator, settings in ALLOCATORS.items():
@@ -52,7 +53,11 @@ def main() -> None:
         row["memory_ratio"] = ratios(peak)
         table.append(row)
         print(json.dumps(row), flush=True)
-    result = {"environment": environment(), "setting": __doc__.split("\n\n")[2].replace("\n", " "), "results": table}
+    result = {
+        "environment": described,
+        "setting": __doc__.split("\n\n")[2].strip().replace("\n", " "),
+        "results": table,
+    }
     arguments.output.parent.mkdir(exist_ok=True)
     draft = arguments.output.with_suffix(".tmp")
     draft.write_text(json.dumps(result, indent=2) + "\n")
@@ -81,9 +86,9 @@ def speed(rows: int) -> dict[str, float]:
         first = repetition % len(LOSSES)
         for name in LOSSES[first:] + LOSSES[:first]:
             leaf = z.clone().requires_grad_()
-            start = time.perf_counter()
+            start = time.thread_time()
             losses[name](leaf, labels).backward()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(time.thread_time() - start)
     return {name: statistics.median(values[repetitions > 3 :]) for name, values in times.items()}
 
 
@@ -135,7 +140,8 @@ def environment() -> str:
         (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
         platform.processor(),
     )
-    return f"{cpu}, {platform.system()}, Python {platform.python_version()}, torch {torch.__version__}, one thread"
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
+    return f"{cpu}, {platform.system()}, {versions}, one thread, load {os.getloadavg()[0]:.1f}"
 
 
 if __name__ == "__main__":

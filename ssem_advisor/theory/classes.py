@@ -56,15 +56,24 @@ def class_thresholds(setting: Setting) -> np.ndarray:
     means = _collapsed_minimiser(setting, sizes, own, batch, counts)
     gram = means.vectors @ means.vectors.T
     attraction = means.others * (1.0 + means.denominators[:, None] / means.denominators[None, :])
-    stiffness = _least_tangent_eigenvalues(means, attraction)
     pull = means.others.sum(axis=1)
     shrink = 1.0 - 1.0 / sizes
     with np.errstate(divide="ignore", invalid="ignore"):
+        stiffness = _least_tangent_eigenvalues(means, attraction - _sampling(means, counts, sizes, batch, setting))
         rho = shrink * (stiffness / (2.0 * tau) - 0.5 * (attraction * gram).sum(axis=1)) / pull
         log_r = np.log(pull / counts.sum(axis=1))
     local = Geometry(np.nan_to_num(rho), shrink, log_r, np.asarray(tau))
     thresholds = Softmax(local, batch, np.asarray(own)).weight(np.zeros(len(sizes)))
     return np.where(sizes > 1, thresholds, np.nan)
+
+
+def _sampling(means: ClassMeans, counts: np.ndarray, sizes: np.ndarray, batch: Batch, setting: Setting) -> np.ndarray:
+    """What the curvature loses because a batch samples a class: the spreads in it no longer sum to zero."""
+    if setting.sampler == "random":
+        return np.zeros_like(counts)
+    left_out = np.nan_to_num(1.0 - batch.same[0] / (sizes - 1.0))
+    share = np.nan_to_num(means.others / counts) / means.denominators[None, :]
+    return left_out[:, None] * means.others * means.denominators[:, None] / means.denominators[None, :] * share
 
 
 def class_means(setting: Setting) -> np.ndarray:

@@ -41,9 +41,10 @@ ssem-advisor validate --suite imagenet-lt --data-root DIR --device cuda
 def studies() -> Iterator[tuple[Path, dict[str, Any] | None]]:
     """Every study with something recorded: its folder, and its result where that is a report of `validate`."""
     for folder in sorted(VALIDATION.glob("*/")):
-        report = folder / "result" / "report.json"
-        if report.exists():
-            yield folder, json.loads(report.read_text(encoding="utf-8"))
+        path = folder / "result.json"
+        result = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if "suites" in result:
+            yield folder, result
         elif (folder / "README.md").exists():
             yield folder, None
 

@@ -72,7 +72,7 @@ def test_pages_load_nothing_from_the_network(site):
 
 def test_every_recorded_study_is_on_the_evidence_page(site):
     text = (site / "evidence.html").read_text()
-    recorded = [path.parents[1] for path in (ROOT / "validation").glob("*/result/report.json")]
+    recorded = [path.parent for path in (ROOT / "validation").glob("*/result.json")]
     assert recorded
     for folder in recorded:
         assert f'id="{folder.name}"' in text, folder.name

@@ -115,7 +115,8 @@ class Curve:
 
     values, total: seeds x alphas, the instances' own within-class variance and all of it; NaN where a run is missing.
     threshold, expected: collapse threshold and expected variances per alpha (None: no theory); wrong, expected_wrong:
-    the same at the wrong temperature.
+    the same at the wrong temperature. later: a class that is not the first to open. Its threshold is that of a data
+    set whose classes are all collapsed; once larger ones have opened it opens later, so theory gives a lower bound.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Curve:
     expected: np.ndarray | None
     expected_wrong: np.ndarray | None
     records: list[Record]
+    later: bool = False
 
     def at(self, alpha: float) -> np.ndarray:
         """The seeds' values at one weight."""
@@ -152,7 +154,7 @@ def _curves(records: list[Record], exact: bool) -> list[Curve]:
                 f"temperature {setting.temperature:g}, class {i} of {counts[i]} instances", alphas,
                 table(lambda r, i=i: r["per_class"][i] * r["reliability"]),  # type: ignore[misc]
                 table(lambda r, i=i: r["per_class"][i]),  # type: ignore[misc]
-                float(thresholds[i]), float(mistaken[i]), None, None, records,
+                float(thresholds[i]), float(mistaken[i]), None, None, records, bool(thresholds[i] > thresholds.min()),
             )
             for i in range(len(counts))
         ]  # fmt: skip
@@ -286,10 +288,13 @@ def _threshold(curves: Sequence[Curve], exact: bool, stretch: float) -> Claim:
         if not known:
             return []
         interval = Interval.of(known, stretch)
-        inside = abs(interval.mean - threshold) + (interval.high - interval.mean) <= THRESHOLD_TOLERANCE
-        outside = abs(interval.mean - threshold) - (interval.high - interval.mean) > THRESHOLD_TOLERANCE
+        half = interval.high - interval.mean
+        distance = abs(interval.mean - threshold)
+        if curve.later:
+            distance = max(threshold - interval.mean, 0.0)
+        inside, outside = distance + half <= THRESHOLD_TOLERANCE, distance - half > THRESHOLD_TOLERANCE
         verdict = CONFIRMED if inside else REFUTED if outside else UNDECIDED
-        return [_check(curve, f"predicted {threshold:.3f}", verdict, interval)]
+        return [_check(curve, f"predicted {'>= ' if curve.later else ''}{threshold:.3f}", verdict, interval)]
 
     tested = [c for c in curves if c.threshold < 0.95]
     checks = [c for curve in tested for c in check(curve, curve.threshold)]

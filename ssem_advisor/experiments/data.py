@@ -46,7 +46,7 @@ class Data:
 
 
 def digits(classes: int = 5) -> Data:
-    """scikit-learn's handwritten digits, 8 x 8, neighbours merged to 2, 5 or 10 classes; every fifth of each digit tests."""
+    """scikit-learn's digits, 8 x 8, neighbours merged to 2, 5 or 10 classes; every fifth of each digit tests."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()

@@ -209,12 +209,12 @@ def alphas_around(setting: Setting) -> list[float]:
 
 
 def recommended_alpha(setting: Setting) -> float | None:
-    """The weight that `recommend` gives at the setting's temperature; None where there is no safe one."""
+    """The weight that `recommend` gives at the setting's temperature; None where it knows no safe one there."""
     try:
-        alpha = recommend(setting.with_(alpha=None)).alpha.recommended
+        point = recommend(setting.with_(alpha=None)).recommended
     except (SettingError, AdvisorError):
         return None
-    return None if alpha is None else round(float(alpha), 3)
+    return round(float(point.alpha), 3) if point is not None and point.temperature == setting.temperature else None
 
 
 def read(path: Path, values: Any) -> list[Protocol]:

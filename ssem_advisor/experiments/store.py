@@ -38,6 +38,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -154,19 +155,19 @@ class Store:
 class Pulse:
     """What a training loop calls at every step: now and then it shows progress, saves, and looks whether to stop."""
 
-    def __init__(self, store: Store, key: str, seconds: float = 20.0) -> None:
-        self.store, self.key, self.seconds = store, key, seconds
+    def __init__(self, store: Store, key: str, look: float = 0.5, save: float = 20.0) -> None:
+        self.store, self.key, self.look, self.save = store, key, look, save
         self.looked = self.saved = time.monotonic()
 
     def __call__(self, share: float, state: Callable[[], dict[str, Any]] | None = None) -> bool:
         """True when the loop has to stop; its state is saved by then."""
         now = time.monotonic()
-        if now - self.looked < 0.5:
+        if now - self.looked < self.look:
             return False
         self.looked = now
         self.store.report_progress(self.key, share)
         stop = self.store.stopping
-        if state is not None and (stop or now - self.saved > self.seconds):
+        if state is not None and (stop or now - self.saved > self.save):
             self.store.save(self.key, state())
             self.saved = time.monotonic()
         return stop

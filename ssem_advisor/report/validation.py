@@ -239,6 +239,27 @@ def curve_picture(suite: dict[str, Any], curve: dict[str, Any]) -> str:
     return plot.svg()
 
 
+_STYLE = """svg { font: 11px system-ui, sans-serif; background: #fff } text { fill: #566273 } polyline { fill: none;
+stroke-width: 1.8 } .grid { stroke: #d5dbe3; stroke-width: .6 } .optimum { stroke: #566273; stroke-dasharray: 5 4 }
+.expected { stroke: #2456a6 } .probe { stroke: #1f7a4d; stroke-dasharray: 1.5 3 } .threshold { stroke: #b3261e;
+stroke-width: 1.4; stroke-dasharray: 3 3 } .interval { stroke: #1b2430; stroke-width: 1.4 } .measured { fill: #1b2430 }
+.advised { fill: #fff; stroke: #2456a6; stroke-width: 2.5 } .curve { stroke-opacity: .8 }"""
+_HUES = ["4269d0", "d97706", "d9455f", "3aa3a0", "3f9142", "9a7400", "a463c9", "7d6c5c", "708090", "0e7490"]
+
+
+def picture(suite: dict[str, Any]) -> str:
+    """The pictures of one suite side by side, as one SVG file that needs no style sheet."""
+    parts = [agreement(suite)] if suite["suite"] == "embeddings" else [curve_picture(suite, c) for c in suite["curves"]]
+    hues = "".join(
+        f".hue{i} {{ stroke: #{h} }} circle.hue{i} {{ fill: #{h}; stroke: none }}" for i, h in enumerate(_HUES)
+    )
+    placed = "".join(
+        part.replace("<svg ", f'<svg x="{i * _W}" width="{_W}" height="{_H}" ', 1) for i, part in enumerate(parts)
+    )
+    size = f'viewBox="0 0 {_W * len(parts)} {_H}" width="{_W * len(parts)}" height="{_H}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}><style>{_STYLE}{hues}</style>{placed}</svg>\n'
+
+
 def agreement(suite: dict[str, Any]) -> str:
     """Measured against predicted variance of every free-embedding problem: theory is the diagonal."""
     plot = _Plot((0, 1), (0, 1), "predicted within-class variance", "measured", "measured against predicted variance")

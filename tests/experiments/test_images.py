@@ -1,0 +1,154 @@
+"""The image suites on tiny files of the standard formats."""
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import standard_files
+import torch
+
+from ssem_advisor import AdvisorError
+from ssem_advisor.experiments import images
+from ssem_advisor.experiments.data import stream
+from ssem_advisor.experiments.protocol import Protocol
+from ssem_advisor.experiments.run import run
+
+TINY = {"width": 4, "epochs": 1, "seeds": 1, "alphas": (0.0, 0.5), "dim": 32}
+
+
+def test_cifar10(tmp_path):
+    standard_files.cifar10(tmp_path)
+    data = images.load(Protocol.default("cifar10", data_root=str(tmp_path)))
+    assert data.x.shape == (50, 3, 32, 32)
+    assert data.x.dtype == torch.uint8
+    assert data.counts == [5] * 10
+    assert not data.has_fine
+    report = run([Protocol.default("cifar10", data_root=str(tmp_path), **TINY)], device="cpu", jobs=0)
+    (suite,) = report["suites"]
+    assert report["verdict"] == "undecided"  # one seed decides nothing
+    assert {0.0, 0.5} <= {r["alpha"] for r in suite["runs"]}
+    assert all(r["setting"]["batch_size"] == 50 for r in suite["runs"])  # cut to what the files hold
+
+
+def test_cifar100_coarse_probes_the_fine_labels(tmp_path):
+    standard_files.cifar100(tmp_path, packed=True)
+    protocol = Protocol.default("cifar100", data_root=str(tmp_path), coarse=True, **TINY)
+    data = images.load(protocol)
+    assert len(data.counts) == 20
+    assert int(data.fine.max()) == 99
+    assert torch.equal(data.coarse, data.fine // 5)
+    report = run([protocol.with_(alphas=(0.0,))], device="cpu", jobs=0)
+    assert all("probe_fine" in r for r in report["suites"][0]["runs"])
+
+
+def test_imagenet_lt(tmp_path):
+    standard_files.imagenet_lt(tmp_path)
+    sizes = {"classes_per_batch": 2, "batch_size": 4, "classes": 3}
+    protocol = Protocol.default("imagenet-lt", data_root=str(tmp_path), **TINY | sizes)
+    data = images.load(protocol)
+    assert data.counts == [8, 4, 4]
+    assert data.x[torch.tensor([0, 9])].shape == (2, 3, 256, 256)
+    report = run([protocol.with_(alphas=(0.0,))], device="cpu", jobs=0)
+    assert report["suites"][0]["runs"]
+
+
+@pytest.mark.parametrize(("imbalance", "counts"), [(1.0, [10] * 10), (10.0, [10, 8, 6, 5, 4, 3, 2, 2, 2, 2])])
+def test_long_tail(imbalance, counts):
+    labels = torch.arange(100) % 10
+    kept = images.long_tail(labels, imbalance)
+    assert torch.bincount(labels[kept]).tolist() == counts
+
+
+class Trap:
+    def __reduce__(self):
+        return os.system, ("touch /tmp/never",)
+
+
+def test_a_batch_file_runs_nothing(tmp_path):
+    standard_files.cifar10(tmp_path)
+    (tmp_path / "cifar-10-batches-py/data_batch_1").write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(AdvisorError, match=r"data_batch_1.*refuses to load .*system"):
+        images.load(Protocol.default("cifar10", data_root=str(tmp_path)))
+
+
+def test_missing_files_are_named(tmp_path):
+    with pytest.raises(
+        AdvisorError, match=r"holds neither cifar-10-batches-py/data_batch_1 nor cifar-10-python.tar.gz"
+    ):
+        images.load(Protocol.default("cifar10", data_root=str(tmp_path)))
+    with pytest.raises(AdvisorError, match=r"holds no ImageNet_LT_train.txt"):
+        images.load(Protocol.default("imagenet-lt", data_root=str(tmp_path)))
+    (tmp_path / "ImageNet_LT_train.txt").write_text("train/a.JPEG\n")
+    with pytest.raises(AdvisorError, match=r"ImageNet_LT_train.txt:1: must be a path and a class number"):
+        images.load(Protocol.default("imagenet-lt", data_root=str(tmp_path)))
+
+
+def test_views_are_crops_of_the_picture_and_shards_agree():
+    x = torch.randint(0, 256, (6, 3, 32, 32), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    draws = torch.rand(6, 12, generator=stream(0, 0, "augment"))
+    views = images.views_of(x, draws)
+    assert views.shape == (6, 3, 32, 32)
+    assert views.isfinite().all()
+    assert torch.allclose(images.views_of(x[2:4], draws[2:4]), views[2:4], atol=1e-6)
+    identity = torch.full((6, 12), 0.9)
+    identity[:, 0], identity[:, 1], identity[:, 3:5] = 1.0, 0.5, 0.5
+    assert torch.allclose(images.views_of(x, identity), images.plain(x), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "small", "size", "parameters"), [("resnet18", True, 32, 11.2), ("resnet50", False, 64, 23.5)]
+)
+def test_networks_have_the_usual_size(name, small, size, parameters):
+    model = images.network(name, 128, small)
+    body = sum(p.numel() for p in model[:-3].parameters())
+    assert body / 1e6 == pytest.approx(parameters, abs=0.1)
+    assert images.network(name, 16, small, width=4)(torch.zeros(2, 3, size, size)).shape == (2, 16)
+
+
+WORKER = Path(__file__).with_name("two_processes.py")
+
+
+def test_two_processes_train_the_curve_of_one():
+    """In float64, so that rounding does not grow: losses, gradients and batch statistics agree to the last digits."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE")} | {"OMP_NUM_THREADS": "1"}
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(WORKER)]
+    one = subprocess.run([sys.executable, str(WORKER)], env=environment, check=True, capture_output=True, text=True)
+    two = subprocess.run(launch, env=environment, check=True, capture_output=True, text=True)
+    alone, together = ([float(v) for v in output.stdout.split()] for output in (one, two))
+    assert len(alone) == len(together) == 9
+    assert together == pytest.approx(alone, rel=1e-9)
+
+
+@pytest.mark.slow
+def test_the_command_under_torchrun(tmp_path):
+    standard_files.cifar10(tmp_path)
+    command = ["validate", "--config", str(tmp_path / "protocol.yaml"), "--device", "cpu", "--jobs", "0", "--out"]
+    (tmp_path / "protocol.yaml").write_text(
+        f"validate:\n  suite: cifar10\n  data_root: {tmp_path}\n  width: 4\n  epochs: 2\n  alphas: [0.5]\n  seeds: 1\n"
+        "  learning_rate: 0.01\n"
+    )
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-m", "ssem_advisor", *command, str(tmp_path / "one")], env=environment)
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "ssem_advisor",
+    ]
+    subprocess.run([*launch, *command, str(tmp_path / "two")], env=environment)
+    import json
+
+    runs = [
+        [json.loads(line) for line in (tmp_path / name / "runs.jsonl").read_text().splitlines()]
+        for name in ("one", "two")
+    ]
+    for alone, together in zip(*runs, strict=True):
+        assert together["processes"] == 2
+        assert together["losses"] == pytest.approx(alone["losses"], rel=1e-3)

@@ -1,0 +1,53 @@
+"""Run a protocol of this folder and record what came out.
+
+    python validation/record.py digits-5 [--work DIR] [--jobs N]
+
+Leaves result.json (claims and points), runs.jsonl (one line per model), environment.json and picture.svg beside the
+protocol. --work keeps the run's own folder, from which an interrupted run goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from ssem_advisor.experiments.protocol import read
+from ssem_advisor.experiments.run import run
+from ssem_advisor.report import validation
+
+HERE = Path(__file__).parent
+
+
+def record(name: str, work: Path, jobs: int | None) -> int:
+    path = HERE / name / "protocol.yaml"
+    protocols = read(path, YAML(typ="safe").load(path.read_text()))
+    report = run(protocols, out=work, device="cpu", jobs=jobs, warn=lambda m: print(m, file=sys.stderr))
+    (suite,) = report["suites"]
+    lines = [json.dumps({k: v for k, v in r.items() if k != "view"}) for r in suite.pop("runs")]
+    (HERE / name / "runs.jsonl").write_text("\n".join(lines) + "\n")
+    (HERE / name / "picture.svg").write_text(validation.picture(suite))
+    for curve in suite["curves"]:
+        for fine in ("alphas", "optimum", "expected"):
+            curve.pop(fine, None)  # theory at a hundred weights: recomputed, not recorded
+    del report["environment"]  # that of the run is in its own file; that of a resumption says nothing
+    report["seconds"] = sum(json.loads(line)["seconds"] for line in lines)
+    (HERE / name / "result.json").write_text(json.dumps(report, indent=1) + "\n")
+    shutil.copy(work / "environment.json", HERE / name)
+    print(name, report["verdict"])
+    return int(report["exit_code"])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name", choices=sorted(p.parent.name for p in HERE.glob("*/protocol.yaml")))
+    parser.add_argument("--work", type=Path)
+    parser.add_argument("--jobs", type=int)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        sys.exit(record(options.name, options.work or Path(scratch), options.jobs))

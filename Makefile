@@ -41,10 +41,12 @@ clean:
 
 .venv/core: .venv/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable .
+	@$(BIN)/python -m compileall -q ssem_advisor
 	@touch $@
 
 # torch is pinned for development alone; the package's own range stays open.
 .venv/dev: .venv/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet torch==2.13.0
 	$(BIN)/python -m pip install --quiet --editable '.[dev]' torch==2.13.0
+	@$(BIN)/python -m compileall -q ssem_advisor
 	@touch .venv/core $@

@@ -251,7 +251,7 @@ def open_weight(setting: Setting, tolerance: float = 1e-4) -> float:
     `class_thresholds` speak of the fully collapsed state. Larger classes open first, and that shifts the weight at
     which the smaller ones follow: at sizes (5, 3, 2) and temperature 0.5 from 0.518 to 0.567 (supcon). Found by
     minimising the loss over class means mu_i and variances v_i = 1 - |mu_i|^2 (the symmetrised problem), to
-    `tolerance` from above (0.01 beyond 20,000 coordinates). Exact for sampler "full" and for "balanced" batches of
+    `tolerance` from above (at least 0.001 beyond 2,000 coordinates, classes x dim, and 0.01 beyond 20,000). Exact for sampler "full" and for "balanced" batches of
     all classes with unlimited dimension, else an estimate.
     Raises NotCovered for l_spread. Source: UNEQUAL (derived here).
     """
@@ -259,7 +259,7 @@ def open_weight(setting: Setting, tolerance: float = 1e-4) -> float:
         raise NotCovered("open_weight: derived for supcon and ssem, not for l_spread")
     _only_numbers(setting)
     problem = _Symmetrised(setting)
-    tolerance = max(tolerance, 1e-2 if problem.m * problem.dim > _LARGE else 0.0)
+    tolerance = max(tolerance, problem.effort[0])
     low, high, state = 0.0, 1.0, problem.solve(1.0, problem.start())
     if not problem.all_open(state, 1.0):
         return float("inf")
@@ -301,6 +301,14 @@ class _Symmetrised:
         self.divisor = np.where(self.sizes > 1, 1.0 - 1.0 / self.sizes, 1.0) * self.tau
         self.can_open = self.sizes > 1
 
+    @property
+    def effort(self) -> tuple[float, int, float]:
+        """Tolerance of alpha, steps and relative precision of one descent: less of each the larger the problem."""
+        coordinates = self.m * self.dim
+        if coordinates > _LARGE:
+            return 1e-2, 60, 1e-15
+        return (1e-3, 300, 1e-11) if coordinates > 2000 else (0.0, 3000, 1e-15)
+
     def start(self) -> np.ndarray:
         guess = np.random.default_rng(0).standard_normal((self.m, self.dim)) * self.pace[:, None]
         return np.concatenate([guess.ravel(), np.where(self.can_open, 0.3, 0.0) * self.pace])
@@ -316,8 +324,8 @@ class _Symmetrised:
         bounds = [(None, None)] * (self.m * self.dim) + [
             (0.0, float(pace) if can else 0.0) for pace, can in zip(self.pace, self.can_open, strict=True)
         ]
-        large = self.m * self.dim > _LARGE
-        options = {"maxiter": 60 if large else 3000, "maxfun": 10000, "ftol": 1e-15, "gtol": 1e-10}
+        _, steps, precision = self.effort
+        options = {"maxiter": steps, "maxfun": 10000, "ftol": precision, "gtol": 1e-10}
         return minimize(
             self.value_and_gradient, begin, args=(alpha,), jac=True, method="L-BFGS-B", bounds=bounds, options=options
         ).x

@@ -1,9 +1,9 @@
 """Run a protocol of this folder and record what came out.
 
-    python validation/record.py digits-5 [--work DIR] [--jobs N]
+    python validation/record.py digits-5 [--work DIR] [--jobs N] [--judge-again]
 
 Leaves result.json (claims and points), runs.jsonl (one line per model), environment.json and picture.svg beside the
-protocol. --work keeps the run's own folder, from which an interrupted run goes on.
+protocol. --work keeps the run's own folder, from which an interrupted run goes on. --judge-again trains nothing.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import json
 import shutil
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from ssem_advisor.experiments.protocol import read
+from ssem_advisor.experiments import claims
+from ssem_advisor.experiments.protocol import Protocol, read
 from ssem_advisor.experiments.run import run
 from ssem_advisor.report import validation
 
@@ -43,11 +45,29 @@ def record(name: str, work: Path, jobs: int | None) -> int:
     return int(report["exit_code"])
 
 
+def judge_again(name: str) -> int:
+    """Judge the recorded runs by the theory and the defaults of today; nothing is trained."""
+    path = HERE / name / "result.json"
+    report = json.loads(path.read_text())
+    (suite,) = report["suites"]
+    runs = [json.loads(line) for line in (HERE / name / "runs.jsonl").read_text().splitlines()]
+    found = claims.judge(Protocol.from_mapping(suite["protocol"], str(path)), runs)
+    suite["claims"], suite["points"] = [asdict(c) for c in found], claims.points(runs)
+    suite["verdict"] = report["verdict"] = claims.overall(c.verdict for c in found)
+    report["exit_code"] = claims.EXIT_CODES[report["verdict"]]
+    path.write_text(json.dumps(report, indent=1) + "\n")
+    print(name, report["verdict"])
+    return int(report["exit_code"])
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("name", choices=sorted(p.parent.name for p in HERE.glob("*/protocol.yaml")))
     parser.add_argument("--work", type=Path)
     parser.add_argument("--jobs", type=int)
+    parser.add_argument("--judge-again", action="store_true")
     options = parser.parse_args()
+    if options.judge_again:
+        sys.exit(judge_again(options.name))
     with tempfile.TemporaryDirectory() as scratch:
         sys.exit(record(options.name, options.work or Path(scratch), options.jobs))

@@ -282,7 +282,7 @@ def _follows(curves: Sequence[Curve], exact: bool, stretch: float) -> Claim:
 
 def _threshold(curves: Sequence[Curve], exact: bool, stretch: float) -> Claim:
     def check(curve: Curve, threshold: float) -> list[dict[str, Any]]:
-        level = EXACT_TOLERANCE if exact else LEVEL
+        level = EXACT_TOLERANCE if exact else None
         found = [read_threshold(curve.alphas, row, level) for row in curve.values if not np.isnan(row).any()]
         known = [t for t in found if t is not None]
         if not known:
@@ -306,13 +306,16 @@ def _threshold(curves: Sequence[Curve], exact: bool, stretch: float) -> Claim:
     )  # fmt: skip
 
 
-def read_threshold(alphas: np.ndarray, values: np.ndarray, level: float = LEVEL) -> float | None:
+def read_threshold(alphas: np.ndarray, values: np.ndarray, level: float | None = None) -> float | None:
     """The weight at which a measured curve leaves zero, from the curve alone: theory is not asked.
 
     alphas, values: (points,), increasing alphas. The rising part, up to 60 % of the largest value, is fitted as
     alpha = a + b v + c v^2 (a line where fewer than four points rise); the answer is a, cut to the interval between the
-    last weight that still is at the level and the first above it. None where fewer than two points exceed the level.
+    last weight that still is at the level and the first above it. level: the noise; None = twice the value at the
+    smallest weight, at least 0.003. None where fewer than two points exceed it.
     """
+    if level is None:
+        level = max(2 * float(values[0]), 0.003)
     above = values > level
     if above.sum() < 2:
         return None

@@ -251,8 +251,8 @@ def open_weight(setting: Setting, tolerance: float = 1e-4) -> float:
     `class_thresholds` speak of the fully collapsed state. Larger classes open first, and that shifts the weight at
     which the smaller ones follow: at sizes (5, 3, 2) and temperature 0.5 from 0.518 to 0.567 (supcon). Found by
     minimising the loss over class means mu_i and variances v_i = 1 - |mu_i|^2 (the symmetrised problem), to
-    `tolerance` from above (at least 0.001 beyond 2,000 coordinates, classes x dim, and 0.01 beyond 20,000). Exact for sampler "full" and for "balanced" batches of
-    all classes with unlimited dimension, else an estimate.
+    `tolerance` from above (at least 0.001 beyond 2,000 coordinates, classes x dim, and 0.01 beyond 20,000). Exact for
+    sampler "full" and for "balanced" batches of all classes with unlimited dimension, else an estimate.
     Raises NotCovered for l_spread. Source: UNEQUAL (derived here).
     """
     if setting.loss == "l_spread":

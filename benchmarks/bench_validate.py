@@ -1,9 +1,9 @@
 """The engine of `validate` against plain scripts, interleaved in one run.
 
-    free embeddings   11 alphas, m=5, n=4, p=2, d=24, tau=0.5: one batched float64 problem against a loop over the points of
-                      1000 steps of Adam (lr 0.5, float32); the error is that of the within-class variance
-    small networks    16 x 64-256-256-32, batch 256 x 2 views: a stack against a loop of torch networks with torch's Adam,
-                      on one thread, and with one process a core
+    free embeddings   11 alphas, m=5, n=4, p=2, d=24, tau=0.5: one batched float64 problem against a loop over the
+                      points of 1000 steps of Adam (lr 0.5, float32); errors are those of the within-class variance
+    small networks    16 x 64-256-256-32, batch 256 x 2 views: a stack against a loop of torch networks with torch's
+                      Adam, on one thread, and with one process a core
 
 Run alone on a quiet machine: python benchmarks/bench_validate.py
 """

@@ -1,9 +1,9 @@
 """How well the predictions meet the variances recorded in this folder, and which defaults the records ask for.
 
     python validation/estimate/fit.py
-Reads every runs.jsonl of equal classes, writes fit.json. Derived: the optimum, and the estimate that a given view
-gives reliability and dimension. Fitted here: two constants of what to expect where neither is known,
-view reliability and effective dimension. Fitted here: two constants of what to expect where neither is known,
+
+Reads every runs.jsonl of equal classes and writes fit.json. Derived: the optimum, and the estimate for a given view
+reliability and effective dimension. Fitted here: two constants of what to expect where neither is known,
 
     reliability r,    effective dimension (dim - classes + 1) / (1 + (temperature / t)^2).
 """

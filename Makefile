@@ -24,7 +24,7 @@ unit: .venv/dev
 	$(BIN)/pytest -n 2 -m "not slow"
 
 docs: .venv/dev
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: .venv/dev
 	for f in benchmarks/bench_*.py; do $(BIN)/python $$f || exit 1; done

@@ -17,7 +17,6 @@ from typer.core import TyperGroup
 from ssem_advisor import __version__
 from ssem_advisor.domain import AdvisorError
 
-
 # Each command is the function of its name in the module of its name.
 COMMANDS = ("recommend", "explain", "datasets", "check", "rule", "measure", "plot", "explore", "validate")
 
@@ -59,8 +58,6 @@ _EXTRAS = {
     "matplotlib": "plot",
     "pyarrow": "measure",
     "safetensors": "measure",
-    "hydra": "hydra",
-    "omegaconf": "hydra",
 }
 
 app = typer.Typer(

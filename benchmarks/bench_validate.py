@@ -126,9 +126,8 @@ def networks(rounds: int = 5) -> None:
             one.append(slow / train_stack(MODELS, STEPS))
             halves = pool.map(train_stack, [MODELS // 2] * 2, [STEPS] * 2)
             two.append(slow / max(halves))
-    print(
-        f"{MODELS} networks on one thread: {statistics.median(one):.2f} x the loop; on two cores: {statistics.median(two):.2f} x"
-    )
+    ratios = [statistics.median(v) for v in (one, two)]
+    print(f"{MODELS} networks on one thread: {ratios[0]:.2f} x the loop; on two cores: {ratios[1]:.2f} x")
 
 
 if __name__ == "__main__":

@@ -19,9 +19,9 @@ from ssem_advisor.theory.values import ReferenceLosses, equivalent_alpha, refere
 TARGET = 0.25
 BAND = (0.05, 0.5)
 DEFAULT_BATCH = 512
-# View reliability, and share of the directions beside the class means that is in use, which together describe the
-# recorded training runs best (validation/estimate): fitted, not derived.
-TRAINED_RELIABILITY, TRAINED_DIRECTIONS = 0.9, 0.5
+# What describes the recorded training runs best (validation/estimate): fitted, not derived. View reliability, and the
+# temperature above which the spread leaves most of the directions beside the class means.
+TRAINED_RELIABILITY, TRAINED_TEMPERATURE = 0.92, 0.3
 TEMPERATURES = (0.1, 0.07, 0.05, 0.03, 0.02, 0.01)
 # A weight above this leaves so little of the supervised term that a smaller temperature is the better way.
 LARGEST_WEIGHT = 0.95
@@ -44,7 +44,7 @@ class Point:
     the band), "not covered".
     within_class_variance: what training is expected to reach (an estimate unless the regime is exact);
     optimal_variance: of the loss minimiser with unlimited dimension; None where not covered.
-    trained_variance: the estimate with the view reliability and effective dimension of typical recorded runs.
+    trained_variance: the estimate with the view reliability and effective dimension fitted to recorded runs.
     """
 
     alpha: float
@@ -141,6 +141,7 @@ def recommend(
     alternatives: bool = False,
     view_reliability: float = 1.0,
     effective_dim: float | None = None,
+    trained: bool = False,
 ) -> Advice:
     """Safe ranges of alpha and temperature, and a setting to start from.
 
@@ -149,6 +150,7 @@ def recommend(
     alternatives: also say what would change with the batch, the sampler and the views.
     view_reliability, effective_dim: measured on embeddings of a trained network (`measure`), see `expected_variance`;
         then ranges and recommendation aim at what such a network reaches.
+    trained: aim at what networks like the recorded ones reach, with the two numbers fitted to them.
     Raises SettingError for arrays and for a target outside the band.
     """
     _check(setting, target_variance, band)
@@ -158,7 +160,12 @@ def recommend(
         assumed = (*assumed, "alpha")
     if setting.temperature is None:
         assumed = (*assumed, "temperature")
-    return _Answer(full, target_variance, band, view_reliability, effective_dim).advice(assumed, alternatives)
+    if trained and (view_reliability, effective_dim) != (1.0, None):
+        raise SettingError("trained: stands for a fitted view_reliability and effective_dim; give one or the other")
+    answer = _Answer(full, target_variance, band, view_reliability, effective_dim, trained)
+    if trained and not answer.knows_trained(full):
+        raise NotCovered("trained: fitted for supcon and ssem with equal classes, two views and dim >= classes")
+    return answer.advice(assumed, alternatives)
 
 
 def _check(setting: Setting, target: float, band: tuple[float, float]) -> None:
@@ -172,6 +179,12 @@ def _check(setting: Setting, target: float, band: tuple[float, float]) -> None:
         raise SettingError(f"target_variance={target!r}: must lie in the safe band {low} to {high}")
 
 
+def _trained_network(at: Setting) -> tuple[float, Any]:
+    """Fitted view reliability and effective dimension; arrays of temperatures give arrays of dimensions."""
+    warmth = np.asarray(at.temperature, dtype=float) / TRAINED_TEMPERATURE
+    return TRAINED_RELIABILITY, np.maximum(1.0, (at.dim - at.classes + 1) / (1.0 + warmth**2))
+
+
 class _Answer:
     """Works out the parts of an Advice for one setting."""
 
@@ -182,9 +195,10 @@ class _Answer:
         band: tuple[float, float],
         reliability: float = 1.0,
         effective_dim: float | None = None,
+        trained: bool = False,
     ) -> None:
         self.setting, self.target, self.band = setting, target, band
-        self.network = (reliability, effective_dim)
+        self.given_network, self.trained = (reliability, effective_dim), trained
         self.regime = regime_of(setting)
         self.by_class = self.regime in ("crowded", "unequal")
         self.notes: list[str] = []
@@ -219,7 +233,11 @@ class _Answer:
         at = self.stand_in.with_(temperature=temperature)
         if at.loss == "l_spread":
             return alpha_for_variance(at.with_(dim=None), variance)
-        return alpha_for_expected_variance(at, variance, *self.network)
+        return alpha_for_expected_variance(at, variance, *self.network(at))
+
+    def network(self, at: Setting) -> tuple[float, Any]:
+        """View reliability and effective dimension that the answer is for, at the temperature of `at`."""
+        return _trained_network(at) if self.trained else self.given_network
 
     @property
     def stand_in(self) -> Setting:
@@ -260,7 +278,7 @@ class _Answer:
             return Point(alpha, temperature, "not covered", None, None)
         optimum = None if self.by_class else optimal_variance(at)
         stand_in = self.stand_in.with_(alpha=alpha, temperature=temperature)
-        expected = optimum if at.loss == "l_spread" else expected_variance(stand_in, *self.network)
+        expected = optimum if at.loss == "l_spread" else expected_variance(stand_in, *self.network(stand_in))
         trained = self._trained(at)
         if alpha <= threshold:
             return Point(alpha, temperature, "collapse", expected if self.by_class else 0.0, optimum, trained)
@@ -275,11 +293,14 @@ class _Answer:
 
     def _trained(self, at: Setting) -> float | None:
         """What networks like the recorded ones reach; only where dimensions are left beside the class means."""
-        if self.network != (1.0, None) or self.by_class or at.loss == "l_spread":
+        if self.given_network != (1.0, None) or not self.knows_trained(at):
             return None
-        if at.dim is None or at.dim < at.classes or self.no_second_view:
-            return None
-        return expected_variance(at, TRAINED_RELIABILITY, max(1.0, TRAINED_DIRECTIONS * (at.dim - at.classes + 1)))
+        return expected_variance(at, *_trained_network(at))
+
+    def knows_trained(self, at: Setting) -> bool:
+        return not (
+            self.by_class or at.loss == "l_spread" or at.dim is None or at.dim < at.classes or self.no_second_view
+        )
 
     @property
     def no_second_view(self) -> bool:
@@ -537,7 +558,7 @@ class _Answer:
         found = []
         for label, changes in tries:
             try:
-                other = _Answer(setting.with_(**changes), self.target, self.band, *self.network)
+                other = _Answer(setting.with_(**changes), self.target, self.band, *self.given_network, self.trained)
                 row = Alternative(
                     label, other.setting, other.threshold(tau), other.safe_weights(tau), other.best_weight(tau)
                 )

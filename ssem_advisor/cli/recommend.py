@@ -26,6 +26,9 @@ def recommend(
     effective_dim: Annotated[
         float | None, typer.Option("--effective-dim", help="Measured directions of the within-class spread.")
     ] = None,
+    trained: Annotated[
+        bool, typer.Option("--trained", help="Aim at what trained networks reach (fitted), not at the minimiser.")
+    ] = False,
     plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the phase diagram.")] = None,
     format: Annotated[
         str, typer.Option("--format", "-f", metavar="text|json", help="How to print the answer.")
@@ -51,6 +54,7 @@ def recommend(
             alternatives=True,
             view_reliability=view_reliability,
             effective_dim=effective_dim,
+            trained=trained,
         )
     from ssem_advisor.report import advice as report
 

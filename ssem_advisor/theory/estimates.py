@@ -94,12 +94,12 @@ def _check(setting: Setting, view_reliability: float, effective_dim: float | Non
         raise NotCovered("expected_variance: the estimate is derived for supcon and ssem, not for l_spread")
     if not 0 < view_reliability <= 1:
         raise SettingError(f"view_reliability={view_reliability!r}: must be in (0, 1]")
-    if effective_dim is not None and not 1 <= effective_dim < math.inf:
+    if effective_dim is not None and not np.all((np.asarray(effective_dim) >= 1) & np.isfinite(effective_dim)):
         raise SettingError(f"effective_dim={effective_dim!r}: must be a finite number >= 1")
 
     def dimension(part: Setting) -> np.ndarray | None:
         if effective_dim is not None:
-            return np.asarray(float(effective_dim))
+            return np.asarray(effective_dim, dtype=float)
         if part.dim is None:
             return None
         dim, m = np.asarray(part.dim, dtype=float), np.asarray(part.classes, dtype=float)

@@ -75,7 +75,23 @@ def test_measured_networks_move_the_answer():
     assert network["alpha"]["recommended"] > ideal["alpha"]["recommended"]
     assert network["predicted"]["within_class_variance"] == pytest.approx(0.25, rel=1e-6)
     assert ideal["predicted"]["trained_within_class_variance"] < 0.25
+    fitted = answer(*setting, "--trained")
+    assert ideal["alpha"]["recommended"] < fitted["alpha"]["recommended"] < network["alpha"]["recommended"]
+    assert fitted["predicted"]["trained_within_class_variance"] == pytest.approx(0.25, rel=1e-6)
+    assert "give one or the other" in run("recommend", *setting, "--trained", "--effective-dim", 4, code=2).stderr
+    assert "fitted for" in run("recommend", "--classes", 8, "--dim", 3, "--trained", code=2).stderr
     assert "view_reliability=2" in run("recommend", *setting, "--view-reliability", 2, code=2).stderr
+
+
+def test_the_fitted_network_is_the_recorded_one():
+    """The constants are those that validation/estimate found."""
+    import re
+
+    from ssem_advisor.advice import TRAINED_RELIABILITY, TRAINED_TEMPERATURE
+
+    text = (Path(__file__).parents[2] / "validation" / "estimate" / "README.md").read_text()
+    assert float(re.search(r"view reliability (0\.\d+) and effective", text).group(1)) == TRAINED_RELIABILITY
+    assert float(re.search(r"tau / (0\.\d+)\)", text).group(1)) == TRAINED_TEMPERATURE
 
 
 def test_target_and_band_are_the_users():

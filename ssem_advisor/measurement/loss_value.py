@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ssem_advisor import theory
-from ssem_advisor.domain import NotCovered, Setting
+from ssem_advisor.domain import Setting
 from ssem_advisor.measurement.rows import MeasurementError
 
 _NEAR = 0.01  # of the way from plateau to optimum: counts as having arrived
@@ -92,17 +92,8 @@ def references(setting: Setting) -> tuple[float | None, float | None, float | No
 
     Total collapse depends neither on the dimension nor, but for anchors without a positive, on the classes.
     """
-    for covered in (setting, setting.with_(dim=None)):
-        try:
-            total, collapse, optimum = map(float, theory.reference_losses(covered))
-        except NotCovered:
-            continue
-        return (total, collapse, optimum) if covered is setting else (total, None, None)
-    return (
-        (None if setting.loss == "l_spread" else _plateau(setting.batch_size, setting.views, setting.loss)),
-        None,
-        None,
-    )
+    total, collapse, optimum = (None if math.isnan(v) else float(v) for v in theory.reference_losses(setting))
+    return total, collapse, optimum
 
 
 def _judge(value: float, plateau: float | None, collapse: float | None, optimum: float | None) -> tuple[str, str, str]:

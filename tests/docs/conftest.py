@@ -1,6 +1,0 @@
-"""The tools that make the documentation are imported from where they live."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs" / "_build"))

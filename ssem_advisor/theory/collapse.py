@@ -62,10 +62,16 @@ def optimal_variance(setting: Setting) -> Any:
     def variance(part: Setting) -> np.ndarray:
         relation, geometry = relation_of(part)
         alpha = np.asarray(part.alpha, dtype=float)
-        threshold = relation.weight(np.zeros_like(geometry.log_r))
-        collapsed = alpha <= threshold
-        y = newton(lambda y: relation.balance(y, alpha), np.where(collapsed, 0.0, geometry.furthest))
-        return geometry.variance(y)
+        spread = alpha > relation.weight(np.zeros_like(geometry.log_r))
+        found = np.zeros(spread.shape)
+        if not spread.all():  # solve only where there is something to solve
+            part = _unchecked(part, {n: a[spread] for n in _NUMERIC if np.ndim(a := getattr(part, n)) > 0})
+            relation, geometry = relation_of(part)
+            alpha = np.asarray(part.alpha, dtype=float)
+        if spread.any():
+            y = newton(lambda y: relation.balance(y, alpha), geometry.furthest + np.zeros(int(spread.sum())))
+            found[spread] = geometry.variance(y)
+        return found
 
     return mapped(setting, variance)
 

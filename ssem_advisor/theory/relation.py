@@ -84,12 +84,13 @@ def _log(value: np.ndarray) -> np.ndarray:
         return np.log(value)
 
 
+# Stands for log 0 where -inf - -inf could come up.
+_NOTHING = -1e300
+
+
 def _log_add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """log(exp(a) + exp(b)), three times as fast as numpy's logaddexp; -1e300 stands for log 0."""
-    top = np.maximum(np.maximum(a, b), -1e300)
-    with np.errstate(invalid="ignore"):
-        gap = np.abs(a - b)
-    return top + np.log(1.0 + np.exp(-np.where(gap == gap, gap, 0.0)))
+    """log(exp(a) + exp(b)) for a > -inf, three times as fast as numpy's logaddexp; pass log 0 as _NOTHING."""
+    return np.maximum(a, b) + np.log(1.0 + np.exp(-np.abs(a - b)))
 
 
 def _sigmoid(t: np.ndarray) -> np.ndarray:
@@ -118,7 +119,8 @@ class Softmax:
     def __init__(self, geometry: Geometry, batch: Batch, own: np.ndarray) -> None:
         self.rho, self.batch = geometry.rho, batch
         self.log_weight, self.log_lonely = _log(batch.weight), _log(batch.alone * self.rho)
-        self.log_same, self.log_own, self.log_rho = _log(batch.same), _log(own), _log(self.rho)
+        self.log_same, self.log_rho = _log(batch.same), _log(self.rho)
+        self.log_own = np.maximum(_log(own), _NOTHING)
         self.log_others = _log(batch.other) + geometry.log_r
         self.log_alone = _log(batch.alone_other) + geometry.log_r
         self.one_composition = len(batch.weight) == 1 and not batch.alone.any()
@@ -129,7 +131,7 @@ class Softmax:
         rest = _log_add(self.log_own, others)
         # With neither own views nor others in the denominator (log 0 - log 0) no force comes from other classes.
         with np.errstate(invalid="ignore"):
-            return rest, np.where(rest > -1e299, others - rest, -np.inf)
+            return rest, np.where(rest > 0.5 * _NOTHING, others - rest, -np.inf)
 
     def _log_odds(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """log(sigma / (1 - sigma)) and log w of the terms with a same-class instance."""
@@ -143,14 +145,14 @@ class Softmax:
         gain = self.batch.paired - self.batch.alone * self.rho * np.exp(lonely)
         with np.errstate(divide="ignore", invalid="ignore"):
             alpha = np.where(gain > 0, together / gain, np.inf)  # no gain: a larger weight only pulls together
-        return np.where(self.log_own > -np.inf, alpha, 1.0)  # one view: L_self is empty, no weight below 1 helps
+        return np.where(self.log_own > _NOTHING, alpha, 1.0)  # one view: L_self is empty, no weight below 1 helps
 
     def balance(self, y: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         log_odds, log_w = self._log_odds(y)
         w, log_between = np.exp(log_w), self.log_rho + log_w
-        pull = _log_add(_log(1.0 - alpha), log_between)  # log(1 - alpha + rho w)
+        pull = _log_add(np.maximum(_log(1.0 - alpha), _NOTHING), log_between)  # log(1 - alpha + rho w)
         with np.errstate(invalid="ignore"):
-            pull_slope = self.rho * (1.0 - w) * np.exp(np.where(pull > -1e299, log_between - pull, 0.0))
+            pull_slope = self.rho * (1.0 - w) * np.exp(np.where(pull > 0.5 * _NOTHING, log_between - pull, 0.0))
         odds_slope = 1.0 + self.rho * w
         if self.one_composition:
             return (_log(alpha) + log_odds - pull)[0], -(odds_slope + pull_slope)[0]

@@ -10,23 +10,24 @@ import numpy as np
 def newton(function: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], high: np.ndarray) -> np.ndarray:
     """The root in [0, high] of a decreasing function that returns (value, derivative); `high` if it stays positive.
 
-    Every step stays in the shrinking bracket; a step that would leave it is replaced by the midpoint. Newton's steps
-    square the error, so the first one below 1e-8 of the root is the last one needed.
+    Every step stays in the shrinking bracket: one that would leave it goes to the upper end as long as nothing is known
+    there, else to the midpoint. Newton's steps square the error, so the first below 1e-8 of the root is the last one.
     """
-    ends_positive = function(high)[0] >= 0
     low, x = np.zeros_like(high), np.zeros_like(high)
+    untested = np.ones(high.shape, dtype=bool)  # the upper end has not been tried
     for _ in range(200):
         value, slope = function(x)
         positive = value > 0
+        untested &= positive
         low, high = np.where(positive, x, low), np.where(positive, high, x)
         with np.errstate(divide="ignore", invalid="ignore"):
             step = x - value / slope
-        settled = np.abs(step - x) <= 1e-8 * np.abs(x)
-        x = np.where(settled | ((step >= low) & (step <= high)), step, 0.5 * (low + high))
-        settled |= high - low <= 4e-16 * high
-        if np.all(settled | ends_positive):
+            settled = (np.abs(step - x) <= 1e-8 * x) | (high - low <= 4e-16 * high)
+        beyond = np.where(untested & (step > high), high, 0.5 * (low + high))
+        x = np.where((step >= low) & (step <= high), step, np.where(settled, x, beyond))
+        if np.all(settled):
             break
-    return np.where(ends_positive, high, x)
+    return x
 
 
 def bisect(function: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray) -> np.ndarray:

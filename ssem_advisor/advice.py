@@ -255,7 +255,7 @@ class _Answer:
     def safe_weights(self, temperature: float) -> tuple[float, float] | None:
         """The safe interval of alpha: above the threshold, expected variance inside the band."""
         threshold = self.threshold(temperature)
-        if threshold is None or self.no_second_view:
+        if threshold is None or self.no_second_view or self.setting.dim == 1:
             return None
         low = max(float(self.weight(self.band[0], temperature)), threshold, self.local_threshold(temperature))
         high = min(float(self.weight(self.band[1], temperature)), 1.0)
@@ -344,7 +344,7 @@ class _Answer:
 
     def safe_temperatures(self, alpha: float, near: float) -> tuple[float, float] | None:
         """The safe interval of the temperature at a fixed weight that holds `near`, or else the nearest one."""
-        if self.by_class or self.no_second_view:
+        if self.by_class or self.no_second_view or self.setting.dim == 1:
             return None
         grid = np.geomspace(1e-3, 10.0, 400)
         inside = self._is_safe(alpha, grid)
@@ -518,6 +518,8 @@ class _Answer:
         setting = self.setting
         if self.no_second_view:
             return "No safe setting: with one view nothing holds instances of a class apart. Two views make one."
+        if setting.dim == 1:
+            return "Not covered: unit vectors in one dimension are two points and cannot spread. Use dim >= classes."
         if setting.loss == "l_spread" and self.by_class:
             return "Not covered: l_spread with unequal classes or dim < classes - 1 has no theorem yet."
         lonely = self._lonely()

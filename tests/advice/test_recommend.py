@@ -143,6 +143,8 @@ def test_rounding_lands_on_the_safe_side(value, digits):
     [
         (("--classes", 10, "--views", 1), "Two views make one"),
         (("--classes", 100, "--batch-size", 100, "--sampler", "balanced"), "alone with its class"),
+        (("--classes", 10, "--dim", 1), "cannot spread"),
+        (("--classes", 2, "--dim", 1, "--batch-size", 10), "cannot spread"),
         (("--classes", 8, "--dim", 3, "--loss", "l_spread", "--batch-size", 64), "Not covered: l_spread"),
     ],
 )

@@ -86,7 +86,7 @@ def class_means(setting: Setting) -> np.ndarray:
 def class_batches(setting: Setting) -> tuple[Batch, np.ndarray]:
     """The batch law of every class (elements are classes) and the share of the anchors that each class has."""
     sizes = _sizes(setting)
-    share = _shares(sizes) if setting.sampler != "balanced" else np.full(len(sizes), 1.0 / len(sizes))
+    share = _anchor_shares(setting, sizes)
     return _batches(setting, sizes), share
 
 
@@ -108,6 +108,11 @@ def _sizes(setting: Setting) -> np.ndarray:
 
 def _shares(sizes: np.ndarray) -> np.ndarray:
     return np.full(len(sizes), 1.0 / len(sizes)) if np.isinf(sizes[0]) else sizes / sizes.sum()
+
+
+def _anchor_shares(setting: Setting, sizes: np.ndarray) -> np.ndarray:
+    """The share of all anchors that each class provides: equal in balanced batches, else that of the data set."""
+    return np.full(len(sizes), 1.0 / len(sizes)) if setting.sampler == "balanced" else _shares(sizes)
 
 
 def _batches(setting: Setting, sizes: np.ndarray) -> Batch:
@@ -159,7 +164,7 @@ def _collapsed_minimiser(
     m, tau = len(sizes), float(setting.need("temperature"))
     dim = m if setting.dim is None else min(int(setting.dim), m)
     same = own + (batch.weight * batch.same).sum(axis=0)
-    share = _shares(sizes) if setting.sampler != "balanced" else np.full(m, 1.0 / m)
+    share = _anchor_shares(setting, sizes)
     equal = bool(np.all(sizes == sizes[0])) or setting.sampler == "balanced"
     if equal and dim >= m - 1:
         vectors = _simplex(m, dim)
@@ -296,7 +301,7 @@ class _Symmetrised:
         self.m, self.tau = len(self.sizes), float(setting.need("temperature"))
         self.batch, self.counts = _batches(setting, self.sizes), _expected_others(setting, self.sizes)
         self.dim = self.m if setting.dim is None else min(int(setting.dim), self.m)
-        self.share = _shares(self.sizes) if setting.sampler != "balanced" else np.full(self.m, 1.0 / self.m)
+        self.share = _anchor_shares(setting, self.sizes)
         self.pace = np.sqrt(self.share * self.m)
         self.divisor = np.where(self.sizes > 1, 1.0 - 1.0 / self.sizes, 1.0) * self.tau
         self.can_open = self.sizes > 1

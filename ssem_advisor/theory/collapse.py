@@ -9,7 +9,7 @@ import numpy as np
 
 from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.theory.batches import batch_of
-from ssem_advisor.theory.relation import Relation, geometry_of, own_view_weight, relation_of
+from ssem_advisor.theory.relation import geometry_of, own_view_weight, relation_of
 from ssem_advisor.theory.solve import bisect, multiply_subtract, newton
 
 # Elements worked on at once: their temporaries stay in a core's cache.
@@ -165,6 +165,3 @@ def _unchecked(setting: Setting, changes: dict[str, np.ndarray]) -> Setting:
     for name in Setting.__dataclass_fields__:
         object.__setattr__(part, name, changes.get(name, getattr(setting, name)))
     return part
-
-
-__all__ = ["Relation", "alpha_for_variance", "collapse_threshold", "critical_temperature", "optimal_variance"]

@@ -6,6 +6,8 @@ normalisation sees all of it, and the curve is that of one process.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import io
 import math
 import os
@@ -420,7 +422,13 @@ def _join(name: str) -> tuple[int, int, torch.device]:
         torch.cuda.set_device(device)
     if not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        atexit.register(_leave)
     return rank, world, device
+
+
+def _leave() -> None:
+    gc.collect()  # a model of DistributedDataParallel holds the group, whose threads must end before the process
+    dist.destroy_process_group()
 
 
 def _agreed(stop: bool, device: torch.device, world: int) -> bool:

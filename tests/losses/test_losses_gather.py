@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import torch
 import torch.distributed as dist
@@ -63,6 +65,7 @@ def worker(rank, world, store):
             model = torch.nn.parallel.DistributedDataParallel(linear())
             compute(model, x[mine], labels[mine], 5 * rank, gather="ddp", **variant)
             torch.testing.assert_close(model.module.weight.grad, alone.weight.grad)
+            del model
 
         size = 5 - (rank == world - 1)  # the last batch of the last process is short
         with pytest.raises(ValueError, match=r"different shapes.*drop_last=True"):
@@ -72,6 +75,7 @@ def worker(rank, world, store):
         with pytest.raises(ValueError, match="NaN or infinite"):  # by every process, so that none waits for another
             supervised_contrastive_loss(broken, labels[mine], 0.3, 0.2, gather=True)
     finally:
+        gc.collect()  # the models of DistributedDataParallel hold the group: its threads must end before the process
         dist.destroy_process_group()
 
 

@@ -149,22 +149,28 @@ def test_stacks_and_processes_give_the_same_numbers(tmp_path):
     assert numbers(tmp_path / "here") == numbers(tmp_path / "there")
 
 
-LONG = (
-    "from pathlib import Path; import sys\n"
-    "from ssem_advisor.experiments import store\n"
-    "from ssem_advisor.experiments.protocol import Protocol\n"
-    "from ssem_advisor.experiments.run import run\n"
-    "store.Pulse.__init__.__defaults__ = (0.0, 0.0)\n"  # a checkpoint at every step
-    "small = dict(alphas=(0.5,), temperatures=(0.5,), hidden=(32,), batch_size=50)\n"
-    "protocol = Protocol.default('digits', epochs=4, seeds=1, **small)\n"
-    "run([protocol], out=Path(sys.argv[1]), device='cpu', jobs=int(sys.argv[2]))\n"
-)
+# a checkpoint at every step, in worker processes too: they import the script anew
+LONG = """
+import sys
+from pathlib import Path
+from ssem_advisor.experiments import store
+from ssem_advisor.experiments.protocol import Protocol
+from ssem_advisor.experiments.run import run
+
+store.Pulse.__init__.__defaults__ = (0.0, 0.0)
+small = dict(alphas=(0.5,), temperatures=(0.5,), hidden=(32,), batch_size=50)
+if __name__ == "__main__":
+    protocol = Protocol.default("digits", epochs=4, seeds=1, **small)
+    run([protocol], out=Path(sys.argv[1]), device="cpu", jobs=int(sys.argv[2]))
+"""
 
 
 @pytest.mark.parametrize("jobs", ["0", pytest.param("1", marks=pytest.mark.slow)])
 def test_killed_runs_resume_to_the_same_numbers(tmp_path, jobs):
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", LONG]
+    script = tmp_path / "long.py"
+    script.write_text(LONG)
+    command = [sys.executable, str(script)]
     process = subprocess.Popen([*command, str(tmp_path / "killed"), jobs], env=environment)
     checkpoints = tmp_path / "killed/checkpoints"
     deadline = time.monotonic() + 60

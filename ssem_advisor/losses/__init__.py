@@ -25,7 +25,12 @@ traces or maps there are no values to look at, so the checks of values are left 
 :func:`dense_loss` is the same mathematics with the matrix held, for stacks of small models.
 """
 
-from ssem_advisor.losses._loss import SupervisedContrastiveLoss, plain_supcon_alpha, supervised_contrastive_loss
-from ssem_advisor.losses._mixture import LossParts, dense_loss
+from ssem_advisor.losses._loss import (
+    LossParts,
+    SupervisedContrastiveLoss,
+    plain_supcon_alpha,
+    supervised_contrastive_loss,
+)
+from ssem_advisor.losses._mixture import dense_loss
 
 __all__ = ["LossParts", "SupervisedContrastiveLoss", "dense_loss", "plain_supcon_alpha", "supervised_contrastive_loss"]

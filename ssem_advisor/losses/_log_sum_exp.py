@@ -6,7 +6,7 @@ rows and (being symmetric) for their columns, and overwritten by the next. The g
 
 # no postponed annotations: torch reads the operators' signatures from the real types
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations_with_replacement
 
 import torch
@@ -29,143 +29,130 @@ def dense_log_sum_exp(rows: Tensor, exclude_self: bool) -> Tensor:
     return similarity.logsumexp(-1)
 
 
-@torch.library.custom_op("ssem_advisor::log_sum_exp", mutates_args=())
-def tiled_log_sum_exp(rows: Tensor, exclude_self: bool, tile: int) -> tuple[Tensor, Tensor]:
-    """The same for at least two embeddings, with `tile` rows and columns of similarities at a time.
+def tiled_log_sum_exp(rows: Tensor, exclude_self: bool, direct: bool, tile: int) -> tuple[Tensor, Tensor]:
+    """The same for (embeddings, dim), at least two, with `tile` rows and columns of similarities at a time.
 
-    An operator, so that torch.compile calls it instead of unrolling its loops into the graph; it has no autograd. The
-    second result is for the gradient: the tiles themselves where they are few, else nothing.
+    direct: whether exponentials of similarities can be summed as they are (see :func:`range_suffices`). The second
+    result is for the gradient: the tiles themselves where they are few, else nothing. No autograd, no vmap.
     """
-    result, kept = rows.new_zeros(rows.shape[:-1]), rows.new_empty(_kept_shape(rows, tile))
-    for one in zip(_models(result, 1), _models(kept, 1), _models(rows, 2), strict=True):
-        _add_value(*one, exclude_self, tile)
-    return result, kept
+    return (_value_operator if torch.compiler.is_compiling() else _value)(rows, exclude_self, direct, tile)
 
 
-@torch.library.custom_op("ssem_advisor::log_sum_exp_gradient", mutates_args=())
 def tiled_log_sum_exp_gradient(
-    grad: Tensor, rows: Tensor, lse: Tensor, kept: Tensor, exclude_self: bool, tile: int
+    start: Tensor, grad: Tensor, rows: Tensor, lse: Tensor, kept: Tensor, exclude_self: bool, direct: bool, tile: int
 ) -> Tensor:
-    """The gradient with respect to the rows, given that with respect to the first result `lse`."""
-    result = rows.new_zeros(rows.shape)
-    inputs = _models(grad, 1), _models(lse, 1), _models(kept, 1)
-    for into, one, by, sums, tiles in zip(_models(result, 2), _models(rows, 2), *inputs, strict=True):
-        _add_gradient(into, one, by, sums, tiles, exclude_self, tile)
-    return result
+    """The gradient with respect to the rows, given that with respect to the first result `lse`, plus `start`.
+
+    start: of the shape of the rows, or of a view of it.
+    """
+    function = _gradient_operator if torch.compiler.is_compiling() else _gradient
+    return function(start, grad, rows, lse, kept, exclude_self, direct, tile)
 
 
-def _models(x: Tensor, dims: int) -> Tensor:
-    """x with one leading dimension beside its last `dims`."""
-    return x.reshape(x.shape[: x.ndim - dims].numel(), *x.shape[x.ndim - dims :])
+def range_suffices(bound: float, dtype: torch.dtype) -> bool:
+    """Whether exponentials of similarities up to `bound`, and their reciprocals, can be summed and multiplied as are.
+
+    Half the exponent's range leaves the other half to the gradient. float32: temperatures from 0.0226 up.
+    """
+    return bound * _LOG2E <= math.log2(torch.finfo(dtype).max) / 2
 
 
-def _kept_shape(rows: Tensor, tile: int) -> list[int]:
-    """All tiles of up to two blocks of rows; a bound on memory that no batch exceeds."""
-    n = rows.shape[-2]
-    kept = n * n if n <= tile else n * n - tile * (n - tile) if n <= 2 * tile else 0
-    return [*rows.shape[:-2], kept]
-
-
-@tiled_log_sum_exp.register_fake
-def _(rows, exclude_self, tile):
-    return rows.new_empty(rows.shape[:-1]), rows.new_empty(_kept_shape(rows, tile))
-
-
-@tiled_log_sum_exp_gradient.register_fake
-def _(grad, rows, lse, kept, exclude_self, tile):
-    return rows.new_empty(rows.shape)
-
-
-@tiled_log_sum_exp.register_vmap
-def _(info, in_dims, rows, exclude_self, tile):
-    return tiled_log_sum_exp(rows.movedim(in_dims[0], 0), exclude_self, tile), (0, 0)
-
-
-@tiled_log_sum_exp_gradient.register_vmap
-def _(info, in_dims, grad, rows, lse, kept, exclude_self, tile):
-    tensors = (
-        x.expand(info.batch_size, *x.shape) if dim is None else x.movedim(dim, 0)
-        for x, dim in zip((grad, rows, lse, kept), in_dims, strict=False)
-    )
-    return tiled_log_sum_exp_gradient(*tensors, exclude_self, tile), 0
-
-
-def _add_value(lse: Tensor, kept: Tensor, rows: Tensor, exclude_self: bool, tile: int) -> None:
-    """Turns zeros (embeddings,) into the logarithms of the sums."""
-    tiles = _tiles(rows, exclude_self, tile, kept if len(kept) else _buffer(rows, tile))
-    if _range_suffices(rows):
+def _value(rows: Tensor, exclude_self: bool, direct: bool, tile: int) -> tuple[Tensor, Tensor]:
+    kept = rows.new_empty(_kept(len(rows), tile))
+    blocks = _blocks(rows, tile)
+    tiles = _tiles(blocks, exclude_self, kept if len(kept) else _buffer(rows, tile))
+    lse = rows.new_zeros(len(rows))
+    sums = _blocks(lse, tile)
+    if direct:
+        ones = rows.new_ones(len(blocks[0]))
         for r, c, s in tiles:
             s.exp2_()
-            lse[r] += s.sum(1)
+            sums[r].addmv_(s, ones[: s.shape[1]])
             if r != c:
-                lse[c] += s.sum(0)
-        lse.log_()
-        return
+                sums[c].addmv_(s.mT, ones)
+        return lse.log_(), kept
 
     # running maxima: what was summed so far is rescaled whenever a tile brings a larger similarity
     peaks = torch.full_like(lse, torch.finfo(rows.dtype).min)
+    highest = _blocks(peaks, tile)
     for r, c, s in tiles:
         for side, dim in ((r, 1), (c, 0))[: 1 + (r != c)]:
-            peak = torch.maximum(peaks[side], s.amax(dim))
-            lse[side] *= torch.exp2(peaks[side] - peak)
-            lse[side] += torch.exp2(s - peak.unsqueeze(dim)).sum(dim)
-            peaks[side] = peak
-    lse.log_().add_(peaks, alpha=1 / _LOG2E)
+            peak = torch.maximum(highest[side], s.amax(dim))
+            sums[side].mul_(torch.exp2(highest[side] - peak)).add_(torch.exp2(s - peak.unsqueeze(dim)).sum(dim))
+            highest[side].copy_(peak)
+    return lse.log_().add_(peaks, alpha=1 / _LOG2E), kept
 
 
-def _add_gradient(
-    result: Tensor, rows: Tensor, grad: Tensor, lse: Tensor, kept: Tensor, exclude_self: bool, tile: int
-) -> None:
-    """Adds the gradient to zeros (embeddings, dim)."""
+def _gradient(
+    start: Tensor, grad: Tensor, rows: Tensor, lse: Tensor, kept: Tensor, exclude_self: bool, direct: bool, tile: int
+) -> Tensor:
+    result = rows.new_empty(rows.shape)
+    result.view(start.shape).copy_(start)
     known = len(kept) > 0
-    tiles = _tiles(rows, exclude_self, tile, kept if known else _buffer(rows, tile), known)
-    if direct := _range_suffices(rows):
-        weight, buffer = grad * torch.exp(-lse), _buffer(rows, tile)
+    blocks, results = _blocks(rows, tile), _blocks(result, tile)
+    tiles = _tiles(blocks, exclude_self, kept if known else _buffer(rows, tile), known)
+    # w is grad_a P_ab + grad_b P_ba, P the softmax: similarity ab enters the sums of both a and b
+    if direct:
+        weights, buffer = _blocks(grad / torch.exp(lse), tile), _buffer(rows, tile)
     else:
-        lse = lse * _LOG2E
+        grads, sums = _blocks(grad, tile), _blocks(lse * _LOG2E, tile)
     for r, c, s in tiles:
-        # w is grad_a P_ab + grad_b P_ba, P the softmax: similarity ab enters the sums of both a and b
         if direct:
-            w = torch.add(weight[r, None], weight[c], out=buffer[: s.numel()].view_as(s))
+            w = torch.add(weights[r][:, None], weights[c], out=buffer[: s.numel()].view_as(s))
             w *= s if known else s.exp2_()
         else:
-            w = grad[r, None] * torch.exp2(s - lse[r, None]) + grad[c] * torch.exp2(s - lse[c])
-        result[r].addmm_(w, rows[c])
+            w = grads[r][:, None] * torch.exp2(s - sums[r][:, None]) + grads[c] * torch.exp2(s - sums[c])
+        results[r].addmm_(w, blocks[c])
         if r != c:
-            result[c].addmm_(w.mT, rows[r])
+            results[c].addmm_(w.mT, blocks[r])
+    return result
 
 
 def _tiles(
-    rows: Tensor, exclude_self: bool, tile: int, buffer: Tensor, known: bool = False
-) -> Iterator[tuple[slice, slice, Tensor]]:
-    """Similarities times log2(e) on and above the diagonal, or what the caller made of them if known already.
+    blocks: Sequence[Tensor], exclude_self: bool, buffer: Tensor, known: bool = False
+) -> Iterator[tuple[int, int, Tensor]]:
+    """Two blocks of rows, by number, and their similarities times log2(e); on and above the diagonal.
 
-    In a buffer of one tile each overwrites the one before. Powers of two cost a quarter of what powers of e cost, and
-    the factor comes free with the matrix product.
+    Or what the caller made of the similarities if they are known already. In a buffer of one tile each overwrites the
+    one before. Powers of two cost a quarter of what powers of e cost, and the factor comes free with the product.
     """
-    blocks = [slice(start, min(start + tile, len(rows))) for start in range(0, len(rows), tile)]
     stop = 0
-    for r, c in combinations_with_replacement(blocks, 2):
-        shape = (r.stop - r.start, c.stop - c.start)
-        start = stop if stop + math.prod(shape) <= len(buffer) else 0
-        stop = start + math.prod(shape)
-        s = buffer[start:stop].view(shape)
+    for r, c in combinations_with_replacement(range(len(blocks)), 2):
+        height, width = len(blocks[r]), len(blocks[c])
+        start = stop if stop + height * width <= len(buffer) else 0
+        stop = start + height * width
+        s = buffer[start:stop].view(height, width)
         if not known:
-            s.addmm_(rows[r], rows[c].mT, beta=0, alpha=_LOG2E)
+            s.addmm_(blocks[r], blocks[c].mT, beta=0, alpha=_LOG2E)
             if exclude_self and r == c:
                 s.fill_diagonal_(-math.inf)  # before the exponential: subtracting it afterwards would cancel
         yield r, c, s
+
+
+def _blocks(x: Tensor, tile: int) -> list[Tensor]:
+    return [x[start : start + tile] for start in range(0, len(x), tile)]
 
 
 def _buffer(rows: Tensor, tile: int) -> Tensor:
     return rows.new_empty(min(tile, len(rows)) ** 2)
 
 
-def _range_suffices(rows: Tensor) -> bool:
-    """Whether exponentials of all similarities, and their reciprocals, can be summed and multiplied as they are.
+def _kept(rows: int, tile: int) -> int:
+    """Elements of all tiles of up to two blocks of rows; a bound on memory that no batch exceeds."""
+    return rows * rows if rows <= tile else rows * rows - tile * (rows - tile) if rows <= 2 * tile else 0
 
-    No similarity exceeds the largest squared length; half the exponent's range leaves the other half to the gradient.
-    float32: unit rows at temperatures from 0.0226 up.
-    """
-    bound = torch.linalg.vector_norm(rows, dim=-1).amax().item() ** 2 * _LOG2E
-    return bound <= math.log2(torch.finfo(rows.dtype).max) / 2
+
+# Operators that torch.compile calls instead of unrolling their loops into the graph. Elsewhere the functions are called
+# as they are: what torch adds around an operator takes as long as half a tile.
+_value_operator = torch.library.custom_op("ssem_advisor::log_sum_exp", _value, mutates_args=())
+_gradient_operator = torch.library.custom_op("ssem_advisor::log_sum_exp_gradient", _gradient, mutates_args=())
+
+
+@_value_operator.register_fake
+def _(rows, exclude_self, direct, tile):
+    return rows.new_empty(len(rows)), rows.new_empty(_kept(len(rows), tile))
+
+
+@_gradient_operator.register_fake
+def _(start, grad, rows, lse, kept, exclude_self, direct, tile):
+    return rows.new_empty(rows.shape)

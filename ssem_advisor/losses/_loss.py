@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from numbers import Real
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ssem_advisor.domain import LOSSES, Loss, SettingError
 from ssem_advisor.losses._gather import gather_batch
-from ssem_advisor.losses._log_sum_exp import default_tile
-from ssem_advisor.losses._mixture import mixture
-from ssem_advisor.losses._statistics import Groups
+from ssem_advisor.losses._groups import Groups
+from ssem_advisor.losses._log_sum_exp import default_tile, range_suffices
+from ssem_advisor.losses._mixture import Mixture, pair_sums
+from ssem_advisor.losses._tiled import tiled_pair_sums
 
 Reduction = Literal["anchors", "pairs"]
 Gather = Literal[False, True, "ddp"]
@@ -87,6 +90,19 @@ class SupervisedContrastiveLoss(nn.Module):
         return ", ".join(f"{name}={value}" for name, value in (settings | self.options).items())
 
 
+class LossParts(NamedTuple):
+    """A loss and what it is made of; scalars, the first three differentiable.
+
+    loss: what to minimise. l_sup, l_self: the supervised and the self-supervised term, before weighting.
+    positive_share: share of anchors with another instance of their class in the batch, in [0, 1].
+    """
+
+    loss: Tensor
+    l_sup: Tensor
+    l_self: Tensor
+    positive_share: Tensor
+
+
 def supervised_contrastive_loss(
     z: Tensor,
     labels: Tensor,
@@ -111,14 +127,32 @@ def supervised_contrastive_loss(
         if loss == "l_spread":
             z, labels, instance_ids = *_by_view(z, labels, instance_ids), None
 
-    with torch.autocast(z.device.type, enabled=False):
-        rows, squares = _scaled_rows(z, temperature, normalize)
-        groups = Groups(rows, labels, instance_ids)
-        _check_views(groups.views, alpha, loss)
+    device = z.device.type
+    with torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext():
+        z, lengths = _with_lengths(z, normalize)
+        groups = Groups.of(lengths.numel(), labels, instance_ids, z.dtype)
+        _check_views(groups, alpha, loss)
         if isinstance(alpha, Tensor):
-            alpha = alpha.to(rows.dtype)
-        parts = mixture(rows, squares, groups, alpha, loss, reduction, chunk or default_tile(z.device))
-    return parts if return_parts else parts.loss
+            alpha = alpha.to(z.dtype)
+        if isinstance(temperature, Tensor):
+            temperature = temperature.to(z.dtype)
+        tile = chunk or default_tile(z.device)
+        positives = groups.positives(loss)
+        if loss == "l_spread":
+            rows = (F.normalize(z, dim=-1) if normalize else z) * temperature**-0.5
+            sums = pair_sums(rows.flatten(0, -2), groups, positives, loss, tile)
+        else:
+            known = _number(temperature)
+            direct = known is not None and range_suffices(1 / known, z.dtype)
+            sums = tiled_pair_sums(
+                z, lengths if normalize else None, temperature, groups, positives, loss, direct, tile
+            )
+        mixture = Mixture(groups, positives, alpha, reduction)
+        if not return_parts:
+            return mixture.total(sums)
+        share = ((groups.others() > 0) * groups.views).sum() / groups.embeddings
+        l_sup, l_self = mixture.terms(sums).unbind(-1)
+        return LossParts(mixture.total(sums), l_sup, l_self, share)
 
 
 def plain_supcon_alpha(instances_per_class: int, views: int = 2) -> float:
@@ -204,27 +238,22 @@ def _indices(name: str, values: Any, z: Tensor) -> Tensor:
     return values.long()
 
 
-def _scaled_rows(z: Tensor, temperature: float | Tensor, normalize: bool) -> tuple[Tensor, Tensor | float]:
-    """The embeddings, in float32 at least, with length temperature**-0.5, and their squared lengths."""
-    tolerance = max(1e-4, 4 * torch.finfo(z.dtype).eps)
-    if torch.finfo(z.dtype).bits < 32:
+def _with_lengths(z: Tensor, normalize: bool) -> tuple[Tensor, Tensor]:
+    """The embeddings, in float32 at least, and their lengths, keeping the last dimension; without a gradient."""
+    low, high, needed = 0.0, math.inf, "a zero vector has no direction"
+    if not normalize:
+        tolerance = max(1e-4, 4 * torch.finfo(z.dtype).eps)
+        low, high, needed = 1 - tolerance, 1 + tolerance, "normalize=False takes rows of length 1"
+    if z.dtype in (torch.float16, torch.bfloat16):
         z = z.float()
-    if isinstance(temperature, Tensor):
-        temperature = temperature.to(z.dtype)
-    lengths = torch.linalg.vector_norm(z, dim=-1, keepdim=True)
-    if normalize:
-        inside, needed = (lengths > 0) & (lengths < math.inf), "a zero vector has no direction"
-    else:
-        inside, needed = (lengths - 1).abs() <= tolerance, "normalize=False takes rows of length 1"
-    if not _holds(inside.all()):
-        place = (~inside.squeeze(-1)).nonzero()[0].tolist()
-        length = lengths[tuple(place)].item()
-        what = f"has length {length:.6g}: {needed}" if math.isfinite(length) else "holds NaN or infinite values"
-        raise ValueError(f"embeddings[{', '.join(map(str, place))}] {what}")
-    if normalize:
-        return (z * (temperature**-0.5 / lengths)).flatten(0, -2), 1 / temperature
-    rows = (z * temperature**-0.5).flatten(0, -2)
-    return rows, rows.square().sum(-1)
+    lengths = torch.linalg.vector_norm(z.detach(), dim=-1, keepdim=True)
+    shortest, longest = map(_number, lengths.aminmax())
+    if shortest is None or longest is None or low < shortest <= longest < high:
+        return z, lengths
+    place = (~((lengths > low) & (lengths < high))).squeeze(-1).nonzero()[0].tolist()
+    length = lengths[tuple(place)].item()
+    what = f"has length {length:.6g}: {needed}" if math.isfinite(length) else "holds NaN or infinite values"
+    raise ValueError(f"embeddings[{', '.join(map(str, place))}] {what}")
 
 
 def _check_one_label_each(instance_ids: Tensor, labels: Tensor) -> None:
@@ -233,8 +262,12 @@ def _check_one_label_each(instance_ids: Tensor, labels: Tensor) -> None:
         raise ValueError("instance_ids: views of one instance carry different labels")
 
 
-def _check_views(views: Tensor, alpha: float | Tensor | None, loss: Loss) -> None:
-    if _holds((views != 1).all()):
+def _check_views(groups: Groups, alpha: float | Tensor | None, loss: Loss) -> None:
+    if groups.slots is None:
+        several = groups.embeddings > len(groups.classes)
+    else:
+        several = _holds((groups.views != 1).all())
+    if several:
         return
     if loss == "l_spread":
         raise ValueError("views=1: l_spread compares the views of an instance; give at least two")
@@ -254,11 +287,18 @@ def _by_view(z: Tensor, labels: Tensor, instance_ids: Tensor) -> tuple[Tensor, T
     return z[order], labels[order[:, 0]]
 
 
+def _number(x: Any) -> float | None:
+    """The value of a number or a scalar tensor; None while torch traces or maps, when there is none to look at."""
+    if isinstance(x, Tensor):
+        if torch.compiler.is_compiling():
+            return None
+        try:
+            return x.detach().item()
+        except RuntimeError:
+            return None
+    return x
+
+
 def _holds(condition: Any) -> bool:
-    """Whether a condition on the data holds; granted while torch traces or maps, when there is no value to look at."""
-    if torch.compiler.is_compiling():
-        return True
-    try:
-        return bool(condition)
-    except RuntimeError:
-        return True
+    """Whether a condition on the data holds; granted where there is no value to look at."""
+    return _number(condition) is not False

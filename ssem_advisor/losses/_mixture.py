@@ -1,4 +1,4 @@
-"""From similarities to losses: positives through class and instance sums, averages, the mixture of the two terms."""
+"""From similarities to losses: positives through class and instance sums, averages, the mixture of two terms."""
 
 from __future__ import annotations
 
@@ -9,73 +9,73 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ssem_advisor.domain import LOSSES, Loss, SettingError
+from ssem_advisor.losses._groups import Groups
+from ssem_advisor.losses._log_sum_exp import dense_log_sum_exp
 from ssem_advisor.losses._spread import spread_sums
-from ssem_advisor.losses._statistics import Groups, statistics
 
 
-class LossParts(NamedTuple):
-    """A loss and what it is made of; scalars, the first three differentiable.
+class Mixture(NamedTuple):
+    """What makes a loss of the sums of :func:`pair_sums` (*, 2, instances).
 
-    loss: what to minimise. l_sup, l_self: the supervised and the self-supervised term, before weighting.
-    positive_share: share of anchors with another instance of their class in the batch, in [0, 1].
+    positives: (2, instances), how many one anchor has in L_sup and in L_self. alpha: None = all alike.
     """
 
-    loss: Tensor
-    l_sup: Tensor
-    l_self: Tensor
-    positive_share: Tensor
+    groups: Groups
+    positives: Tensor
+    alpha: float | Tensor | None
+    reduction: str = "anchors"
+
+    def total(self, sums: Tensor) -> Tensor:
+        """The loss: (*,)."""
+        if self.alpha is None:
+            return (sums * self._weights(self.positives.sum(0))).sum((-2, -1))
+        sup, self_ = self.terms(sums).unbind(-1)
+        return (1 - self.alpha) * sup + self.alpha * self_
+
+    def terms(self, sums: Tensor) -> Tensor:
+        """L_sup and L_self: (*, 2)."""
+        return (sums * self._weights(self.positives)).sum(-1)
+
+    def _weights(self, positives: Tensor) -> Tensor:
+        """Of a pair in the average over pairs, or over the positives of an anchor and then over anchors."""
+        if self.reduction == "pairs":
+            return (self.groups.views * positives).sum(-1, keepdim=True).clamp(min=1).reciprocal()
+        return (self.groups.embeddings * positives.clamp(min=1)).reciprocal()
 
 
-def mixture(
-    rows: Tensor,
-    squares: Tensor | float,
+def pair_sums(rows: Tensor, groups: Groups, positives: Tensor, loss: Loss, tile: int | None = None) -> Tensor:
+    """Sums of -log p over the pairs of L_sup and over those of L_self, by instance of the anchor: (*, 2, instances).
+
+    rows: (*, embeddings, dim), the embeddings over the square root of the temperature. tile: only for l_spread, whose
+    similarities it bounds; the others hold all.
+    """
+    squares = groups.per_instance(rows.square().sum(-1), -1)
+    instance = groups.per_instance(rows, -2)
+    if loss != "l_spread":
+        lse = dense_log_sum_exp(rows, loss == "supcon")
+        return softmax_sums(lse, instance, groups.of_class(instance, -2), squares, groups, positives, loss)
+    sup, within = spread_sums(rows.unflatten(-2, (len(groups.classes), -1)), groups.classes, tile)
+    return torch.stack((sup, within - (instance.square().sum(-1) - squares)), -2)
+
+
+def softmax_sums(
+    lse: Tensor,
+    instance: Tensor,
+    of_class: Tensor,
+    squares: Tensor,
     groups: Groups,
-    alpha: float | Tensor | None,
+    positives: Tensor,
     loss: Loss,
-    reduction: str = "anchors",
-    tile: int | None = None,
-) -> LossParts:
-    """The loss of embeddings over the square root of the temperature.
+) -> Tensor:
+    """The same from what it is made of.
 
-    rows: (*, embeddings, dim). squares: their squared lengths, as (*, embeddings) or what broadcasts to it. tile: None
-    for the dense form.
+    lse: (*, embeddings) logarithms of the denominators. instance, of_class: (*, instances, dim) sums of the rows of
+    each instance and of its class. squares: (*, instances) of the lengths of the rows, summed.
     """
-    sup, sup_positives, self_, self_positives = _pair_sums(rows, squares, groups, loss, tile)
-
-    def mean(sums: Tensor, positives: Tensor) -> Tensor:
-        if reduction == "pairs":
-            return sums.sum(-1) / (groups.views * positives).sum(-1).clamp(min=1)
-        return (sums / positives.clamp(min=1)).sum(-1) / groups.views.sum(-1)
-
-    l_sup, l_self = mean(sup, sup_positives), mean(self_, self_positives)
-    if alpha is None:
-        total = mean(sup + self_, sup_positives + self_positives)
-    else:
-        total = (1 - alpha) * l_sup + alpha * l_self
-    share = torch.where(groups.others > 0, groups.views, 0).sum(-1) / groups.views.sum(-1)
-    return LossParts(total, l_sup, l_self, share)
-
-
-def _pair_sums(
-    rows: Tensor, squares: Tensor | float, groups: Groups, loss: Loss, tile: int | None
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Sums of -log p over the pairs of an anchor and a positive, by instance, and the positives that one anchor has.
-
-    First of other instances of the class, then of the same instance. All embeddings of an instance have as many.
-    """
-    views, others = groups.views, groups.others
-    squares = groups.per_instance(squares * torch.ones_like(rows[..., 0]), -1)
-    if loss == "l_spread":
-        sup, within = spread_sums(rows.unflatten(-2, (len(groups.labels), -1)), groups.labels, tile)
-        own = groups.per_instance(rows, -2).square().sum(-1)
-        return sup, (views - 1) * (others / views + 1), within - (own - squares), views - 1
-
-    lse, own, kin = statistics(rows, groups, loss == "supcon", tile)
-    lse = groups.per_instance(lse, -1)
-    sup = others * lse - (kin - own)
-    if loss == "ssem":  # an anchor is a positive of itself
-        return sup, others, views * lse - own, views
-    return sup, others, (views - 1) * lse - (own - squares), views - 1
+    own = (instance * instance).sum(-1)
+    kin = (instance * of_class).sum(-1)
+    pulls = torch.stack((own - kin, -own if loss == "ssem" else squares - own), -2)
+    return torch.addcmul(pulls, positives, groups.per_instance(lse, -1).unsqueeze(-2))
 
 
 def dense_loss(
@@ -107,4 +107,6 @@ def dense_loss(
     if isinstance(temperature, Tensor):
         temperature = temperature[..., None, None, None]
     rows = ((F.normalize(z, dim=-1) if normalize else z) * temperature**-0.5).flatten(-3, -2)
-    return mixture(rows, rows.square().sum(-1), Groups(rows, labels), alpha, loss).loss
+    groups = Groups.of(rows.shape[-2], labels, None, z.dtype)
+    positives = groups.positives(loss)
+    return Mixture(groups, positives, alpha).total(pair_sums(rows, groups, positives, loss))

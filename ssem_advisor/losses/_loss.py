@@ -9,7 +9,6 @@ from numbers import Real
 from typing import Any, Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ssem_advisor.domain import LOSSES, Loss, SettingError
@@ -139,8 +138,8 @@ def supervised_contrastive_loss(
         tile = chunk or default_tile(z.device)
         positives = groups.positives(loss)
         if loss == "l_spread":
-            rows = (F.normalize(z, dim=-1) if normalize else z) * temperature**-0.5
-            sums = pair_sums(rows.flatten(0, -2), groups, positives, loss, tile)
+            unit = z / torch.linalg.vector_norm(z, dim=-1, keepdim=True) if normalize else z
+            sums = pair_sums((unit * temperature**-0.5).flatten(0, -2), groups, positives, loss, tile)
         else:
             known = _number(temperature)
             direct = known is not None and range_suffices(1 / known, z.dtype)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ssem_advisor.domain import Loss
@@ -14,8 +14,10 @@ from ssem_advisor.losses._groups import Groups
 from ssem_advisor.losses._log_sum_exp import tiled_log_sum_exp, tiled_log_sum_exp_gradient
 from ssem_advisor.losses._mixture import pair_sums, softmax_sums
 
-# of torch.func and of batched gradients; where torch does not tell, what holds under them holds without them as well
+# What torch asks itself in these places has no public name. Of torch.func: where torch does not tell, what holds under
+# it holds without it as well. Of torch.autograd.grad(is_grads_batched=True): an error of torch's own where it does not.
 _transforms_active = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
+_is_batched = getattr(torch._C._functorch, "is_legacy_batchedtensor", lambda _: False)
 
 
 def tiled_pair_sums(
@@ -91,8 +93,15 @@ class _Value(_Function):
     def backward(ctx: Any, by_sums: Tensor | None, *_: None) -> tuple[Tensor | None, ...]:
         if by_sums is None:
             return (None,) * 11
-        plain = not (torch.is_grad_enabled() or _transforms_active())
-        return *(_gradient if plain else _Gradient.apply)(by_sums, *_saved(ctx)), *(None,) * 9
+        inputs = _saved(ctx)
+        if torch.is_grad_enabled() or _transforms_active():
+            by_inputs = _Gradient.apply(by_sums, *inputs)
+        elif not torch.compiler.is_compiling() and _is_batched(by_sums):
+            sums, values = _dense(*inputs[:9])
+            by_inputs = (*torch.func.vjp(sums, *values)[1](by_sums), None)[:2]
+        else:
+            by_inputs = _gradient(by_sums, *inputs)
+        return *by_inputs, *(None,) * 9
 
 
 def _divisor(temperature: float | Tensor, lengths: Tensor | None) -> float | Tensor:
@@ -157,20 +166,36 @@ class _Gradient(_Function):
 
     @staticmethod
     def backward(ctx: Any, *tangents: Tensor) -> tuple[Tensor | None, ...]:
-        by_sums, z, temperature, lengths, *grouping, positives, loss = _saved(ctx)[:10]
-        learned = isinstance(temperature, Tensor)
-
-        def sums(z: Tensor, temperature: float | Tensor = temperature) -> Tensor:
-            if lengths is not None:
-                z = F.normalize(z, dim=-1)
-            return pair_sums((z * temperature**-0.5).flatten(0, -2), Groups(*grouping), positives, loss)
+        by_sums, *inputs = _saved(ctx)[:10]
+        sums, values = _dense(*inputs)
 
         def gradient(by_sums: Tensor, *values: Tensor) -> tuple[Tensor, ...]:
             return torch.func.vjp(sums, *values)[1](by_sums)
 
-        values = (z, temperature) if learned else (z,)
         pulled = torch.func.vjp(gradient, by_sums, *values)[1](tangents[: len(values)])
         return *pulled, *(None,) * (17 - len(pulled))
+
+
+def _dense(
+    z: Tensor,
+    temperature: float | Tensor,
+    lengths: Tensor | None,
+    embeddings: int,
+    slots: Tensor | None,
+    classes: Tensor,
+    views: Tensor,
+    positives: Tensor,
+    loss: Loss,
+) -> tuple[Callable[..., Tensor], tuple[Tensor, ...]]:
+    """The dense form as a function of z and of the temperature, if that is a tensor; and these."""
+
+    def sums(z: Tensor, temperature: float | Tensor = temperature) -> Tensor:
+        if lengths is not None:
+            z = z / torch.linalg.vector_norm(z, dim=-1, keepdim=True)
+        rows = (z * temperature**-0.5).flatten(0, -2)
+        return pair_sums(rows, Groups(embeddings, slots, classes, views), positives, loss)
+
+    return sums, (z, temperature) if isinstance(temperature, Tensor) else (z,)
 
 
 def _save(ctx: Any, values: tuple) -> None:

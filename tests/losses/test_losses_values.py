@@ -263,6 +263,30 @@ def test_vmap_and_grad_over_losses_of_different_alpha_and_temperature(loss):
     torch.testing.assert_close(gradients, expected)
 
 
+def test_vmap_over_labels_and_over_gradients():
+    z, labels = draw(6, 2, 4).requires_grad_(), torch.tensor([BATCHES["balanced"], BATCHES["unbalanced"]])
+
+    def function(labels):
+        return supervised_contrastive_loss(z, labels, 0.3, 0.2, chunk=5)
+
+    values = torch.vmap(function)(labels)
+    torch.testing.assert_close(values, torch.stack([function(row) for row in labels]))
+    parts = supervised_contrastive_loss(z, labels[1], 0.3, 0.2, return_parts=True)
+    terms, pick = torch.stack(parts[1:3]), torch.eye(2, dtype=z.dtype)
+    together = torch.autograd.grad(terms, z, pick, is_grads_batched=True, retain_graph=True)[0]
+    apart = [torch.autograd.grad(term, z, retain_graph=True)[0] for term in parts[1:3]]
+    torch.testing.assert_close(together, torch.stack(apart))
+
+
+@pytest.mark.parametrize("scale", [1e-18, 1e18])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_lengths_of_any_size_are_divided_out(loss, scale):
+    z, labels = draw(6, 2, 4, dtype=torch.float32), torch.tensor(BATCHES["unbalanced"])
+    value, gradient = value_and_gradient(lambda z: supervised_contrastive_loss(z, labels, 0.3, 0.2, loss=loss), z)
+    scaled = value_and_gradient(lambda z: supervised_contrastive_loss(z, labels, 0.3, 0.2, loss=loss), scale * z)
+    torch.testing.assert_close((scaled[0], scale * scaled[1]), (value, gradient), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_compiles_to_one_graph(loss):
     torch.compiler.reset()

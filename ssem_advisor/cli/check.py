@@ -163,7 +163,7 @@ def _tell(report: Report, paths: list[str]) -> bool:
 
 
 def _render(report: Report, targets: list[tuple[str, Path | None]], color: Color) -> None:
-    from ssem_advisor.lint.fix import write_atomically
+    from ssem_advisor.files import write_atomically
     from ssem_advisor.report.findings import render
 
     for form, path in targets:

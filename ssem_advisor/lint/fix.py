@@ -6,17 +6,15 @@ gone and nothing new is found; the rest of the file stays as it is, byte for byt
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ssem_advisor.config.model import Document, Value
 from ssem_advisor.domain import AdvisorError, Setting
+from ssem_advisor.files import write_atomically
 from ssem_advisor.lint.core import TAKES_LONG, Case, Finding, class_by_class
 from ssem_advisor.lint.numbers import above, below
 from ssem_advisor.lint.run import shown
@@ -154,29 +152,3 @@ def _recommended(setting: Setting, knobs: tuple[str, ...]) -> Iterator[dict[str,
         return
     for spell in (above, below):
         yield {knob: spell(getattr(chosen, knob), _DIGITS) for knob in knobs}
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file in one step, keeping its permissions. Raises AdvisorError if the folder does not allow it."""
-    import tempfile
-
-    target = Path(os.path.realpath(path))
-    try:
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(content)
-            os.chmod(name, target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask())
-            os.replace(name, target)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(name)
-            raise
-    except OSError as error:
-        raise AdvisorError(f"{path}: cannot be written: {error.strerror or error}") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -86,7 +86,7 @@ class Session:
 
     def write_baseline(self, report: Report) -> Path:
         """Accept all active findings of the report; entries of files that were not checked stay. Returns the file."""
-        from ssem_advisor.lint.fix import write_atomically
+        from ssem_advisor.files import write_atomically
 
         path = self.baseline or self.own(Path.cwd()).baseline or Path(DEFAULT_BASELINE)
         made = Baseline.of(path, report.active)

@@ -21,7 +21,7 @@ import numpy as np
 
 from ssem_advisor.advice import BAND, complete, recommend, regime_of
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
-from ssem_advisor.report.files import write_atomically
+from ssem_advisor.files import write_atomically
 from ssem_advisor.theory import (
     alpha_for_expected_variance,
     alpha_for_variance,

@@ -8,8 +8,9 @@ import stat
 import pytest
 
 from ssem_advisor.domain import AdvisorError
+from ssem_advisor.files import write_atomically
 from ssem_advisor.lint import Session
-from ssem_advisor.lint.fix import mend, write_atomically
+from ssem_advisor.lint.fix import mend
 
 SHAPES = {
     "train.yaml": """\

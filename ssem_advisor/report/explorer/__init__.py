@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from ssem_advisor.advice import complete
 from ssem_advisor.domain import NotCovered, Setting
-from ssem_advisor.report.files import write_atomically
+from ssem_advisor.files import write_atomically
 
 _START = Setting(classes=100, batch_size=512, dim=128, temperature=0.1, alpha=0.3)
 _FIELDS = {

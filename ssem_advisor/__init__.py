@@ -18,6 +18,7 @@ _HOME = {
     "optimal_variance": "theory",
     "expected_variance": "theory",
     "alpha_for_variance": "theory",
+    "class_openings": "theory",
     "class_thresholds": "theory",
     "class_variances": "theory",
     "open_weight": "theory",

@@ -35,6 +35,8 @@ EXACT_TOLERANCE = 1e-4
 """The same for free embeddings, where theory is exact."""
 CONVERGED = 1e-5
 """Free embeddings whose gradient is larger have not converged and count as missing."""
+MOST_OPENINGS = 50
+"""Unequal classes whose openings are searched for, each search taking as long as training one free embedding."""
 WRONG = 5.0
 """The controls use the theory at a temperature this many times too high."""
 
@@ -115,8 +117,7 @@ class Curve:
 
     values, total: seeds x alphas, the instances' own within-class variance and all of it; NaN where a run is missing.
     threshold, expected: collapse threshold and expected variances per alpha (None: no theory); wrong, expected_wrong:
-    the same at the wrong temperature. later: a class that is not the first to open. Its threshold is that of a data
-    set whose classes are all collapsed; once larger ones have opened it opens later, so theory gives a lower bound.
+    the same at the wrong temperature. at_least: the threshold is but a lower bound.
     """
 
     name: str
@@ -128,7 +129,7 @@ class Curve:
     expected: np.ndarray | None
     expected_wrong: np.ndarray | None
     records: list[Record]
-    later: bool = False
+    at_least: bool = False
 
     def at(self, alpha: float) -> np.ndarray:
         """The seeds' values at one weight."""
@@ -147,14 +148,14 @@ def _curves(records: list[Record], exact: bool) -> list[Curve]:
         return np.array([[value(where[s, a]) if (s, a) in where else math.nan for a in alphas] for s in seeds])
 
     if setting.unequal:
-        thresholds, mistaken = theory.class_thresholds(setting), theory.class_thresholds(wrong)
+        (thresholds, at_least), (mistaken, _) = _openings(setting), _openings(wrong)
         counts = setting.class_counts or ()
         return [
             Curve(
                 f"temperature {setting.temperature:g}, class {i} of {counts[i]} instances", alphas,
                 table(lambda r, i=i: r["per_class"][i] * r["reliability"]),  # type: ignore[misc]
                 table(lambda r, i=i: r["per_class"][i]),  # type: ignore[misc]
-                float(thresholds[i]), float(mistaken[i]), None, None, records, bool(thresholds[i] > thresholds.min()),
+                float(thresholds[i]), float(mistaken[i]), None, None, records, bool(at_least[i]),
             )
             for i in range(len(counts))
         ]  # fmt: skip
@@ -172,6 +173,19 @@ def _curves(records: list[Record], exact: bool) -> list[Curve]:
             np.asarray(expected(wrong.with_(alpha=alphas)), dtype=float), records,
         )
     ]  # fmt: skip
+
+
+def _openings(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
+    """The weight at which each of unequal classes opens, and whether theory only knows a lower bound of it.
+
+    Of many classes theory knows the threshold of the fully collapsed state. That of the first to open is exact; once it
+    has opened, the others open later than they would have.
+    """
+    thresholds = theory.class_thresholds(setting)
+    assert setting.class_counts is not None
+    if len(setting.class_counts) > MOST_OPENINGS:
+        return thresholds, thresholds > np.nanmin(thresholds)
+    return theory.class_openings(setting), np.zeros(len(thresholds), dtype=bool)
 
 
 # -- the claims --------------------------------------------------------------------------------------------------------
@@ -290,11 +304,11 @@ def _threshold(curves: Sequence[Curve], exact: bool, stretch: float) -> Claim:
         interval = Interval.of(known, stretch)
         half = interval.high - interval.mean
         distance = abs(interval.mean - threshold)
-        if curve.later:
+        if curve.at_least:
             distance = max(threshold - interval.mean, 0.0)
         inside, outside = distance + half <= THRESHOLD_TOLERANCE, distance - half > THRESHOLD_TOLERANCE
         verdict = CONFIRMED if inside else REFUTED if outside else UNDECIDED
-        return [_check(curve, f"predicted {'>= ' if curve.later else ''}{threshold:.3f}", verdict, interval)]
+        return [_check(curve, f"predicted {'>= ' if curve.at_least else ''}{threshold:.3f}", verdict, interval)]
 
     tested = [c for c in curves if c.threshold < 0.95]
     checks = [c for curve in tested for c in check(curve, curve.threshold)]
@@ -400,7 +414,7 @@ def predicted_curves(records: Sequence[Record]) -> list[dict[str, Any]]:
             read_threshold(c.alphas, row) for c in _curves(group, False) for row in c.values if not np.isnan(row).any()
         ]
         if setting.unequal:
-            curve["class_thresholds"] = theory.class_thresholds(setting).tolist()
+            curve["class_openings"] = [_finite(float(a)) for a in _openings(setting)[0]]
             curve["class_counts"] = list(setting.class_counts or ())
         else:
             at = setting.with_(alpha=grid)

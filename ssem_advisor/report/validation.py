@@ -44,10 +44,10 @@ def text(report: dict[str, Any]) -> str:
 
 def _table(suite: dict[str, Any], curve: dict[str, Any]) -> list[str]:
     where = f"temperature {curve['temperature']:g}"
-    if "class_thresholds" in curve:
-        pairs = zip(curve["class_counts"], curve["class_thresholds"], strict=True)
-        thresholds = ", ".join(f"{count}: {t:.3f}" for count, t in pairs)
-        head = _wrap(f"{where}, thresholds by class size {thresholds}", "  ")
+    if "class_openings" in curve:
+        pairs = zip(curve["class_counts"], curve["class_openings"], strict=True)
+        openings = ", ".join(f"{count}: {_number(alpha)}" for count, alpha in pairs)
+        head = _wrap(f"{where}, classes open by size {openings}", "  ")
     else:
         head = _wrap(
             f"{where}, collapse threshold {_number(curve['threshold'])}, read off the training {_read_off(curve)}", "  "
@@ -210,9 +210,10 @@ def curve_picture(suite: dict[str, Any], curve: dict[str, Any]) -> str:
         "within-class variance, probe accuracy",
         f"variance over alpha at temperature {curve['temperature']}",
     )
-    if "class_thresholds" in curve:
-        for i, (count, threshold) in enumerate(zip(curve["class_counts"], curve["class_thresholds"], strict=True)):
-            plot.vertical(threshold, f"threshold hue{i % 10}", f"threshold of the class of {count}: {threshold:.3f}")
+    if "class_openings" in curve:
+        for i, (count, alpha) in enumerate(zip(curve["class_counts"], curve["class_openings"], strict=True)):
+            if alpha is not None:
+                plot.vertical(alpha, f"threshold hue{i % 10}", f"the class of {count} opens: {alpha:.3f}")
             plot.line([(p["alpha"], p["per_class"][i]) for p in points], f"curve hue{i % 10}")
             for p in points:
                 plot.dot(

@@ -1,6 +1,6 @@
 """Every theorem of the project: exact thresholds and optima, class by class answers, labelled estimates."""
 
-from ssem_advisor.theory.classes import class_thresholds, class_variances, open_weight
+from ssem_advisor.theory.classes import class_openings, class_thresholds, class_variances, open_weight
 from ssem_advisor.theory.collapse import (
     alpha_for_variance,
     collapse_threshold,
@@ -14,6 +14,7 @@ __all__ = [
     "ReferenceLosses",
     "alpha_for_expected_variance",
     "alpha_for_variance",
+    "class_openings",
     "class_thresholds",
     "class_variances",
     "collapse_threshold",

@@ -13,6 +13,7 @@ and alpha_i is the ordinary threshold at these values: the same code serves both
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -260,22 +261,22 @@ def open_weight(setting: Setting, tolerance: float = 1e-4) -> float:
     sampler "full" and for "balanced" batches of all classes with unlimited dimension, else an estimate.
     Raises NotCovered for l_spread. Source: UNEQUAL (derived here).
     """
-    if setting.loss == "l_spread":
-        raise NotCovered("open_weight: derived for supcon and ssem, not for l_spread")
-    _only_numbers(setting)
-    problem = _Symmetrised(setting)
-    tolerance = max(tolerance, problem.effort[0])
-    low, high, state = 0.0, 1.0, problem.solve(1.0, problem.start())
-    if not problem.all_open(state, 1.0):
-        return float("inf")
-    while high - low > tolerance:
-        middle = 0.5 * (low + high)
-        found = problem.solve(middle, state)
-        if problem.all_open(found, middle):
-            high, state = middle, found
-        else:
-            low = middle
-    return high
+    problem = _Symmetrised.of(setting, "open_weight")
+    return problem.opening(problem.can_open, tolerance)
+
+
+def class_openings(setting: Setting, tolerance: float = 1e-4) -> np.ndarray:
+    """The weight alpha above which each class is spread at the minimum, shape (classes,); inf if none up to 1 does it.
+
+    Its largest value is `open_weight`, whose assumptions and precision it shares; NaN for a class of one, which has
+    nothing to spread. One search for each distinct size.
+    """
+    problem = _Symmetrised.of(setting, "class_openings")
+    result = np.full(problem.m, np.nan)
+    for size in np.unique(problem.sizes[problem.can_open]):
+        alike = problem.sizes == size
+        result[alike] = problem.opening(alike, tolerance)
+    return result
 
 
 def class_variances(setting: Setting) -> np.ndarray:
@@ -283,10 +284,7 @@ def class_variances(setting: Setting) -> np.ndarray:
 
     Exact where `open_weight` is, an upper estimate in smaller dimensions. Source: UNEQUAL (derived here).
     """
-    if setting.loss == "l_spread":
-        raise NotCovered("class_variances: derived for supcon and ssem, not for l_spread")
-    _only_numbers(setting)
-    problem = _Symmetrised(setting)
+    problem = _Symmetrised.of(setting, "class_variances")
     return problem.variances(problem.solve(float(setting.need("alpha")), problem.start()))
 
 
@@ -295,6 +293,13 @@ class _Symmetrised:
 
     The state holds the rows of u and then v, both in units in which every class moves at the same pace.
     """
+
+    @classmethod
+    def of(cls, setting: Setting, asked: str) -> Self:
+        if setting.loss == "l_spread":
+            raise NotCovered(f"{asked}: derived for supcon and ssem, not for l_spread")
+        _only_numbers(setting)
+        return cls(setting)
 
     def __init__(self, setting: Setting) -> None:
         self.sizes, self.own = _sizes(setting), float(own_view_weight(setting))
@@ -335,8 +340,23 @@ class _Symmetrised:
             self.value_and_gradient, begin, args=(alpha,), jac=True, method="L-BFGS-B", bounds=bounds, options=options
         ).x
 
-    def all_open(self, state: np.ndarray, alpha: float) -> bool:
-        """Whether a spread from v_i = 0, the other classes as they are, would lower the loss for every class."""
+    def opening(self, which: np.ndarray, tolerance: float) -> float:
+        """The weight above which none of some classes is collapsed, to `tolerance` from above; inf if there is none."""
+        tolerance = max(tolerance, self.effort[0])
+        low, high, state = 0.0, 1.0, self.solve(1.0, self.start())
+        if not self.open(state, 1.0)[which].all():
+            return float("inf")
+        while high - low > tolerance:
+            middle = 0.5 * (low + high)
+            found = self.solve(middle, state)
+            if self.open(found, middle)[which].all():
+                high, state = middle, found
+            else:
+                low = middle
+        return high
+
+    def open(self, state: np.ndarray, alpha: float) -> np.ndarray:
+        """Whether a spread from v_i = 0, the other classes as they are, would lower the loss: (classes,)."""
         u, mu, v = self._parts(state)
         cosines = u @ mu.T
         forward = self.counts * np.exp((cosines - 1.0) / self.tau)  # row i: class i with its mean on the sphere
@@ -351,7 +371,7 @@ class _Symmetrised:
         pull = (1.0 - alpha) * q.sum(axis=0) - spread
         between = (own_force * self.share)[:, None] * forward + (seen * self.share)[None, :] * backward
         slope = self.share * pull / self.divisor - 0.5 * (between * cosines).sum(axis=1) / self.tau
-        return bool(np.all(slope[self.can_open] < 0))
+        return slope < 0
 
     def _parts(self, state: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         raw, v = state[: -self.m].reshape(self.m, self.dim), self.variances(state)

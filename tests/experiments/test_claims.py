@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ssem_advisor import Setting, collapse_threshold, expected_variance, optimal_variance
+from ssem_advisor import Setting, class_openings, collapse_threshold, expected_variance, optimal_variance
+from ssem_advisor.experiments import claims as claims_module
 from ssem_advisor.experiments.claims import (
     CONFIRMED,
     NOT_TESTED,
@@ -68,6 +69,36 @@ def test_networks_that_always_collapse_refute():
 def test_a_shifted_threshold_refutes_claim_five():
     shifted = records(lambda a: truth(np.clip(a - 0.25, 0, 1)))
     assert verdicts(shifted)[5] == REFUTED
+
+
+def unequal(shift, counts=(60, 30, 10)):
+    """What networks would write whose classes open as predicted, the later ones `shift` further on."""
+    setting = {"class_counts": list(counts), "sampler": "full", "temperature": 0.5, "loss": "supcon", "dim": 32}
+    alphas = np.linspace(0, 1, 13)
+    openings = class_openings(Setting(**setting)) + np.array([0.0, *[shift] * (len(counts) - 1)])
+    return [
+        {
+            "suite": "synthetic", "problem": "unequal", "alpha": alpha, "temperature": 0.5, "seed": seed,
+            "recommended": False, "setting": setting, "variance": 0.0, "reliability": 1.0,
+            "per_class": [max(0.9 * (alpha - a), 1e-4) + 1e-5 * seed for a in openings],
+        }
+        for seed in range(3)
+        for alpha in alphas
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("shift", "verdict"), [(0.0, CONFIRMED), (0.2, REFUTED), (-0.2, REFUTED)])
+def test_later_classes_open_where_they_open_at_the_minimum(shift, verdict):
+    claim = judge(Protocol.default("synthetic"), unequal(shift))[4]
+    assert claim.verdict == verdict
+    assert claim.control_failed
+
+
+def test_of_many_classes_later_ones_only_open_no_earlier(monkeypatch):
+    monkeypatch.setattr(claims_module, "MOST_OPENINGS", 2)
+    protocol = Protocol.default("synthetic")
+    assert judge(protocol, unequal(0.2))[4].verdict == CONFIRMED
+    assert judge(protocol, unequal(-0.2))[4].verdict == REFUTED
 
 
 def test_noise_leaves_it_open():

@@ -6,6 +6,7 @@ from brute import batches_of, minimise, within_variance
 
 from ssem_advisor import (
     Setting,
+    class_openings,
     class_thresholds,
     class_variances,
     collapse_threshold,
@@ -92,6 +93,20 @@ def test_unequal_classes_open_one_after_the_other():
     assert last == pytest.approx(0.5675, abs=1e-4)
     assert last > max(class_thresholds(setting)) + 0.04
     assert measured(last - 0.01)[2] < 1e-6 < 1e-3 < measured(last + 0.01)[2]
+    first, middle, final = class_openings(setting)
+    assert first == pytest.approx(min(class_thresholds(setting)), abs=1e-4)
+    assert measured(middle - 0.01)[1] < 1e-6 < 1e-3 < measured(middle + 0.01)[1]
+    assert final == last
+
+
+def test_a_class_of_one_has_nothing_to_spread():
+    setting = Setting(class_counts=(6, 3, 1), temperature=0.5, sampler="full")
+    large, small, single = class_openings(setting)
+    assert 0 < large < small == open_weight(setting) < 1
+    assert np.isnan(single)
+    variances = class_variances(setting.with_(alpha=(large + small) / 2))
+    assert variances[0] > 1e-3
+    assert variances[1:] == pytest.approx([0, 0], abs=1e-9)
 
 
 def test_open_weight_of_equal_classes_is_the_threshold():

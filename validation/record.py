@@ -33,16 +33,10 @@ def record(name: str, work: Path, jobs: int | None) -> int:
     (suite,) = report["suites"]
     lines = [json.dumps({k: v for k, v in r.items() if k != "view"}) for r in suite.pop("runs")]
     (HERE / name / "runs.jsonl").write_text("\n".join(lines) + "\n")
-    (HERE / name / "picture.svg").write_text(validation.picture(suite))
-    for curve in suite["curves"]:
-        for fine in ("alphas", "optimum", "expected"):
-            curve.pop(fine, None)  # theory at a hundred weights: recomputed, not recorded
     del report["environment"]  # that of the run is in its own file; that of a resumption says nothing
     report["seconds"] = sum(json.loads(line)["seconds"] for line in lines)
-    (HERE / name / "result.json").write_text(json.dumps(report, indent=1) + "\n")
     shutil.copy(work / "environment.json", HERE / name)
-    print(name, report["verdict"])
-    return int(report["exit_code"])
+    return keep(name, report, suite)
 
 
 def judge_again(name: str) -> int:
@@ -53,9 +47,18 @@ def judge_again(name: str) -> int:
     runs = [json.loads(line) for line in (HERE / name / "runs.jsonl").read_text().splitlines()]
     found = claims.judge(Protocol.from_mapping(suite["protocol"], str(path)), runs)
     suite["claims"], suite["points"] = [asdict(c) for c in found], claims.points(runs)
+    suite["curves"] = claims.predicted_curves(runs)
     suite["verdict"] = report["verdict"] = claims.overall(c.verdict for c in found)
     report["exit_code"] = claims.EXIT_CODES[report["verdict"]]
-    path.write_text(json.dumps(report, indent=1) + "\n")
+    return keep(name, report, suite)
+
+
+def keep(name: str, report: dict, suite: dict) -> int:
+    (HERE / name / "picture.svg").write_text(validation.picture(suite))
+    for curve in suite["curves"]:
+        for fine in ("alphas", "optimum", "expected"):
+            curve.pop(fine, None)  # theory at a hundred weights: recomputed, not recorded
+    (HERE / name / "result.json").write_text(json.dumps(report, indent=1) + "\n")
     print(name, report["verdict"])
     return int(report["exit_code"])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,7 +36,7 @@ _OPTIONS: dict[str, Any] = {
     "instances_per_class": _option(
         int, "--instances-per-class", "-n", help="Data-set size per class; default infinite."
     ),
-    "class_counts": _option(Path, "--class-counts", help="File (csv or json) with the size of every class."),
+    "class_counts": _option(Path, "--class-counts", help="Size of every class: 500,200,80 or a csv or json file."),
     "world_size": _option(int, "--world-size", help="Number of processes."),
     "gather": Annotated[
         bool | None,
@@ -105,12 +106,15 @@ def setting_of(given: dict[str, Any]) -> Setting:
 
 
 def read_class_counts(path: Path) -> tuple[int, ...]:
-    """Class sizes from a JSON list or object, or from a CSV whose last column is the size, header or not."""
+    """Class sizes as they stand (500,200,80), from a JSON list or object, or from the last column of a CSV."""
+    if re.fullmatch(r"\d+(,\d+)+", str(path)) and not path.exists():
+        return tuple(int(size) for size in str(path).split(","))
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(
-            f"class_counts: cannot read {path}: {getattr(error, 'strerror', None) or 'not a text file'}"
+            f"class_counts: cannot read {path}: {getattr(error, 'strerror', None) or 'not a text file'}; "
+            "give sizes (500,200,80) or a JSON or CSV file of sizes"
         ) from error
     if path.suffix.lower() == ".json":
         try:

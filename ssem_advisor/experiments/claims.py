@@ -157,7 +157,7 @@ def _curves(records: list[Record], exact: bool) -> list[Curve]:
                 table(lambda r, i=i: r["per_class"][i]),  # type: ignore[misc]
                 float(thresholds[i]), float(mistaken[i]), None, None, records, bool(at_least[i]),
             )
-            for i in range(len(counts))
+            for i in range(len(counts)) if counts[i] > 1
         ]  # fmt: skip
 
     expected: Any = theory.optimal_variance if exact or setting.loss == "l_spread" else theory.expected_variance

@@ -196,10 +196,11 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 def alphas_around(setting: Setting) -> list[float]:
     """Weights that show the whole curve at one temperature: 0, half the threshold, the threshold, eight above it.
 
-    Unequal classes: 0, every class's threshold, 1, and the middles between these.
+    Unequal classes: 0, every class's threshold, 1, and the middles between these. A class of one has none.
     """
     if setting.unequal:
-        edges = np.unique(np.clip([0.0, *theory.class_thresholds(setting), 1.0], 0.0, 1.0))
+        thresholds = theory.class_thresholds(setting)
+        edges = np.unique(np.clip([0.0, *thresholds[~np.isnan(thresholds)], 1.0], 0.0, 1.0))
         marks = [*edges, *(edges[1:] + edges[:-1]) / 2]
     else:
         threshold = float(theory.collapse_threshold(setting))

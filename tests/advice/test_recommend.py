@@ -176,6 +176,7 @@ def test_unequal_classes_from_a_file(tmp_path):
         assert data["setting"]["class_counts"] == [50, 30, 5]
         assert data["regime"] == "unequal"
         assert data["alpha"]["safe"][0] >= max(data["class_thresholds"])
+    assert answer("--class-counts", "50,30,5", "--dim", 16, "--batch-size", 40) == data
 
 
 def test_data_sets_and_gather():

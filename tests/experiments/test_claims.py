@@ -16,7 +16,7 @@ from ssem_advisor.experiments.claims import (
     points,
     read_threshold,
 )
-from ssem_advisor.experiments.protocol import Protocol
+from ssem_advisor.experiments.protocol import Protocol, alphas_around
 
 SETTING = Setting(classes=5, dim=32, temperature=0.5, batch_size=250, sampler="balanced", instances_per_class=287)
 ALPHAS = (0.0, 0.15, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
@@ -92,6 +92,14 @@ def test_later_classes_open_where_they_open_at_the_minimum(shift, verdict):
     claim = judge(Protocol.default("synthetic"), unequal(shift))[4]
     assert claim.verdict == verdict
     assert claim.control_failed
+
+
+def test_a_class_of_one_is_left_out():
+    found = [r | {"per_class": [*r["per_class"], 0.0]} for r in unequal(0.0)]
+    setting = found[0]["setting"] | {"class_counts": [60, 30, 10, 1]}
+    claim = judge(Protocol.default("synthetic"), [r | {"setting": setting} for r in found])[4]
+    assert len([c for c in claim.checks if not c.get("control")]) == 3
+    assert 0 < min(alphas_around(Setting(**setting))[1:]) < 1
 
 
 def test_of_many_classes_later_ones_only_open_no_earlier(monkeypatch):

@@ -73,4 +73,4 @@ class Groups(NamedTuple):
 
 def _members(values: Tensor) -> Tensor:
     """An index for each value, the same for equal values, below their number."""
-    return torch.searchsorted(values.sort(-1).values, values)
+    return torch.searchsorted(values.sort(-1).values, values.contiguous())

@@ -150,7 +150,8 @@ _gradient_operator = torch.library.custom_op("ssem_advisor::log_sum_exp_gradient
 
 @_value_operator.register_fake
 def _(rows, exclude_self, direct, tile):
-    return rows.new_empty(len(rows)), rows.new_empty(_kept(len(rows), tile))
+    n = rows.shape[0]  # len() would tie the graph to this number
+    return rows.new_empty(n), rows.new_empty(_kept(n, tile))
 
 
 @_gradient_operator.register_fake

@@ -126,6 +126,8 @@ def supervised_contrastive_loss(
         if loss == "l_spread":
             z, labels, instance_ids = *_by_view(z, labels, instance_ids), None
 
+    alpha = float(alpha) if isinstance(alpha, Real) else alpha
+    temperature = float(temperature) if isinstance(temperature, Real) else temperature
     device = z.device.type
     with torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext():
         z, lengths = _with_lengths(z, normalize)
@@ -135,13 +137,15 @@ def supervised_contrastive_loss(
             alpha = alpha.to(z.dtype)
         if isinstance(temperature, Tensor):
             temperature = temperature.to(z.dtype)
+        known = _number(temperature)
+        if known is not None and known * torch.finfo(z.dtype).max < 4:
+            raise SettingError(f"temperature={known!r}: too small for similarities in {z.dtype}")
         tile = chunk or default_tile(z.device)
         positives = groups.positives(loss)
         if loss == "l_spread":
             unit = z / torch.linalg.vector_norm(z, dim=-1, keepdim=True) if normalize else z
             sums = pair_sums((unit * temperature**-0.5).flatten(0, -2), groups, positives, loss, tile)
         else:
-            known = _number(temperature)
             direct = known is not None and range_suffices(1 / known, z.dtype)
             sums = tiled_pair_sums(
                 z, lengths if normalize else None, temperature, groups, positives, loss, direct, tile
@@ -200,13 +204,15 @@ def _check_number(name: str, value: Any, inside: Callable[[Any], Any], domain: s
     if isinstance(value, Tensor):
         ok = value.ndim == 0 and value.is_floating_point() and _holds(inside(value))
     else:
-        ok = isinstance(value, Real) and not isinstance(value, bool) and inside(value)
+        ok = isinstance(value, Real) and not isinstance(value, bool) and value < 1e300 and inside(value)
     if not ok:
         raise SettingError(f"{name}={value!r}: must be {domain}")
 
 
 def _check_shapes(z: Any, labels: Any, instance_ids: Any, alpha: Any) -> tuple[Tensor, Tensor | None]:
     """The labels and ids as tensors beside z."""
+    if isinstance(z, Tensor) and z.layout != torch.strided:
+        raise ValueError(f"embeddings: must be a dense tensor, not of layout {z.layout}")
     if not isinstance(z, Tensor) or not z.is_floating_point():
         kind = str(z.dtype) if isinstance(z, Tensor) else type(z).__name__
         raise ValueError(f"embeddings: must be a floating-point tensor, not {kind}")
@@ -228,12 +234,15 @@ def _check_shapes(z: Any, labels: Any, instance_ids: Any, alpha: Any) -> tuple[T
 
 
 def _indices(name: str, values: Any, z: Tensor) -> Tensor:
-    values = torch.as_tensor(values, device=z.device)
-    if values.is_floating_point() or values.is_complex():
-        raise ValueError(f"{name}: must be integers, not {values.dtype}")
+    try:
+        values = torch.as_tensor(values, device=z.device)
+    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{name}: must be a tensor or a list of integers ({error})".split("\n")[0]) from None
     if values.shape != z.shape[:1]:
         each = "instance" if z.ndim == 3 else "embedding"
         raise ValueError(f"{name} of shape {tuple(values.shape)}: must be ({len(z)},), one for each {each}")
+    if values.is_floating_point() or values.is_complex():
+        raise ValueError(f"{name}: must be integers, not {values.dtype}")
     return values.long()
 
 
@@ -243,7 +252,7 @@ def _with_lengths(z: Tensor, normalize: bool) -> tuple[Tensor, Tensor]:
     if not normalize:
         tolerance = max(1e-4, 4 * torch.finfo(z.dtype).eps)
         low, high, needed = 1 - tolerance, 1 + tolerance, "normalize=False takes rows of length 1"
-    if z.dtype in (torch.float16, torch.bfloat16):
+    if z.element_size() < 4:
         z = z.float()
     lengths = torch.linalg.vector_norm(z.detach(), dim=-1, keepdim=True)
     shortest, longest = map(_number, lengths.aminmax())
@@ -251,7 +260,11 @@ def _with_lengths(z: Tensor, normalize: bool) -> tuple[Tensor, Tensor]:
         return z, lengths
     place = (~((lengths > low) & (lengths < high))).squeeze(-1).nonzero()[0].tolist()
     length = lengths[tuple(place)].item()
-    what = f"has length {length:.6g}: {needed}" if math.isfinite(length) else "holds NaN or infinite values"
+    what = f"has length {length:.6g}: {needed}"
+    if not torch.isfinite(z[tuple(place)]).all():
+        what = "holds NaN or infinite values"
+    elif normalize and z[tuple(place)].any():
+        what = f"has a length beyond the range of {z.dtype}; rescale the embeddings"
     raise ValueError(f"embeddings[{', '.join(map(str, place))}] {what}")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from numbers import Real
 from typing import NamedTuple
 
 import torch
@@ -102,6 +104,17 @@ def dense_loss(
     """
     if loss not in LOSSES:
         raise SettingError(f"loss={loss!r}: must be one of {', '.join(LOSSES)}")
+    if alpha is None and loss != "supcon":
+        raise SettingError(f"alpha=None: plain SupCon is the supcon loss, not {loss}; give alpha a number in [0, 1]")
+    if isinstance(alpha, Real) and not 0 <= alpha <= 1:
+        raise SettingError(f"alpha={alpha!r}: must be a number in [0, 1]")
+    if isinstance(temperature, Real) and not 0 < temperature < math.inf:
+        raise SettingError(f"temperature={temperature!r}: must be a finite number > 0")
+    if z.ndim < 3 or labels.shape != z.shape[-3:-2]:
+        raise ValueError(
+            f"embeddings of shape {tuple(z.shape)}, labels of shape {tuple(labels.shape)}: "
+            "must be (*models, instances, views, dim) and (instances,)"
+        )
     if loss == "l_spread" and z.shape[-2] == 1:
         raise SettingError("views=1: l_spread compares different views; give at least two")
     if isinstance(temperature, Tensor):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import permutations
 from typing import Any
 
@@ -44,14 +43,19 @@ class _Spread(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         u, labels = ctx.saved_tensors
-        result = torch.zeros_like(u * (grads[0] + grads[1])[..., None, None])  # mapped over if anything is
-        for part in _parts(labels, ctx.rows):
-            kin, (by_against, by_within) = _kin(labels, part), (grad[..., part, None] for grad in grads)
-            for v, w in permutations(range(u.shape[-2]), 2):
-                a, b = _block_gradient(u[..., part, v, :], u[..., w, :], kin, by_against, by_within)
-                result[..., part, v, :] += a
-                result[..., w, :] += b
-        return result, None, None
+        with torch.autocast(u.device.type, enabled=False):
+            return _gradient(u, labels, ctx.rows, *grads), None, None
+
+
+def _gradient(u: Tensor, labels: Tensor, rows: int, *grads: Tensor) -> Tensor:
+    result = torch.zeros_like(u * (grads[0] + grads[1])[..., None, None])  # mapped over if anything is
+    for part in _parts(labels, rows):
+        kin, (by_against, by_within) = _kin(labels, part), (grad[..., part, None] for grad in grads)
+        for v, w in permutations(range(u.shape[-2]), 2):
+            a, b = _block_gradient(u[..., part, v, :], u[..., w, :], kin, by_against, by_within)
+            result[..., part, v, :] += a
+            result[..., w, :] += b
+    return result
 
 
 def _forward(u: Tensor, labels: Tensor, rows: int) -> tuple[Tensor, Tensor]:
@@ -67,20 +71,25 @@ def _forward(u: Tensor, labels: Tensor, rows: int) -> tuple[Tensor, Tensor]:
 
 def _block(a: Tensor, b: Tensor, kin: Tensor) -> tuple[Tensor, Tensor]:
     similarity = a @ b.mT
-    negatives = similarity.masked_fill(kin, -math.inf).logsumexp(-1, keepdim=True)
+    negatives = similarity.masked_fill(kin, _low(similarity)).logsumexp(-1, keepdim=True)
     against = F.softplus(negatives - similarity, threshold=40).masked_fill(~kin, 0).sum(-1)
-    within = similarity.masked_fill(~kin, -math.inf).logsumexp(-1)
+    within = similarity.masked_fill(~kin, _low(similarity)).logsumexp(-1)
     return against, within
 
 
 def _block_gradient(a: Tensor, b: Tensor, kin: Tensor, by_against: Tensor, by_within: Tensor) -> tuple[Tensor, Tensor]:
     similarity = a @ b.mT
-    negatives = similarity.masked_fill(kin, -math.inf).logsumexp(-1, keepdim=True)
+    negatives = similarity.masked_fill(kin, _low(similarity)).logsumexp(-1, keepdim=True)
     pull = torch.sigmoid(negatives - similarity).masked_fill(~kin, 0)
-    push = (similarity - negatives).masked_fill(kin, -math.inf).exp() * pull.sum(-1, keepdim=True)
-    spread = similarity.masked_fill(~kin, -math.inf).softmax(-1)
+    push = (similarity - negatives).masked_fill(kin, _low(similarity)).exp() * pull.sum(-1, keepdim=True)
+    spread = similarity.masked_fill(~kin, _low(similarity)).softmax(-1)
     by_similarity = by_against * (push - pull) + by_within * spread
     return by_similarity @ b, by_similarity.mT @ a
+
+
+def _low(similarity: Tensor) -> float:
+    """In place of what is left out of a sum of exponentials: finite, so that rows of nothing else can be derived."""
+    return torch.finfo(similarity.dtype).min / 4
 
 
 def _kin(labels: Tensor, part: slice) -> Tensor:

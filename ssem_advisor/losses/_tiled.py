@@ -36,16 +36,15 @@ def tiled_pair_sums(
     whether exponentials of similarities can be summed as they are. tile: rows and columns of similarities to hold at a
     time: memory is linear in the batch for the value and the gradient, quadratic from the second derivative on.
     """
-    return _Value.apply(z, temperature, lengths, *groups, positives, loss, direct, tile)[0]
+    return _Value.apply(z, temperature, lengths, *groups[1:], positives, loss, direct, tile)[0]
 
 
 class _Function(torch.autograd.Function):
     """A function of one model; of several under vmap, one after the other."""
 
     def __init_subclass__(cls) -> None:
-        # torch binds the inputs of every call to the signature of forward: to the real one in 0.1 ms
-        parameters = [inspect.Parameter("inputs", inspect.Parameter.VAR_POSITIONAL)]
-        cls.forward.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        # torch asks for it at every call; finding it anew takes 0.1 ms
+        cls.forward.__signature__ = inspect.signature(cls.forward)  # type: ignore[attr-defined]
 
     @classmethod
     def vmap(cls, info: Any, in_dims: tuple, *inputs: Any) -> tuple[tuple, tuple]:  # type: ignore[override]
@@ -65,7 +64,6 @@ class _Value(_Function):
         z: Tensor,
         temperature: float | Tensor,
         lengths: Tensor | None,
-        embeddings: int,
         slots: Tensor | None,
         classes: Tensor,
         views: Tensor,
@@ -74,7 +72,7 @@ class _Value(_Function):
         direct: bool,
         tile: int,
     ) -> tuple[Tensor, ...]:
-        groups = Groups(embeddings, slots, classes, views)
+        groups = Groups(z.shape[:-1].numel(), slots, classes, views)
         rows = (z / _divisor(temperature, lengths)).flatten(0, -2)
         lse, kept = tiled_log_sum_exp(rows, loss == "supcon", direct, tile)
         squares = views / temperature if lengths is not None else groups.per_instance(rows.square().sum(-1), -1)
@@ -92,16 +90,16 @@ class _Value(_Function):
     @staticmethod
     def backward(ctx: Any, by_sums: Tensor | None, *_: None) -> tuple[Tensor | None, ...]:
         if by_sums is None:
-            return (None,) * 11
+            return (None,) * 10
         inputs = _saved(ctx)
-        if torch.is_grad_enabled() or _transforms_active():
-            by_inputs = _Gradient.apply(by_sums, *inputs)
-        elif not torch.compiler.is_compiling() and _is_batched(by_sums):
-            sums, values = _dense(*inputs[:9])
+        if not torch.compiler.is_compiling() and _is_batched(by_sums):
+            sums, values = _dense(*inputs[:8])
             by_inputs = (*torch.func.vjp(sums, *values)[1](by_sums), None)[:2]
+        elif torch.is_grad_enabled() or _transforms_active():
+            by_inputs = _Gradient.apply(by_sums, *inputs)
         else:
             by_inputs = _gradient(by_sums, *inputs)
-        return *by_inputs, *(None,) * 9
+        return *by_inputs, *(None,) * 8
 
 
 def _divisor(temperature: float | Tensor, lengths: Tensor | None) -> float | Tensor:
@@ -113,7 +111,6 @@ def _gradient(
     z: Tensor,
     temperature: float | Tensor,
     lengths: Tensor | None,
-    embeddings: int,
     slots: Tensor | None,
     classes: Tensor,
     views: Tensor,
@@ -128,7 +125,7 @@ def _gradient(
     kept: Tensor,
 ) -> tuple[Tensor, Tensor | None]:
     """With respect to z and to the temperature, if that is a tensor."""
-    groups = Groups(embeddings, slots, classes, views)
+    groups = Groups(z.shape[:-1].numel(), slots, classes, views)
 
     # to the rows: through the products of class sums and of instance sums, then through the denominators
     pulls = groups.per_embedding(_pulls(instance, of_class, groups, by_sums), -2)
@@ -166,21 +163,21 @@ class _Gradient(_Function):
 
     @staticmethod
     def backward(ctx: Any, *tangents: Tensor) -> tuple[Tensor | None, ...]:
-        by_sums, *inputs = _saved(ctx)[:10]
+        by_sums, *inputs = _saved(ctx)[:9]
         sums, values = _dense(*inputs)
 
         def gradient(by_sums: Tensor, *values: Tensor) -> tuple[Tensor, ...]:
             return torch.func.vjp(sums, *values)[1](by_sums)
 
-        pulled = torch.func.vjp(gradient, by_sums, *values)[1](tangents[: len(values)])
-        return *pulled, *(None,) * (17 - len(pulled))
+        with torch.autocast(by_sums.device.type, enabled=False):
+            pulled = torch.func.vjp(gradient, by_sums, *values)[1](tangents[: len(values)])
+        return *pulled, *(None,) * (16 - len(pulled))
 
 
 def _dense(
     z: Tensor,
     temperature: float | Tensor,
     lengths: Tensor | None,
-    embeddings: int,
     slots: Tensor | None,
     classes: Tensor,
     views: Tensor,
@@ -193,7 +190,7 @@ def _dense(
         if lengths is not None:
             z = z / torch.linalg.vector_norm(z, dim=-1, keepdim=True)
         rows = (z * temperature**-0.5).flatten(0, -2)
-        return pair_sums(rows, Groups(embeddings, slots, classes, views), positives, loss)
+        return pair_sums(rows, Groups(z.shape[:-1].numel(), slots, classes, views), positives, loss)
 
     return sums, (z, temperature) if isinstance(temperature, Tensor) else (z,)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 
@@ -91,6 +93,39 @@ def test_unusable_data_is_one_clear_error(z, labels, options, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("z", "labels", "message"),
+    [
+        (embeddings(), None, "labels: must be a tensor or a list of integers"),
+        (embeddings(), ["a", "b", "c", "d"], "labels: must be a tensor or a list of integers"),
+        (embeddings(), [[0], [0, 1]], "labels: must be a tensor or a list of integers"),
+        (embeddings(), [], "labels of shape (0,): must be (4,)"),
+        (embeddings().to_sparse(), LABELS, "embeddings: must be a dense tensor"),
+        (1e25 * embeddings().float(), LABELS, "has a length beyond the range of torch.float32"),
+        (1e-25 * embeddings().float(), LABELS, "has a length beyond the range of torch.float32"),
+    ],
+)
+def test_odd_input_is_one_clear_error_too(z, labels, message):
+    with pytest.raises(ValueError) as error:  # noqa: PT011 - the message is what is tested
+        supervised_contrastive_loss(z, labels, 0.2, 0.1)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("temperature", [10**400, 1e-60, torch.tensor(1e-40)])
+def test_temperatures_out_of_range_are_refused(temperature):
+    with pytest.raises(SettingError, match="temperature="):
+        supervised_contrastive_loss(embeddings().float(), LABELS, 0.2, temperature)
+
+
+def test_any_kind_of_number_and_of_floating_point():
+    expected = supervised_contrastive_loss(embeddings(), LABELS, 0.25, 0.5)
+    for number in (Fraction, np.float64):
+        assert supervised_contrastive_loss(embeddings(), LABELS, number(0.25), number(0.5)) == expected
+    eighth = embeddings().to(torch.float8_e4m3fn)
+    assert supervised_contrastive_loss(eighth, LABELS, 0.25, 0.5).dtype == torch.float32
+
+
 def test_zero_and_nan_of_half_precision_are_seen_too():
     with pytest.raises(ValueError, match="zero vector"):
         supervised_contrastive_loss(spoiled(0).half(), LABELS, 0.2, 0.1)
@@ -156,3 +191,8 @@ def test_dense_loss_refuses_what_is_no_loss():
         dense_loss(embeddings(), torch.tensor(LABELS), 0.2, 0.1, "triplet")
     with pytest.raises(SettingError, match="l_spread compares different views"):
         dense_loss(embeddings(4, 1, 3), torch.tensor(LABELS), 0.2, 0.1, "l_spread")
+    for alpha, temperature, loss in ((None, 0.1, "ssem"), (2, 0.1, "supcon"), (0.2, -1, "supcon"), (0.2, 0, "supcon")):
+        with pytest.raises(SettingError):
+            dense_loss(embeddings(), torch.tensor(LABELS), alpha, temperature, loss)
+    with pytest.raises(ValueError, match=r"labels of shape \(2,\): must be"):
+        dense_loss(embeddings(), torch.tensor(LABELS[:2]), 0.2, 0.1)

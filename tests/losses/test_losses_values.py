@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch._dynamo.testing
 from loops import loop_loss
 
 from ssem_advisor.losses import (
@@ -276,6 +277,28 @@ def test_vmap_over_labels_and_over_gradients():
     together = torch.autograd.grad(terms, z, pick, is_grads_batched=True, retain_graph=True)[0]
     apart = [torch.autograd.grad(term, z, retain_graph=True)[0] for term in parts[1:3]]
     torch.testing.assert_close(together, torch.stack(apart))
+    together = torch.autograd.grad(terms, z, pick, is_grads_batched=True, create_graph=True)[0]
+    torch.testing.assert_close(together, torch.stack(apart))
+
+
+def test_l_spread_of_one_class_can_be_derived_twice():
+    """No other class means no negatives, over whose sum of exponentials an infinite logarithm would be derived."""
+    z, labels = draw(3, 2, 4).requires_grad_(), torch.zeros(3, dtype=torch.long)
+    assert torch.autograd.gradgradcheck(lambda z: dense_loss(z, labels, 0.4, 0.3, "l_spread"), z)
+    function = lambda z: supervised_contrastive_loss(z, labels, 0.4, 0.3, loss="l_spread")  # noqa: E731
+    assert torch.autograd.gradgradcheck(function, z)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_gradients_taken_under_autocast_keep_their_precision(loss):
+    z, labels = draw(16, 2, 8, dtype=torch.float32).requires_grad_(), torch.arange(16) % 4
+    value = supervised_contrastive_loss(z, labels, 0.5, 0.05, loss=loss)
+    plain = torch.autograd.grad(value, z, create_graph=True)[0]
+    second = torch.autograd.grad(plain.square().sum(), z, retain_graph=True)[0]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(torch.autograd.grad(value, z, retain_graph=True)[0], plain)
+        if loss != "l_spread":  # torch derives the operators of its gradient, and computes them as autocast says
+            torch.testing.assert_close(torch.autograd.grad(plain.square().sum(), z)[0], second, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("scale", [1e-18, 1e18])
@@ -294,6 +317,20 @@ def test_compiles_to_one_graph(loss):
     compiled = torch.compile(module, fullgraph=True, backend="aot_eager")
     z, labels = draw(6, 2, 4), torch.tensor(BATCHES["unbalanced"])
     assert_same(lambda z: compiled(z, labels), lambda z: module(z, labels), z)
+
+
+@pytest.mark.parametrize("loss", ["supcon", "ssem"])
+def test_compiles_once_for_all_batch_sizes_and_without_gradients(loss):
+    torch.compiler.reset()
+    counter = torch._dynamo.testing.CompileCounterWithBackend("aot_eager")
+    function = lambda z, labels: supervised_contrastive_loss(z, labels, 0.4, 0.3, loss=loss)  # noqa: E731
+    compiled = torch.compile(function, backend=counter, fullgraph=True, dynamic=True)
+    for instances in (6, 8, 10, 14, 20):
+        z, labels = draw(instances, 2, 4), torch.arange(instances) % 3
+        assert_same(lambda z: compiled(z, labels), lambda z: function(z, labels), z)  # noqa: B023
+    assert counter.frame_count <= 2
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(z, labels), function(z, labels))
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 import typer.main
@@ -41,6 +41,9 @@ class _Group(TyperGroup):
             return super().invoke(ctx)
         except AdvisorError as error:
             typer.echo(f"ssem-advisor: {error}", err=True)
+        except _UsageError as error:
+            asked = error.ctx.command_path if error.ctx is not None else "ssem-advisor"
+            typer.echo(f"ssem-advisor: {' '.join(error.format_message().split())} (see {asked} --help)", err=True)
         except ModuleNotFoundError as error:
             extra = _EXTRAS.get((error.name or "").split(".")[0])
             if extra is None:
@@ -50,6 +53,8 @@ class _Group(TyperGroup):
             sys.stderr.close()
         raise typer.Exit(2)
 
+
+_UsageError: Any = typer.BadParameter.__base__  # typer carries click's errors under names of its own
 
 _EXTRAS = {
     "torch": "validate",
@@ -78,9 +83,9 @@ def _version(show: bool) -> None:
 
 @app.callback()
 def _root(
-    version: bool = typer.Option(
-        False, "--version", help="Show the version and exit.", callback=_version, is_eager=True
-    ),
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
 ) -> None:
     pass
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ssem_advisor.lint import Report, Session
 
 
-class Format(StrEnum):
+class CheckFormat(StrEnum):
     text = "text"
     json = "json"
     github = "github"
@@ -45,27 +45,41 @@ class Command(TyperCommand):
 
 def check(
     ctx: typer.Context,
-    paths: list[str] = typer.Argument(None, help="Files, folders or globs; - for standard input.", show_default=False),
-    formats: list[Format] = typer.Option(None, "--format", help="Output format; repeatable, each with its --output."),
-    outputs: list[Path] = typer.Option(
-        None, "--output", help="File for the format named before it, instead of stdout."
-    ),
-    fix: bool = typer.Option(False, "--fix", help="Write the recommended alpha and temperature into the files."),
-    diff: bool = typer.Option(False, "--diff", help="Show what --fix would write, and write nothing."),
-    select: list[str] = typer.Option(
-        None, "--select", help="Run only these rules: codes, prefixes or names, with commas."
-    ),
-    ignore: list[str] = typer.Option(None, "--ignore", help="Leave these rules out."),
-    goal: str = typer.Option(None, "--goal", help="What the embedding is for: transfer or classification."),
-    baseline: Path = typer.Option(None, "--baseline", help="Silence the findings that this file accepts."),
-    write_baseline: bool = typer.Option(False, "--write-baseline", help="Accept all present findings in the baseline."),
-    require_decision: bool = typer.Option(False, "--require-decision", help="Exit 1 where a fact is missing."),
-    fail_on: FailOn = typer.Option(FailOn.warning, "--fail-on", help="Least severity that exits 1."),
-    exit_zero: bool = typer.Option(False, "--exit-zero", help="Exit 0 in spite of findings."),
-    explain_file: list[Path] = typer.Option(
-        None, "--explain-file", help="Show what was read from where, and check nothing."
-    ),
-    color: Color = typer.Option(Color.auto, "--color", help="Colour of text; NO_COLOR is honoured."),
+    paths: Annotated[
+        list[str] | None, typer.Argument(help="Files, folders or globs; - for standard input.", show_default=False)
+    ] = None,
+    formats: Annotated[
+        list[CheckFormat] | None, typer.Option("--format", help="Output format; repeatable, each with its --output.")
+    ] = None,
+    outputs: Annotated[
+        list[Path] | None, typer.Option("--output", help="File for the format named before it, instead of stdout.")
+    ] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Write the recommended alpha and temperature into the files.")
+    ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would write, and write nothing.")] = False,
+    select: Annotated[
+        list[str] | None, typer.Option("--select", help="Run only these rules: codes, prefixes or names, with commas.")
+    ] = None,
+    ignore: Annotated[list[str] | None, typer.Option("--ignore", help="Leave these rules out.")] = None,
+    goal: Annotated[
+        str | None, typer.Option("--goal", help="What the embedding is for: transfer or classification.")
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", help="Silence the findings that this file accepts.")
+    ] = None,
+    write_baseline: Annotated[
+        bool, typer.Option("--write-baseline", help="Accept all present findings in the baseline.")
+    ] = False,
+    require_decision: Annotated[
+        bool, typer.Option("--require-decision", help="Exit 1 where a fact is missing.")
+    ] = False,
+    fail_on: Annotated[FailOn, typer.Option("--fail-on", help="Least severity that exits 1.")] = FailOn.warning,
+    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit 0 in spite of findings.")] = False,
+    explain_file: Annotated[
+        list[Path] | None, typer.Option("--explain-file", help="Show what was read from where, and check nothing.")
+    ] = None,
+    color: Annotated[Color, typer.Option("--color", help="Colour of text; NO_COLOR is honoured.")] = Color.auto,
 ) -> None:
     """Say whether training configs ask for class collapse.
 
@@ -105,7 +119,7 @@ def check(
         raise typer.Exit(1)
 
 
-def _targets(ctx: typer.Context, formats: list[Format], outputs: list[Path]) -> list[tuple[str, Path | None]]:
+def _targets(ctx: typer.Context, formats: list[CheckFormat], outputs: list[Path]) -> list[tuple[str, Path | None]]:
     """Each format with its file, None for stdout; one format at most goes to stdout."""
     targets: list[tuple[str, Path | None]] = []
     left_formats, left_outputs = iter(formats), iter(outputs)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ssem_advisor.cli._options import Format, FormatOption
 from ssem_advisor.cli._setting import setting_of, takes_setting
 from ssem_advisor.domain import SettingError
 
@@ -15,15 +16,13 @@ from ssem_advisor.domain import SettingError
 def explain(
     given: dict[str, Any],
     theorem: Annotated[str | None, typer.Argument(help="Key of a theorem; none lists all.", show_default=False)] = None,
-    format: Annotated[str, typer.Option("--format", "-f", metavar="text|json", help="How to print.")] = "text",
+    form: FormatOption = Format.text,
 ) -> None:
     """Show a theorem: statement, assumptions (met or not here), formula with numbers put in, source and proof."""
-    if format not in ("text", "json"):
-        raise SettingError(f"format={format!r}: must be text or json")
     from ssem_advisor.report import theorems as report
 
     if theorem is None:
-        if format == "json":
+        if form is Format.json:
             typer.echo(report.json_list())
         else:
             typer.echo(report.text_list(), nl=False)
@@ -36,12 +35,12 @@ def explain(
         from ssem_advisor.advice import complete
 
         setting, filled = complete(setting_of(given))
-        if filled and format == "text":
+        if filled and form is Format.text:
             note = f"Assumed: batch size {setting.batch_size}, {setting.sampler} sampler."
             typer.echo(textwrap.fill(note, 80), err=True)
     elif given:
         raise SettingError("classes: missing; a setting needs --classes, --class-counts or --dataset")
-    if format == "json":
+    if form is Format.json:
         typer.echo(report.json_one(found, setting))
     else:
         typer.echo(report.text_one(found, setting, bold=lambda text: typer.style(text, bold=True)), nl=False)

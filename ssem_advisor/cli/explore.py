@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -13,7 +13,7 @@ from ssem_advisor.cli._setting import setting_of, takes_setting
 @takes_setting
 def explore(
     given: dict[str, Any],
-    output: Path = typer.Option("explorer.html", "--output", "-o", help="Page to write."),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Page to write.")] = Path("explorer.html"),
 ) -> None:
     """Write a page in which the phase diagram and every number follow the sliders; opened at the given setting."""
     from ssem_advisor.report import explorer

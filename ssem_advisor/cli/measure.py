@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from ssem_advisor.cli._options import Format, FormatOption
 from ssem_advisor.cli._setting import setting_of, takes_setting
 from ssem_advisor.domain import Setting, SettingError
 
 _PLATEAU = ("batch_size", "views", "loss", "temperature")  # what total collapse depends on
 
 
-class Format(StrEnum):
-    text = "text"
-    json = "json"
-
-
 @takes_setting
 def measure(
     given: dict[str, Any],
-    file: Path = typer.Argument(
-        None, help="Embeddings: .npy .npz .pt .pth .safetensors .parquet .csv", show_default=False
-    ),
-    labels: Path = typer.Option(None, "--labels", help="File with one label per instance, where FILE holds none."),
-    loss_value: float = typer.Option(None, "--loss-value", help="A training loss to place among its reference values."),
-    base_temperature: float = typer.Option(
-        None, "--base-temperature", help="SupContrast's: the loss carries the factor temperature / base temperature."
-    ),
-    seed: int = typer.Option(0, "--seed", help="Of the random pairs and the bootstrap."),
-    form: Format = typer.Option(Format.text, "--format", help="Output format."),
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="Embeddings: .npy .npz .pt .pth .safetensors .parquet .csv", show_default=False),
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help="File with one label per instance, where FILE holds none.")
+    ] = None,
+    loss_value: Annotated[
+        float | None, typer.Option("--loss-value", help="A training loss to place among its reference values.")
+    ] = None,
+    base_temperature: Annotated[
+        float | None,
+        typer.Option(
+            "--base-temperature", help="SupContrast's: the loss carries the factor temperature / base temperature."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the random pairs and the bootstrap.")] = 0,
+    form: FormatOption = Format.text,
 ) -> None:
     """Measure embeddings, or place a loss value: collapsed, healthy, or how far from either.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,14 +23,20 @@ class Kind(StrEnum):
 @takes_setting
 def plot(
     given: dict[str, Any],
-    output: Path = typer.Option(None, "--output", "-o", help="Picture to write: .png, .svg or .pdf."),
-    kind: Kind = typer.Option(
-        Kind.phase, "--kind", help="phase: variance over temperature and weight; batch: threshold against batch size; "
-        "variance: variance against weight.",
-    ),
-    terminal: bool = typer.Option(False, "--terminal", help="Show the phase diagram in the terminal."),
-    config: Path = typer.Option(None, "--config", help="Your training config: its setting, and its point."),
-) -> None:  # fmt: skip
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Picture to write: .png, .svg or .pdf.")] = None,
+    kind: Annotated[
+        Kind,
+        typer.Option(
+            "--kind",
+            help="phase: variance over temperature and weight; batch: threshold against batch size; "
+            "variance: variance against weight.",
+        ),
+    ] = Kind.phase,
+    terminal: Annotated[bool, typer.Option("--terminal", help="Show the phase diagram in the terminal.")] = False,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Your training config: its setting, and its point.")
+    ] = None,
+) -> None:
     """Draw where class collapse is the optimum, and where it is not.
 
     The phase diagram shows the predicted within-class variance over temperature and weight, the collapse boundary, the

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ssem_advisor.cli._options import Format, FormatOption
 from ssem_advisor.cli._setting import setting_of, takes_setting
 from ssem_advisor.domain import NotCovered, SettingError
 
@@ -30,13 +31,9 @@ def recommend(
         bool, typer.Option("--trained", help="Aim at what trained networks reach (fitted), not at the minimiser.")
     ] = False,
     plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the phase diagram.")] = None,
-    format: Annotated[
-        str, typer.Option("--format", "-f", metavar="text|json", help="How to print the answer.")
-    ] = "text",
+    form: FormatOption = Format.text,
 ) -> None:
     """Say which alpha and temperature avoid class collapse, and a setting to start from."""
-    if format not in ("text", "json"):
-        raise SettingError(f"format={format!r}: must be text or json")
     if not {"classes", "class_counts"} & given.keys():
         raise SettingError("classes: missing; give --classes N, --class-counts FILE or --dataset NAME")
     from ssem_advisor import advice as advisor
@@ -58,7 +55,7 @@ def recommend(
         )
     from ssem_advisor.report import advice as report
 
-    if format == "json":
+    if form is Format.json:
         import json
 
         typer.echo(json.dumps(report.to_dict(answer), indent=2, allow_nan=False))

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 import typer
 
 
-class Format(StrEnum):
+class PageFormat(StrEnum):
     text = "text"
     json = "json"
     md = "md"
 
 
 def rule(
-    code: str = typer.Argument(None, help="Code, prefix of codes, or name.", show_default=False),
-    all_: bool = typer.Option(False, "--all", help="Every rule."),
-    form: Format = typer.Option(Format.text, "--format", help="Output format."),
+    code: Annotated[str | None, typer.Argument(help="Code, prefix of codes, or name.", show_default=False)] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every rule.")] = False,
+    form: Annotated[PageFormat, typer.Option("--format", "-f", help="How to print the page.")] = PageFormat.text,
 ) -> None:
     """Print the page of a rule."""
     from ssem_advisor.lint import all_rules, rules_matching
@@ -24,15 +25,15 @@ def rule(
 
     if all_ == (code is not None):
         raise typer.BadParameter("give a rule, or --all")
-    rules = all_rules() if all_ else rules_matching(code)
-    if not rules:
+    rules = all_rules() if code is None else rules_matching(code)
+    if code is not None and not rules:
         from difflib import get_close_matches
 
         names = [word for r in all_rules() for word in (r.code, r.name)]
         near = get_close_matches(code, names, 1) or get_close_matches(code.upper(), names, 1)
         hint = f"did you mean {near[0]}?" if near else "rule --all prints them all"
         raise typer.BadParameter(f"{code}: no such rule; {hint}")
-    if form is Format.json:
+    if form is PageFormat.json:
         import json
 
         listed = [

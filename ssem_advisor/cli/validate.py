@@ -2,48 +2,77 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from ssem_advisor.cli._options import Format, FormatOption
 
 if TYPE_CHECKING:
     from ssem_advisor.experiments.protocol import Protocol
 
 
-class Format(StrEnum):
-    text = "text"
-    json = "json"
-
-
 def validate(
-    suites: list[str] = typer.Option(
-        None, "--suite", help="embeddings, digits, synthetic, cifar10, cifar100 or imagenet-lt; repeatable. "
-        "Default: embeddings and digits.", show_default=False,
-    ),
-    config: Path = typer.Option(None, "--config", help="A training config (a proxy of it is trained) or a protocol."),
-    data_root: Path = typer.Option(None, "--data-root", help="Folder of the standard files of an image suite."),
-    out: Path = typer.Option(None, "--out", help="Folder to keep everything in; an interrupted run resumes from it."),
-    seeds: int = typer.Option(None, "--seeds", min=1, help="Runs of every point; intervals are over these."),
-    alphas: str = typer.Option(None, "--alphas", help="Weights, with commas. Default: around the threshold."),
-    temperatures: str = typer.Option(None, "--temperatures", help="Temperatures, with commas."),
-    loss: str = typer.Option(None, "--loss", help="supcon, ssem or l_spread."),
-    epochs: int = typer.Option(None, "--epochs", min=1, help="Passes over the training data."),
-    classes: int = typer.Option(None, "--classes", min=2, help="Classes (digits: 2, 5 or 10; synthetic: any)."),
-    instances: int = typer.Option(None, "--instances", min=2, help="Training instances of each class (synthetic)."),
-    class_counts: str = typer.Option(None, "--class-counts", help="The same for unequal classes, with commas."),
-    dim: int = typer.Option(None, "--dim", min=2, help="Dimension of the projection."),
-    batch_size: int = typer.Option(None, "--batch-size", min=2, help="Instances that the loss sees at once."),
-    sampler: str = typer.Option(None, "--sampler", help="random, balanced or full."),
-    coarse: bool = typer.Option(None, "--coarse/--fine", help="cifar100: train 20 coarse classes, probe the fine."),
-    imbalance: float = typer.Option(None, "--imbalance", min=1, help="CIFAR: largest class over smallest."),
-    budget: float = typer.Option(None, "--budget", min=0, help="Minutes until the report is made of what is there."),
-    device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:N or mps."),
-    jobs: int = typer.Option(None, "--jobs", min=0, help="Processes; 0 trains in this one. Default: one a core."),
-    executor: str = typer.Option("process", "--executor", help="process, or submitit's local, debug or slurm."),
-    output: Format = typer.Option(Format.text, "--format", help="What to print."),
-) -> None:  # fmt: skip
+    suites: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--suite",
+            help="embeddings, digits, synthetic, cifar10, cifar100 or imagenet-lt; repeatable. "
+            "Default: embeddings and digits.",
+            show_default=False,
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="A training config (a proxy of it is trained) or a protocol.")
+    ] = None,
+    data_root: Annotated[
+        Path | None, typer.Option("--data-root", help="Folder of the standard files of an image suite.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to keep everything in; an interrupted run resumes from it.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", min=1, help="Runs of every point; intervals are over these.")
+    ] = None,
+    alphas: Annotated[
+        str | None, typer.Option("--alphas", help="Weights, with commas. Default: around the threshold.")
+    ] = None,
+    temperatures: Annotated[str | None, typer.Option("--temperatures", help="Temperatures, with commas.")] = None,
+    loss: Annotated[str | None, typer.Option("--loss", help="supcon, ssem or l_spread.")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the training data.")] = None,
+    classes: Annotated[
+        int | None, typer.Option("--classes", min=2, help="Classes (digits: 2, 5 or 10; synthetic: any).")
+    ] = None,
+    instances: Annotated[
+        int | None, typer.Option("--instances", min=2, help="Training instances of each class (synthetic).")
+    ] = None,
+    class_counts: Annotated[
+        str | None, typer.Option("--class-counts", help="The same for unequal classes, with commas.")
+    ] = None,
+    dim: Annotated[int | None, typer.Option("--dim", min=2, help="Dimension of the projection.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", min=2, help="Instances that the loss sees at once.")
+    ] = None,
+    sampler: Annotated[str | None, typer.Option("--sampler", help="random, balanced or full.")] = None,
+    coarse: Annotated[
+        bool | None, typer.Option("--coarse/--fine", help="cifar100: train 20 coarse classes, probe the fine.")
+    ] = None,
+    imbalance: Annotated[
+        float | None, typer.Option("--imbalance", min=1, help="CIFAR: largest class over smallest.")
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option("--budget", min=0, help="Minutes until the report is made of what is there.")
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=0, help="Processes; 0 trains in this one. Default: one a core.")
+    ] = None,
+    executor: Annotated[
+        str, typer.Option("--executor", help="process, or submitit's local, debug or slurm.")
+    ] = "process",
+    output: FormatOption = Format.text,
+) -> None:
     """Train small models and confirm, or refute, what the theory predicts.
 
     Without options: free embeddings for every loss, and the digits of scikit-learn with merged classes; a few minutes.

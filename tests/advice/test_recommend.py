@@ -203,7 +203,7 @@ def test_data_sets_and_gather():
         (("--classes", 10, "--band", "0.5"), "band='0.5'"),
         (("--classes", 10, "--target-variance", 0.9), "must lie in the safe band"),
         (("--class-counts", "nowhere.csv"), "cannot read nowhere.csv"),
-        (("--classes", 10, "--format", "yaml"), "must be text or json"),
+        (("--classes", 10, "--format", "yaml"), "is not one of 'text', 'json'"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_two(arguments, words):

@@ -1,0 +1,31 @@
+"""What every command does alike: one line for bad input, one spelling of shared options."""
+
+import pytest
+from typer.testing import CliRunner
+
+from ssem_advisor.cli import COMMANDS, app
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_unknown_option_is_one_line_and_exit_two(command):
+    done = run(command, "--nonsense")
+    assert done.exit_code == 2
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "--nonsense" in done.stderr
+    assert f"{command} --help" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("recommend", "--dim", "many"), ("recommend", "--format", "yaml"), ("rule",)])
+def test_a_bad_value_is_one_line_and_exit_two(arguments):
+    done = run(*arguments)
+    assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1), done.stderr
+
+
+def test_help_lists_every_command():
+    done = run("--help")
+    assert done.exit_code == 0
+    assert all(command in done.stdout for command in COMMANDS)

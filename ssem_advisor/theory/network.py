@@ -1,0 +1,73 @@
+"""What a trained network makes of a setting: the share of its within-class variance that tells instances apart.
+
+A minimiser tells every instance apart in every view; a network does not. Two numbers say how far it gets, both
+measurable with several views per instance: view reliability rho, the share of the within-class variance that is the
+instance's own, and the effective number of directions that this variance uses. The part rho v of the per-view variance
+v is the free spread: what instances of one class differ in, the quantity that finer labels need. It is an estimate,
+built on `estimates.expected_variance` (derived here); for the minimiser it is the exact v.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ssem_advisor.domain import Setting, SettingError
+from ssem_advisor.theory.estimates import alpha_for_expected_variance, expected_variance
+
+# Networks on real images at the weights worth training (CIFAR-100 coarse and CIFAR-10 pairs, dim 64): reliability .3 to
+# .65 at temperature .1, rising with alpha, and about half of the directions beside the class means.
+TYPICAL_RELIABILITY, TYPICAL_SHARE = 0.5, 0.5
+
+
+@dataclass(frozen=True)
+class Network:
+    """How far a network gets from the minimiser.
+
+    view_reliability: share of the within-class variance that different views of an instance have in common, in (0, 1].
+    directions: effective number of directions of the within-class variance, tr(C)^2 / tr(C^2) >= 1; None = all that
+        are left beside the class means.
+    """
+
+    view_reliability: float
+    directions: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.view_reliability <= 1:
+            raise SettingError(f"view_reliability={self.view_reliability!r}: must be in (0, 1]")
+        if self.directions is not None and not 1 <= self.directions < np.inf:
+            raise SettingError(f"directions={self.directions!r}: must be a finite number >= 1")
+
+
+PERFECT = Network(1.0)
+
+
+def typical(setting: Setting) -> Network:
+    """The network to expect where none was measured: reliability .5 and half of the directions (an estimate)."""
+    if setting.dim is None:
+        return Network(TYPICAL_RELIABILITY)
+    return Network(TYPICAL_RELIABILITY, max(1.0, TYPICAL_SHARE * (setting.dim - setting.classes + 1)))
+
+
+def expected_free_spread(setting: Setting, network: Network) -> Any:
+    """Estimate of the free spread that a network reaches, in [0, view_reliability]; needs alpha.
+
+    Raises NotCovered for l_spread and for unequal classes.
+    """
+    return network.view_reliability * expected_variance(setting, network.view_reliability, network.directions)
+
+
+def alpha_for_free_spread(setting: Setting, wanted: Any, network: Network) -> Any:
+    """Estimate of the weight alpha at which a network reaches a free spread: `expected_free_spread` inverted.
+
+    May exceed 1, and is inf for more than the view reliability: no weight reaches it. At wanted 0 it is the weight up
+    to which such a network spreads nothing: the collapse threshold for PERFECT, above it for every other network.
+    """
+    within = np.asarray(wanted, dtype=float) / network.view_reliability
+    weight = alpha_for_expected_variance(
+        setting, np.clip(within, 0.0, 1.0), network.view_reliability, network.directions
+    )
+    weight = np.where(within > 1, np.inf, weight)
+    return float(weight) if np.ndim(weight) == 0 else weight

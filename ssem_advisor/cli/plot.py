@@ -75,7 +75,7 @@ _SHARED = ("classes", "dim", "loss", "views", "batch_size", "sampler", "classes_
 def _configured(path: Path) -> Setting:
     """The setting of the first supervised contrastive run in a config; alpha None where it is plain SupCon."""
     from ssem_advisor import config
-    from ssem_advisor.domain import AdvisorError, Setting
+    from ssem_advisor.domain import AdvisorError
 
     if not path.is_file():
         raise AdvisorError(f"--config {path}: no such file")
@@ -89,9 +89,7 @@ def _configured(path: Path) -> Setting:
     missing = [name for name in needed if run.get(name) is None]
     if missing:
         raise AdvisorError(f"--config {path}: does not say {' and '.join(missing)}, so its place cannot be shown")
-    names = [*_SHARED, "temperature", *(["alpha"] if run.kind == "supcon+self" else [])]
-    known = {name: run.get(name) for name in names} | {"batch_size": run.loss_batch}
-    return Setting(**{name: value for name, value in known.items() if value is not None})
+    return run.setting(*_SHARED, "temperature", *(["alpha"] if run.kind == "supcon+self" else []))
 
 
 def _show(setting: Setting, own: Setting | None) -> None:

@@ -163,7 +163,7 @@ def _sizes(
 def _configured(path: Path) -> list[Protocol]:
     """The protocols of a protocol file, or the proxy of the first contrastive run of a training config."""
     from ssem_advisor import config
-    from ssem_advisor.domain import LOSSES, AdvisorError, Setting
+    from ssem_advisor.domain import LOSSES, AdvisorError
     from ssem_advisor.experiments import protocol
 
     if not path.is_file():
@@ -176,16 +176,8 @@ def _configured(path: Path) -> list[Protocol]:
         raise AdvisorError(f"--config {path}: {document.error}")
     for found in document.runs:
         if found.kind != "not-contrastive" and found.get("loss") in (None, *LOSSES):
-            known = {name: found.get(name) for name in _FIELDS} | {"batch_size": found.loss_batch}
-            setting = Setting(**{name: value for name, value in known.items() if value is not None})
-            return [protocol.proxy(setting)]
+            return [protocol.proxy(found.setting())]
     raise AdvisorError(f"--config {path}: describes no supervised contrastive training, and has no `validate:`")
-
-
-_FIELDS = (
-    "classes", "dim", "temperature", "alpha", "loss", "views", "sampler", "classes_per_batch", "instances_per_class",
-    "class_counts",
-)  # fmt: skip
 
 
 def _mapping(path: Path) -> Any:

@@ -4,6 +4,19 @@ from ssem_advisor.config import own
 from ssem_advisor.config.files import collect
 from ssem_advisor.config.model import Document, Location, Run, Trap, Value
 from ssem_advisor.config.own import OwnConfig, Section
-from ssem_advisor.config.reader import read
+from ssem_advisor.config.reader import Reading, read, read_setting
 
-__all__ = ["Document", "Location", "OwnConfig", "Run", "Section", "Trap", "Value", "collect", "own", "read"]
+__all__ = [
+    "Document",
+    "Location",
+    "OwnConfig",
+    "Reading",
+    "Run",
+    "Section",
+    "Trap",
+    "Value",
+    "collect",
+    "own",
+    "read",
+    "read_setting",
+]

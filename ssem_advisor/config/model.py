@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ssem_advisor.domain import FIELDS, Setting
+
 Origin = Literal["stated", "inferred", "assumed"]
 Kind = Literal["supcon", "supcon+self", "ce+supcon", "self-only", "not-contrastive", "unknown"]
 
@@ -80,6 +82,15 @@ class Run:
         """The bare value of a field, None when it is unknown."""
         found = self.fields.get(name)
         return None if found is None else found.value
+
+    def known(self, *names: str) -> dict[str, Any]:
+        """What the run says of the fields of a Setting (of those named, else of all), the batch as the loss sees it."""
+        values = {name: self.get(name) for name in names or FIELDS} | {"batch_size": self.loss_batch}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def setting(self, *names: str) -> Setting:
+        """The run as the theorems see it. Raises SettingError where a fact is outside its domain or missing."""
+        return Setting(**self.known(*names))
 
     @property
     def loss_batch(self) -> int | None:

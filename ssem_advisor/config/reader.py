@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from ssem_advisor.config import own as own_config
 from ssem_advisor.config.evidence import only_evaluates
 from ssem_advisor.config.files import MAX_BYTES, SUFFIXES, load_text
 from ssem_advisor.config.interpret import interpret
-from ssem_advisor.config.model import Document
+from ssem_advisor.config.model import Document, Run, Value
 from ssem_advisor.config.own import OwnConfig
 from ssem_advisor.config.tree import Text, Tree, Unreadable
+from ssem_advisor.domain import AdvisorError
 
 # A file without any of these words says nothing about contrastive training and is not parsed at all.
 _MENTIONS = re.compile(
@@ -45,6 +48,49 @@ def read(path: Path | str, own: OwnConfig | None = None, text: str | None = None
     except RecursionError:
         document.error = "nested too deeply"
     return document
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one file says about contrastive training, for a command that wants its facts.
+
+    run: the run that matters most, a mixture of losses before a plain one; facts: name -> Value with its place and
+    origin. `run.known()` gives the fields of a Setting, the batch as the loss sees it; `run.setting()` the Setting.
+    missing: the facts without which a threshold cannot be computed.
+    """
+
+    document: Document
+    run: Run
+
+    @property
+    def facts(self) -> dict[str, Value]:
+        return self.run.fields
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        known = self.run.known()
+        needed = ("classes", "temperature", *(["alpha"] if self.run.kind == "supcon+self" else []), "batch_size")
+        return tuple(name for name in needed if name not in known)
+
+
+def read_setting(path: Path | str, own: OwnConfig | None = None) -> Reading:
+    """The facts of the training run that a config describes, each with its place; own: by default the nearest one.
+
+    Raises AdvisorError, one line, for a file that is not there, cannot be read or names no contrastive training.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise AdvisorError(f"{path}: no such file; check the path")
+    document = read(path, own_config.load(path.parent) if own is None else own)
+    if document.error is not None:
+        raise AdvisorError(f"{path}: could not be read: {document.error}")
+    runs = sorted((run for run in document.runs if run.kind in _WORTH), key=lambda run: _WORTH.index(run.kind))
+    if not runs:
+        raise AdvisorError(f"{path}: names no contrastive loss; give the facts as options, or `defaults.kind`")
+    return Reading(document, runs[0])
+
+
+_WORTH = ("supcon+self", "ce+supcon", "supcon", "unknown", "self-only")
 
 
 def _format(path: Path, text: str) -> str:

@@ -223,14 +223,10 @@ class Case:
             self.missing += needs
             return None
         try:
-            return self._setting(*_SETTING_FIELDS)
+            return self.run.setting()
         except SettingError as error:
             self.not_covered.append(str(error))
             return None
-
-    def _setting(self, *names: str) -> Setting:
-        known = {name: self.value(name) for name in names} | {"batch_size": self.run.loss_batch}
-        return Setting(**{name: value for name, value in known.items() if value is not None})
 
     @cached_property
     def verdict(self) -> Verdict | None:
@@ -266,25 +262,13 @@ class Case:
         if self.value("classes") is None or self.run.loss_batch is None or self.value("sampler") == "full":
             return None
         try:
-            batch = batch_of(self._setting("classes", "sampler", "classes_per_batch", "instances_per_class"))
+            batch = batch_of(self.run.setting("classes", "sampler", "classes_per_batch", "instances_per_class"))
         except SettingError:
             return None
         return float(batch.alone.item())
 
 
 _NEEDED = ("temperature", "alpha", "classes", "batch_size", "batch_scope", "gather", "views")
-_SETTING_FIELDS = (
-    "classes",
-    "dim",
-    "temperature",
-    "alpha",
-    "loss",
-    "views",
-    "sampler",
-    "classes_per_batch",
-    "instances_per_class",
-    "class_counts",
-)
 
 
 # A linter answers at once: thresholds class by class in so many coordinates (classes x dim) take a second or two.

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssem_advisor.config import from_json, from_python, from_shell, from_toml, from_yaml, read, scalars
+from ssem_advisor.config import from_json, from_python, from_shell, from_toml, from_yaml, read, read_setting, scalars
 from ssem_advisor.config.tree import UNKNOWN, Text
+from ssem_advisor.domain import AdvisorError
 
 yaml = pytest.importorskip("yaml")
 
@@ -392,3 +393,28 @@ def test_a_value_outside_its_domain_is_unknown_and_said(key, text):
     (run,) = read("x.yaml", text=config).runs
     assert key not in run.fields
     assert "out-of-domain" in {trap.name for trap in run.traps}
+
+
+def test_read_setting_gives_the_facts_of_the_run_that_matters_most_with_their_places(tmp_path):
+    path = tmp_path / "train.yaml"
+    path.write_text(
+        "loss: {supcon_weight: 0.7, simclr_weight: 0.3, temperature: 0.2}\nbatch_size: 256\ndataset: cifar100\n"
+    )
+    found = read_setting(path)
+    assert found.run.kind == "supcon+self"
+    assert found.run.known().items() >= {"temperature": 0.2, "batch_size": 256, "classes": 100}.items()
+    assert found.run.setting().alpha == pytest.approx(0.3)
+    assert (found.facts["batch_size"].location.line, found.facts["classes"].origin) == (2, "inferred")
+    assert found.missing == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [(None, "no such file"), ("supcon: [1\n", "could not be read"), ("optimizer: {lr: 0.1}\n", "no contrastive loss")],
+)
+def test_read_setting_says_why_there_is_no_setting(tmp_path, text, says):
+    path = tmp_path / "train.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(AdvisorError, match=says):
+        read_setting(path)

@@ -1,4 +1,4 @@
-"""`ssem-advisor plot`: the phase diagram and its two companions, as a file or in the terminal."""
+"""`ssem-advisor plot`: the phase diagram and its companions, as a file or in the terminal."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ class Kind(StrEnum):
     phase = "phase"
     batch = "batch"
     variance = "variance"
+    losses = "losses"
+    openings = "openings"
 
 
 @takes_setting
@@ -29,9 +31,13 @@ def plot(
         typer.Option(
             "--kind",
             help="phase: variance over temperature and weight; batch: threshold against batch size; "
-            "variance: variance against weight.",
+            "variance: variance against weight; losses: the loss at collapse and at the optimum against weight; "
+            "openings: variance of each class against weight, for unequal classes.",
         ),
     ] = Kind.phase,
+    size: Annotated[
+        str | None, typer.Option("--size", metavar="WIDTHxHEIGHT", help="Size of the picture in inches, as 6x4.")
+    ] = None,
     terminal: Annotated[bool, typer.Option("--terminal", help="Show the phase diagram in the terminal.")] = False,
     config: Annotated[
         Path | None, typer.Option("--config", help="Your training config: its setting, and its point.")
@@ -50,6 +56,7 @@ def plot(
         raise AdvisorError("plot: nowhere to draw; give -o FILE (.png, .svg or .pdf) or --terminal")
     if kind is not Kind.phase and (terminal or config is not None):
         raise AdvisorError(f"--kind {kind}: --terminal and --config belong to the phase diagram")
+    inches = None if size is None else _inches(size)
     own = None
     if config is not None:
         own = _configured(config)
@@ -60,13 +67,28 @@ def plot(
         typer.echo(f"assumed batch_size={setting.batch_size}; say --batch-size", err=True)
     if output is not None:
         if kind is Kind.phase:
-            plots.phase_diagram(setting, output, own)
+            plots.phase_diagram(setting, output, own, inches)
         else:
-            draw = plots.threshold_vs_batch if kind is Kind.batch else plots.variance_vs_alpha
-            draw(setting, output)
+            draw = {
+                Kind.batch: plots.threshold_vs_batch,
+                Kind.variance: plots.variance_vs_alpha,
+                Kind.losses: plots.loss_values,
+                Kind.openings: plots.class_openings,
+            }[kind]
+            draw(setting, output, inches)
         typer.echo(f"wrote {output}", err=True)
     if terminal:
         _show(setting, own)
+
+
+def _inches(size: str) -> tuple[float, float]:
+    from ssem_advisor.domain import AdvisorError
+
+    width, _, height = size.lower().partition("x")
+    try:
+        return float(width), float(height)
+    except ValueError:
+        raise AdvisorError(f"--size {size}: write width and height in inches with an x between, as 6x4") from None
 
 
 _SHARED = ("classes", "dim", "loss", "views", "batch_size", "sampler", "classes_per_batch", "instances_per_class")

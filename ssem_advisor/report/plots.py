@@ -1,4 +1,4 @@
-"""Pictures of the theory: phase diagram, threshold against batch size, variance against the weight.
+"""Pictures of the theory: phase diagram, threshold against batch size, variance and loss values against the weight.
 
 Every contour is a closed form, alpha as a function of the variance: nothing is searched, nothing interpolated over a
 grid. The colours are ordered in lightness (cividis), and contours, hatching and markers carry the same facts, so the
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,10 +26,12 @@ from ssem_advisor.files import write_atomically
 from ssem_advisor.theory import (
     alpha_for_expected_variance,
     alpha_for_variance,
+    class_variances,
     collapse_threshold,
     equivalent_alpha,
     expected_variance,
     optimal_variance,
+    reference_losses,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +46,8 @@ _POWER = 0.6  # of the variance, before colouring: gives the safe band its share
 _INK, _SOFT, _EDGE, _COLLAPSE, _HATCH = "#1b2430", "#566273", "#8290a2", "#e8ebf0", "#a3adba"
 _STYLE = {
     "svg.hashsalt": "ssem-advisor",
+    "svg.fonttype": "none",  # text stays text: searchable, selectable, set in the reader's fonts
+    "pdf.fonttype": 42,  # TrueType, as publishers ask for; matplotlib's own default is Type 3
     "font.family": "DejaVu Sans",
     "axes.edgecolor": _EDGE,
     "axes.labelcolor": _INK,
@@ -70,11 +75,14 @@ _SHADES = (
     "#e5cf52",
     "#fee838",
 )
-_METADATA: dict[str, dict[str, None]] = {  # no dates and no versions
+_METADATA: dict[str, dict[str, str | None]] = {  # no dates and no versions
     "png": {"Software": None},
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
+
+
+Size = tuple[float, float]  # width and height in inches
 
 
 class Point(NamedTuple):
@@ -110,7 +118,9 @@ _RECIPE = {"color": "#c9d3df", "markeredgecolor": _INK, "markersize": 7.5, "zord
 _CONFIG = {"marker": "*", "color": "#ff9d5c", "markeredgecolor": _INK, "markersize": 16, "zorder": 4}
 
 
-def phase_diagram(setting: Setting, path: str | os.PathLike[str], config: Setting | None = None) -> Path:
+def phase_diagram(
+    setting: Setting, path: str | os.PathLike[str], config: Setting | None = None, size: Size | None = None
+) -> Path:
     """Write the phase diagram of a setting: predicted within-class variance over temperature and weight.
 
     On it: the collapse boundary, the safe band of variance, the recommended point, the setting's own point where it has
@@ -119,7 +129,7 @@ def phase_diagram(setting: Setting, path: str | os.PathLike[str], config: Settin
     theorem speaks, ModuleNotFoundError without matplotlib.
     """
     setting = _covered(setting)
-    with _canvas(path, (8.4, 5.6)) as (figure, axes):
+    with _canvas(path, size or (8.4, 5.6), "Where class collapse is the optimum", setting) as (figure, axes):
         points = _points(setting, config)
         span = _span(points)
         temperatures, weights = _contours(setting, 181, span)
@@ -146,18 +156,18 @@ def phase_diagram(setting: Setting, path: str | os.PathLike[str], config: Settin
         bar.set_label(f"within-class variance {_basis(setting)}")
         for level in BAND:
             bar.ax.axhline(level, color="white", linewidth=1.5)
-        _title(axes, "Where class collapse is the optimum", setting)
         figure.legend(loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.8)
     return Path(path)
 
 
-def threshold_vs_batch(setting: Setting, path: str | os.PathLike[str]) -> Path:
+def threshold_vs_batch(setting: Setting, path: str | os.PathLike[str], size: Size | None = None) -> Path:
     """Write the collapse threshold of the weight against the batch size, for several temperatures.
 
     Raises as `phase_diagram`, and SettingError for sampler="full", whose batch is the data set.
     """
     setting = _covered(setting)
-    with _canvas(path, (7.8, 4.8)) as (_, axes):
+    title = "Collapse is the optimum below each line"
+    with _canvas(path, size or (7.8, 4.8), title, setting.with_(batch_size=None)) as (_, axes):
         sizes = _batch_sizes(setting)
         for temperature, look in _temperatures(setting):
             at = setting.with_(batch_size=sizes, temperature=temperature, alpha=None)
@@ -166,25 +176,24 @@ def threshold_vs_batch(setting: Setting, path: str | os.PathLike[str]) -> Path:
         axes.axhspan(1, 1.1, facecolor=_COLLAPSE, edgecolor=_HATCH, hatch="///", linewidth=0, zorder=3)
         axes.text(sizes[0], 1.045, "  no weight prevents collapse", va="center", path_effects=_halo(), zorder=4)
         if setting.batch_size is not None:
-            axes.axvline(setting.batch_size, color=_SOFT, linewidth=1, linestyle=(0, (2, 3)))
+            _mark(axes, setting.batch_size, f"batch {setting.batch_size}")
         powers = [2**power for power in range(1, 24) if sizes[0] <= 2**power <= sizes[-1]]
         _logarithmic(axes.xaxis, powers[:: 1 + len(powers) // 10])
         axes.set(xlim=(sizes[0], sizes[-1]), ylim=(0, 1.09))
         axes.set(xlabel="batch size, in instances", ylabel="collapse threshold of α")
         axes.grid()
-        _title(axes, "Collapse is the optimum below each line", setting.with_(batch_size=None))
         axes.legend(title="temperature", loc="center left", bbox_to_anchor=(1.01, 0.5))
     return Path(path)
 
 
-def variance_vs_alpha(setting: Setting, path: str | os.PathLike[str]) -> Path:
+def variance_vs_alpha(setting: Setting, path: str | os.PathLike[str], size: Size | None = None) -> Path:
     """Write the predicted within-class variance against the weight, for several temperatures.
 
     Raises as `phase_diagram`.
     """
     variances = np.concatenate([np.geomspace(1e-4, 0.02, 20), np.linspace(0.025, 1, 118)])
     setting = _covered(setting)
-    with _canvas(path, (7.8, 4.8)) as (_, axes):
+    with _canvas(path, size or (7.8, 4.8), "How far the weight opens the classes", setting) as (_, axes):
         axes.axhspan(*BAND, color="#e4f3ee", linewidth=0)
         axes.text(0.012, 0.47, "safe band", va="center", color="#0b6b50", fontsize=9)
         for temperature, look in _temperatures(setting):
@@ -195,12 +204,66 @@ def variance_vs_alpha(setting: Setting, path: str | os.PathLike[str]) -> Path:
             alphas, values = [0, edge, *weights[inside], 1], [0, 0, *variances[inside], _variance(at.with_(alpha=1.0))]
             axes.plot(alphas, values, label=f"{temperature:g}", clip_on=False, **look)
         if setting.alpha is not None:
-            axes.axvline(setting.alpha, color=_SOFT, linewidth=1, linestyle=(0, (2, 3)))
+            _mark(axes, setting.alpha, f"your α = {setting.alpha:g}")
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="weight α of the self-supervised term")
         axes.set_ylabel(f"within-class variance {_basis(setting)}")
         axes.grid()
-        _title(axes, "How far the weight opens the classes", setting)
         axes.legend(title="temperature", loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return Path(path)
+
+
+def loss_values(setting: Setting, path: str | os.PathLike[str], size: Size | None = None) -> Path:
+    """Write the three reference values of the loss against the weight: total collapse, class collapse, the optimum.
+
+    At the setting's temperature, or 0.1. Raises as `phase_diagram`.
+    """
+    setting = _covered(setting)
+    at = setting.with_(temperature=setting.temperature or 0.1, alpha=np.linspace(0, 1, 201))
+    title = f"Where a loss value stands, at temperature {at.temperature:g}"
+    with _canvas(path, size or (7.8, 4.8), title, setting) as (figure, axes):
+        values = reference_losses(at)
+        for name, value, look in (
+            ("total collapse: all embeddings equal", values.total_collapse, {"color": _SOFT, "linestyle": (0, (5, 2))}),
+            ("class collapse: each class on one point", values.class_collapse, {"color": "#a3282f"}),
+            ("the optimum", values.optimum, {"color": "#0b6b50"}),
+        ):
+            axes.plot(at.alpha, np.broadcast_to(value, at.alpha.shape), linewidth=2, label=name, **look)
+        if setting.alpha is not None:
+            _mark(axes, setting.alpha, f"your α = {setting.alpha:g}")
+        axes.set(xlim=(0, 1), xlabel="weight α of the self-supervised term", ylabel="loss, in nats")
+        axes.grid()
+        figure.legend(loc="outside lower center", ncols=1 if figure.get_figwidth() < 7 else 3)
+    return Path(path)
+
+
+def class_openings(setting: Setting, path: str | os.PathLike[str], size: Size | None = None) -> Path:
+    """Write the within-class variance of every class at the optimum against the weight, for unequal classes.
+
+    Classes of one size share a line, and at most 8 sizes are drawn. At the setting's temperature, or 0.1. Raises
+    SettingError without class_counts, NotCovered where no theorem speaks.
+    """
+    if setting.class_counts is None:
+        raise SettingError("class_counts: missing; the picture of class openings needs the sizes of the classes")
+    setting = complete(setting)[0]
+    setting = setting.with_(temperature=setting.temperature or 0.1)
+    sizes = np.asarray(setting.class_counts)
+    weights = np.linspace(0, 1, 61)
+    variances = np.array([class_variances(setting.with_(alpha=float(alpha))) for alpha in weights])
+    title = f"Which class opens at which weight, at temperature {setting.temperature:g}"
+    with _canvas(path, size or (7.8, 4.8), title, setting) as (_, axes):
+        distinct = np.unique(sizes)[::-1]
+        shown = distinct[np.unique(np.linspace(0, len(distinct) - 1, min(8, len(distinct))).round().astype(int))]
+        for rank, each in enumerate(shown):
+            members = np.flatnonzero(sizes == each)
+            label = f"{each} ({len(members)} classes)" if len(members) > 1 else f"{each}"
+            colour = _cividis()(0.88 * rank / max(len(shown) - 1, 1))
+            axes.plot(weights, variances[:, members].mean(axis=1), label=label, color=colour, linewidth=1.8)
+        if setting.alpha is not None:
+            _mark(axes, setting.alpha, f"your α = {setting.alpha:g}")
+        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="weight α of the self-supervised term")
+        axes.set_ylabel("within-class variance at the optimum")
+        axes.grid()
+        axes.legend(title="instances of the class", loc="center left", bbox_to_anchor=(1.01, 0.5))
     return Path(path)
 
 
@@ -364,7 +427,9 @@ def _batch_sizes(setting: Setting) -> np.ndarray:
 def _heading(setting: Setting) -> str:
     """The setting in one line."""
     parts = [setting.loss, f"{setting.classes} classes"]
-    if setting.instances_per_class is not None:
+    if setting.class_counts is not None:
+        parts.append(f"{min(setting.class_counts)} to {max(setting.class_counts)} instances each")
+    elif setting.instances_per_class is not None:
         parts.append(f"{setting.instances_per_class} instances each")
     if setting.sampler == "full":
         parts.append("full batch")
@@ -381,20 +446,41 @@ def _heading(setting: Setting) -> str:
 
 
 @contextmanager
-def _canvas(path: str | os.PathLike[str], size: tuple[float, float]) -> Iterator[tuple[Figure, Axes]]:
-    """A figure with one pair of axes, written to `path` when the block ends."""
+def _canvas(path: str | os.PathLike[str], size: Size, title: str, setting: Setting) -> Iterator[tuple[Figure, Axes]]:
+    """A titled figure of `size` inches with one pair of axes, written to `path` when the block ends."""
     ending = Path(path).suffix.lower()
     if ending not in ENDINGS:
         raise AdvisorError(f"{path}: unknown picture format {ending!r}; end the name in {', '.join(ENDINGS)}")
+    if not all(2 <= length <= 40 for length in size):
+        raise AdvisorError(f"size={size[0]:g}x{size[1]:g}: width and height of a picture are 2 to 40 inches")
     from matplotlib import style
     from matplotlib.figure import Figure
 
     with style.context(["default", _STYLE]):  # the user's matplotlibrc shall not change our bytes
         figure = Figure(figsize=size, layout="constrained")
-        yield figure, figure.add_subplot()
+        axes = figure.add_subplot()
+        _title(figure, axes, title, _heading(setting))
+        yield figure, axes
         picture = io.BytesIO()
-        figure.savefig(picture, format=ending[1:], metadata=_METADATA[ending[1:]])
+        metadata = _METADATA[ending[1:]] | {"Title": f"{title}: {_heading(setting)}"}
+        figure.savefig(picture, format=ending[1:], metadata=metadata)
     write_atomically(path, picture.getvalue())
+
+
+def _title(figure: Figure, axes: Axes, title: str, heading: str) -> None:
+    """The title in bold and the setting below it, broken where the picture is narrow."""
+    room = figure.get_figwidth() - 0.7  # inches; a letter takes 1/11.5 of them below, 1/7.4 in bold
+    below = "\n".join(textwrap.wrap(heading, int(11.5 * room)))
+    axes.set_title("\n".join(textwrap.wrap(title, int(7.4 * room))), loc="left", fontsize=13, fontweight="bold",
+                   pad=12 + 12 * (below.count("\n") + 1))  # fmt: skip
+    axes.annotate(below, (0, 1), (0, 7), "axes fraction", "offset points", color=_SOFT, fontsize=9.5)
+
+
+def _mark(axes: Axes, x: float, label: str) -> None:
+    """A dotted line at x that says what it is."""
+    axes.axvline(x, color=_SOFT, linewidth=1, linestyle=(0, (2, 3)))
+    axes.annotate(label, (x, 0), (4, 4), ("data", "axes fraction"), "offset points", rotation=90, va="bottom",
+                  fontsize=8.5, color=_SOFT, zorder=5, path_effects=_halo())  # fmt: skip
 
 
 def _cividis() -> Any:
@@ -420,8 +506,3 @@ def _logarithmic(axis: Axis, ticks: Sequence[float]) -> None:
     axis.axes.set_xscale("log")
     axis.set_ticks(list(ticks), labels=[f"{tick:g}" for tick in ticks])
     axis.set_ticks([], minor=True)
-
-
-def _title(axes: Axes, title: str, setting: Setting) -> None:
-    axes.set_title(title, loc="left", fontsize=13, fontweight="bold", pad=24)
-    axes.annotate(_heading(setting), (0, 1), (0, 7), "axes fraction", "offset points", color=_SOFT, fontsize=9.5)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import FillBetweenPolyCollection
 from matplotlib.colors import to_rgb
 from typer.testing import CliRunner, Result
@@ -22,13 +23,15 @@ from ssem_advisor.report import plots
 from ssem_advisor.theory import (
     alpha_for_expected_variance,
     alpha_for_variance,
+    class_variances,
     collapse_threshold,
     equivalent_alpha,
     expected_variance,
+    reference_losses,
 )
 
 SETTING = Setting(classes=20, batch_size=256, dim=64, temperature=0.2, alpha=0.6)
-DRAWINGS = [plots.phase_diagram, plots.threshold_vs_batch, plots.variance_vs_alpha]
+DRAWINGS = [plots.phase_diagram, plots.threshold_vs_batch, plots.variance_vs_alpha, plots.loss_values]
 
 
 @pytest.fixture
@@ -187,6 +190,37 @@ def test_variance_against_weight(drawn: list[Axes], tmp_path: Path) -> None:
         assert variances[-1] == pytest.approx(expected_variance(setting.with_(alpha=1.0)))
 
 
+def test_loss_values_are_the_reference_losses(drawn: list[Axes], tmp_path: Path) -> None:
+    plots.loss_values(SETTING, tmp_path / "losses.png")
+    for line, name in zip(drawn[0].lines[:3], ("total_collapse", "class_collapse", "optimum"), strict=True):
+        for at in (0, 60, 150, 200):
+            alpha = float(line.get_xdata()[at])
+            exact = getattr(reference_losses(SETTING.with_(alpha=alpha)), name)
+            assert float(line.get_ydata()[at]) == pytest.approx(exact)
+
+
+def test_each_size_of_class_opens_where_theory_says(drawn: list[Axes], tmp_path: Path) -> None:
+    setting = Setting(class_counts=(5, 3, 3, 2), sampler="full", dim=5, temperature=0.5)
+    plots.class_openings(setting, tmp_path / "openings.png")
+    names = [str(line.get_label()) for line in drawn[0].lines]
+    assert names == ["5", "3 (2 classes)", "2"]
+    for line, member in zip(drawn[0].lines, (0, 1, 3), strict=True):
+        alpha = float(line.get_xdata()[42])
+        assert float(line.get_ydata()[42]) == pytest.approx(
+            class_variances(setting.with_(alpha=alpha))[member], abs=1e-3
+        )
+    with pytest.raises(SettingError, match="class_counts"):
+        plots.class_openings(SETTING, tmp_path / "openings.png")
+
+
+def test_the_users_own_lines_are_labelled(drawn: list[Axes], tmp_path: Path) -> None:
+    plots.threshold_vs_batch(SETTING, tmp_path / "batch.png")
+    plots.variance_vs_alpha(SETTING, tmp_path / "variance.png")
+    written = [{text.get_text() for text in axes.texts} for axes in drawn]
+    assert "batch 256" in written[0]
+    assert "your α = 0.6" in written[1]
+
+
 # -- the file ---------------------------------------------------------------------------------------------------------
 
 MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
@@ -199,6 +233,26 @@ def test_ending_chooses_the_format_and_bytes_repeat(tmp_path: Path, draw: Any, e
     assert first.startswith(MAGIC[ending])
     assert first == second
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"first{ending}", f"second{ending}"]
+
+
+def test_text_stays_text_and_the_picture_has_a_title(tmp_path: Path) -> None:
+    picture = plots.phase_diagram(SETTING, tmp_path / "a.svg").read_text()
+    assert "<title>Where class collapse is the optimum: supcon, 20 classes" in picture
+    assert ">temperature τ</text>" in picture
+    printed = plots.phase_diagram(SETTING, tmp_path / "a.pdf").read_bytes()
+    assert b"/Type42" in printed or b"/TrueType" in printed or b"/CIDFontType2" in printed
+    assert b"/Type3" not in printed
+
+
+@pytest.mark.parametrize("width", [4.0, 7.0, 12.0])
+def test_size_is_the_users_and_titles_stay_inside(drawn: list[Axes], tmp_path: Path, width: float) -> None:
+    plots.variance_vs_alpha(SETTING, tmp_path / "v.png", (width, 4.0))
+    figure = drawn[0].figure
+    assert tuple(figure.get_size_inches()) == (width, 4.0)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    for text in (drawn[0]._left_title, drawn[0].texts[0]):
+        box = text.get_window_extent(renderer)
+        assert box.x1 <= figure.bbox.x1 + 1
 
 
 def test_bytes_do_not_depend_on_the_process_or_its_matplotlib_settings(tmp_path: Path) -> None:
@@ -291,7 +345,7 @@ def command(*arguments: str | Path | int) -> Result:
     return CliRunner().invoke(app, ["plot", *map(str, arguments)], env={"COLUMNS": "80"})
 
 
-@pytest.mark.parametrize("kind", ["phase", "batch", "variance"])
+@pytest.mark.parametrize("kind", ["phase", "batch", "variance", "losses"])
 def test_command_writes_the_picture(tmp_path: Path, kind: str) -> None:
     picture = tmp_path / "picture.svg"
     result = command("--classes", 20, "--batch-size", 256, "--kind", kind, "-o", picture)
@@ -318,6 +372,9 @@ def test_command_takes_setting_and_point_from_a_config(tmp_path: Path) -> None:
         (["--classes", "1", "-o", "picture.png"], "classes=1"),
         (["--classes", "20", "--batch-size", "256", "--dim", "5", "-o", "picture.png"], "not covered"),
         (["--classes", "20", "--batch-size", "256", "--kind", "batch", "--terminal"], "--kind batch"),
+        (["--classes", "20", "--batch-size", "256", "-o", "picture.png", "--size", "wide"], "--size wide"),
+        (["--classes", "20", "--batch-size", "256", "-o", "picture.png", "--size", "0x4"], "2 to 40 inches"),
+        (["--classes", "20", "--batch-size", "256", "-o", "picture.png", "--kind", "openings"], "class_counts"),
         (["--config", "missing.yaml", "--terminal"], "missing.yaml: no such file"),
     ],
 )

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?= --classes 100 --dim 128
 
-.PHONY: recommend test lint types imports unit docs bench clean
+.PHONY: recommend test lint types imports unit docs bench mutation clean
 
 recommend: .venv/core
 	@$(BIN)/ssem-advisor recommend $(ARGS)
@@ -29,8 +29,13 @@ docs: .venv/dev
 bench: .venv/dev
 	for f in benchmarks/bench_*.py; do $(BIN)/python $$f || exit 1; done
 
+# Hours for everything; NAMES picks modules or functions: make mutation NAMES='ssem_advisor.theory.collapse*'
+mutation: .venv/dev
+	$(BIN)/mutmut run $(NAMES)
+	$(BIN)/mutmut export-cicd-stats && cat mutants/mutmut-cicd-stats.json
+
 clean:
-	rm -rf .venv .virtualenv build dist site
+	rm -rf .venv .virtualenv build dist site mutants
 
 # Where Python comes without venv (some Debian images), virtualenv from a folder of its own does the same.
 .venv/bin/python:

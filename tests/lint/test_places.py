@@ -55,12 +55,13 @@ def test_the_action_script(tmp_path, paths, fail_on, code, findings):
     (tmp_path / "configs" / "train me.yaml").write_text(PLAIN)
     tools = tmp_path / "runner" / "ssem-advisor" / "bin"
     tools.mkdir(parents=True)
-    for name, code_ in {"python": "", "ssem-advisor": "-m ssem_advisor "}.items():
-        (tools / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {code_}"$@"\n')
-        (tools / name).chmod(0o755)
+    (tools / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (tools / "python").chmod(0o755)
+    for name in ("venv", "json", "logging", "typer", "ssem_advisor", "sitecustomize"):  # must not run
+        (tmp_path / f"{name}.py").write_text("open('owned', 'w').close()\nraise SystemExit(0)\n")
     environment = os.environ | {
         "PATHS": paths, "GOAL": "", "FAIL_ON": fail_on, "REQUIRE_DECISION": "false", "SARIF_FILE": "out.sarif",
-        "RUNNER_TEMP": str(tmp_path / "runner"), "GITHUB_OUTPUT": str(tmp_path / "output"), "PYTHONPATH": str(ROOT),
+        "RUNNER_TEMP": str(tmp_path / "runner"), "GITHUB_OUTPUT": str(tmp_path / "output"), "PYTHONPATH": str(tmp_path),
     }  # fmt: skip
     done = subprocess.run(
         ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step("Check")["run"]],
@@ -74,6 +75,24 @@ def test_the_action_script(tmp_path, paths, fail_on, code, findings):
     assert done.stdout.startswith("::warning file=configs/train me.yaml,line=1,col=9")
     assert (tmp_path / "output").read_text() == f"findings={findings}\nsarif-file=out.sarif\n"
     assert len(json.loads((tmp_path / "out.sarif").read_text())["runs"][0]["results"]) == findings
+
+
+def test_the_action_runs_python_isolated_and_outside_the_workspace():
+    for each in load("action.yml")["runs"]["steps"]:
+        commands = re.findall(r'^\s*(?:echo ".*\$\()?"\$(?:PYTHON|python)" (.*)$', each["run"], re.M)
+        assert commands
+        assert all(command.startswith("-I ") for command in commands)
+    assert step("Install ssem-advisor")["working-directory"] == "${{ runner.temp }}"
+
+
+def test_the_action_installs_what_the_package_needs_each_file_by_its_hash():
+    lines = (ROOT / "action.requirements.txt").read_text().replace("\\\n", " ").splitlines()
+    pinned = [line for line in lines if line.strip() and not line.startswith("#")]
+    assert all(re.match(r"[\w.-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", line) for line in pinned)
+    names = {line.partition("==")[0].replace(".", "-") for line in pinned}
+    needs = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = needs["project"]["dependencies"] + needs["build-system"]["requires"]
+    assert {re.match(r"[\w.-]+", need)[0].replace(".", "-") for need in wanted} <= names
 
 
 @pytest.fixture
@@ -148,6 +167,7 @@ def test_the_hook_runs_under_pre_commit(tmp_path):
     pytest.importorskip("pre_commit")
     copy, project = tmp_path / "hook", tmp_path / "project"
     shutil.copytree(ROOT / "ssem_advisor", copy / "ssem_advisor", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "schemas", copy / "schemas")
     for name in ("pyproject.toml", "README.md", "LICENSE", ".pre-commit-hooks.yaml"):
         shutil.copy(ROOT / name, copy / name)
     project.mkdir()

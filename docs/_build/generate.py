@@ -3,13 +3,14 @@
     python docs/_build/generate.py
 
 writes the command reference, which is kept in the repository so that a change shows in its diff and which tests hold to
-the code, and the picture of the README. The theorems become a page when the site is built.
+the code, and the pictures of the README. The theorems become a page when the site is built.
 """
 
 from __future__ import annotations
 
 import enum
 import inspect
+import re
 import typing
 from collections.abc import Iterator
 from importlib import import_module
@@ -90,6 +91,7 @@ def _prose(callback: Any) -> str:
 
 def theorems() -> str:
     """Every theorem with its assumptions and its proof, from the registry."""
+    from ssem_advisor.lint import all_rules
     from ssem_advisor.theory.registry import SOURCE, theorems
 
     parts = [
@@ -105,13 +107,87 @@ def theorems() -> str:
         parts.append(_formula(theorem))
         if theorem.assumptions:
             parts.append("Assumes: " + "; ".join(_escaped(a.text) for a in theorem.assumptions) + ".\n\n")
-        parts.append(f"*{theorem.kind.capitalize()}, {source}.* [Proof]({theorem.page})\n")
+        parts.append(f"*{theorem.kind.capitalize()}, {source}.* [Proof]({theorem.page})")
+        rules = [f"[{rule.code}](rules/{rule.code}.md)" for rule in all_rules() if rule.theorem == theorem.key]
+        parts.append(f" Rules that rest on it: {', '.join(rules)}.\n" if rules else "\n")
     return "".join(parts)
 
 
+_GREEK = {"alpha", "tau", "rho", "lambda", "delta"}
+_FUNCTIONS = {"exp", "log", "ln", "max", "min"}
+_PRODUCTS = {"mN", "np", "mn", "Ns"}
+_OPERATORS = {"<=": "\\le", ">=": "\\ge", "->": "\\to", "*": "\\,", "-": "-", "+": "+", "/": "/", "=": "=", "^": "^",
+              "<": "\\lt", ">": "\\gt", "(": "(", ")": ")"}  # fmt: skip
+_TOKEN = re.compile(r"(?P<word>[A-Za-z]+(?:_\w+)?'?)|(?P<number>\d+(?:\.\d+)?)|<=|>=|->|(?P<space>\s+)|.", re.DOTALL)
+
+
+def _tex(word: str) -> str | None:
+    """A symbol of the statements in LaTeX, or None for a word of the sentence."""
+    base, _, index = word.partition("_")
+    if base in _FUNCTIONS and not index:
+        return f"\\{base}"
+    if not (base in _GREEK | _PRODUCTS or (len(base) == 1 and base not in "aAI")) or word in ("l_spread", "l_in"):
+        return None
+    name = f"\\{base}" if base in _GREEK else base
+    return f"{name}_{{\\mathrm{{{index}}}}}" if index else name
+
+
 def _escaped(text: str) -> str:
-    """Plain text in Markdown."""
-    return text.replace("*", "\\*").replace("_", "\\_").replace("<", "&lt;").replace("|", "\\|")
+    """A plain-text statement in Markdown, every run of symbols and operators set as mathematics."""
+    parts: list[str] = []
+    run: list[tuple[str, str, bool]] = []  # plain text, LaTeX, whether it is a symbol
+
+    def close() -> None:
+        lone = _lone_parentheses([token for token, _, _ in run])
+        for place, (token, _, _) in enumerate(run):
+            if place in lone:
+                _set(pieces)
+                parts.append(token)
+            else:
+                pieces.append(run[place])
+        _set(pieces)
+        run.clear()
+
+    def _set(piece: list[tuple[str, str, bool]]) -> None:
+        before, after = [], []
+        while piece and piece[0][0].isspace():
+            before.append(piece.pop(0)[0])
+        while piece and (piece[-1][0].isspace() or piece[-1][0] in "-+/=^"):
+            after.insert(0, piece.pop()[0])
+        math = any(symbol for _, _, symbol in piece)
+        middle = f"${' '.join(tex for _, tex, _ in piece if tex)}$" if math else "".join(t for t, _, _ in piece)
+        parts.extend([*before, middle, *after])
+        piece.clear()
+
+    pieces: list[tuple[str, str, bool]] = []
+    before = ""
+    for match in _TOKEN.finditer(text):
+        token = match.group()
+        tex = _tex(token) if match["word"] and before != "'" else token if match["number"] else _OPERATORS.get(token)
+        if tex is not None or (match["space"] and run):
+            run.append((token, tex or "", bool(match["word"] or token in ("<=", ">="))))
+        else:
+            close()
+            known = token in ("l_spread", "l_in", "supcon", "ssem")
+            parts.append(f"`{token}`" if known else token.replace("*", "\\*").replace("|", "\\|").replace("<", "&lt;"))
+        before = token[-1:]
+    close()
+    return "".join(parts)
+
+
+def _lone_parentheses(tokens: list[str]) -> set[int]:
+    """The places of parentheses without a partner."""
+    opened: list[int] = []
+    lone = set()
+    for place, token in enumerate(tokens):
+        if token == "(":
+            opened.append(place)
+        elif token == ")":
+            if opened:
+                opened.pop()
+            else:
+                lone.add(place)
+    return lone | set(opened)
 
 
 def _formula(theorem: Any) -> str:
@@ -137,6 +213,7 @@ def main() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     plots.phase_diagram(EXAMPLE, DOCS / "assets" / "phase.png")
+    plots.phase_diagram(EXAMPLE, DOCS / "assets" / "phase-dark.png", paper=plots.Paper(theme="dark"))
 
 
 if __name__ == "__main__":

@@ -11,11 +11,13 @@ from typing import Any
 
 from math_core import LatexToMathML
 from mkdocs.structure.files import File
+from mkdocs.utils import get_relative_url
 
 sys.path.insert(0, str(Path(__file__).parent))
 import evidence
 import generate
 
+from ssem_advisor.lint import all_rules
 from ssem_advisor.report import explorer, plots
 
 _TEX = LatexToMathML()
@@ -24,17 +26,35 @@ _TAIL = re.compile(r"(<math>(?:(?!</math>).)*</math>[.,;:)]+)", re.DOTALL)  # no
 _ARGUMENT = re.compile(r"(<p>|\n)([a-z_]+(?:, [a-z_]+)*): (?=\S)")  # "name: meaning" lines of the docstrings
 
 
+FIGURES: dict[str, Any] = {
+    "phase": plots.phase_diagram,
+    "batch": plots.threshold_vs_batch,
+    "variance": plots.variance_vs_alpha,
+    "losses": plots.loss_values,
+}
+_SHIM = "https://unpkg.com/iframe-worker/shim"
+_FIGURE = re.compile(r'<img ([^>]*?)src="([^"]*figures/[\w-]+?)\.svg"([^>]*)>')
+
+
+def on_config(config: Any) -> Any:
+    """The rules in the navigation, from their registry."""
+    rules = [{f"{rule.code} {rule.name}": f"rules/{rule.code}.md"} for rule in all_rules()]
+    for section in config.nav:
+        for pages in section.values():
+            for place, page in enumerate(pages if isinstance(pages, list) else []):
+                if page == {"Rules": "rules/index.md"}:
+                    pages[place] = {"Rules": ["rules/index.md", *rules]}
+    return config
+
+
 def on_files(files: Any, config: Any) -> Any:
     """Add what is drawn at build time."""
     with tempfile.TemporaryDirectory() as folder:
-        made = {
-            "figures/phase.svg": plots.phase_diagram,
-            "figures/batch.svg": plots.threshold_vs_batch,
-            "figures/variance.svg": plots.variance_vs_alpha,
-        }
-        for name, draw in made.items():
-            path = draw(generate.EXAMPLE, Path(folder) / Path(name).name)
-            files.append(File.generated(config, name, content=path.read_text(encoding="utf-8")))
+        for name, draw in FIGURES.items():
+            for theme in ("light", "dark"):
+                path = draw(generate.EXAMPLE, Path(folder) / "figure.svg", paper=plots.Paper(theme=theme))
+                drawn = f"figures/{name}{'-dark' * (theme == 'dark')}.svg"
+                files.append(File.generated(config, drawn, content=path.read_text(encoding="utf-8")))
     for name, path in evidence.pictures().items():
         files.append(File.generated(config, name, content=path.read_bytes()))
     files.append(File.generated(config, "evidence.md", content=evidence.page()))
@@ -57,4 +77,15 @@ def on_page_content(content: str, page: Any, **_: Any) -> str:
         tex = html.unescape(inline if block is None else block)
         return str(_TEX.convert_with_local_state(tex, displaystyle=block is not None))
 
+    content = _FIGURE.sub(r'<img \1src="\2.svg#only-light"\3><img \1src="\2-dark.svg#only-dark"\3>', content)
     return _TAIL.sub(r'<span class="unbroken">\1</span>', _MATH.sub(mathml, content))
+
+
+def on_post_page(output: str, page: Any, config: Any) -> str:
+    """The search's helper for pages opened from disk comes with the site, not from the network."""
+    return output.replace(_SHIM, get_relative_url("assets/iframe-worker.js", page.url))
+
+
+def on_post_template(output_content: str, **_: Any) -> str:
+    """The same for the page that says that there is no such page."""
+    return output_content.replace(_SHIM, "assets/iframe-worker.js")

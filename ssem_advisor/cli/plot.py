@@ -22,6 +22,11 @@ class Kind(StrEnum):
     openings = "openings"
 
 
+class Theme(StrEnum):
+    light = "light"
+    dark = "dark"
+
+
 @takes_setting
 def plot(
     given: dict[str, Any],
@@ -38,6 +43,7 @@ def plot(
     size: Annotated[
         str | None, typer.Option("--size", metavar="WIDTHxHEIGHT", help="Size of the picture in inches, as 6x4.")
     ] = None,
+    theme: Annotated[Theme, typer.Option("--theme", help="Colours for a light or a dark page.")] = Theme.light,
     terminal: Annotated[bool, typer.Option("--terminal", help="Show the phase diagram in the terminal.")] = False,
     config: Annotated[
         Path | None, typer.Option("--config", help="Your training config: its setting, and its point.")
@@ -56,7 +62,7 @@ def plot(
         raise AdvisorError("plot: nowhere to draw; give -o FILE (.png, .svg or .pdf) or --terminal")
     if kind is not Kind.phase and (terminal or config is not None):
         raise AdvisorError(f"--kind {kind}: --terminal and --config belong to the phase diagram")
-    inches = None if size is None else _inches(size)
+    paper = plots.Paper(None if size is None else _inches(size), theme.value)
     own = None
     if config is not None:
         own = _configured(config)
@@ -67,7 +73,7 @@ def plot(
         typer.echo(f"assumed batch_size={setting.batch_size}; say --batch-size", err=True)
     if output is not None:
         if kind is Kind.phase:
-            plots.phase_diagram(setting, output, own, inches)
+            plots.phase_diagram(setting, output, own, paper)
         else:
             draw = {
                 Kind.batch: plots.threshold_vs_batch,
@@ -75,7 +81,7 @@ def plot(
                 Kind.losses: plots.loss_values,
                 Kind.openings: plots.class_openings,
             }[kind]
-            draw(setting, output, inches)
+            draw(setting, output, paper)
         typer.echo(f"wrote {output}", err=True)
     if terminal:
         _show(setting, own)

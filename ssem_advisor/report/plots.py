@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -43,24 +43,70 @@ TEMPERATURES = (0.01, 10.0)
 ENDINGS = (".png", ".svg", ".pdf")
 _LEVELS = np.array([0.0, 0.025, *np.arange(0.05, 1.0, 0.05), 1.0]).round(3)
 _POWER = 0.6  # of the variance, before colouring: gives the safe band its share of the colours
-_INK, _SOFT, _EDGE, _COLLAPSE, _HATCH = "#1b2430", "#566273", "#8290a2", "#e8ebf0", "#a3adba"
-_STYLE = {
-    "svg.hashsalt": "ssem-advisor",
-    "svg.fonttype": "none",  # text stays text: searchable, selectable, set in the reader's fonts
-    "pdf.fonttype": 42,  # TrueType, as publishers ask for; matplotlib's own default is Type 3
-    "font.family": "DejaVu Sans",
-    "axes.edgecolor": _EDGE,
-    "axes.labelcolor": _INK,
-    "text.color": _INK,
-    "xtick.color": _SOFT,
-    "ytick.color": _SOFT,
-    "grid.color": "#e3e7ed",
-    "hatch.linewidth": 0.6,
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-    "legend.title_fontsize": 9,
-    "savefig.dpi": 160,
-}
+
+
+@dataclass(frozen=True)
+class _Look:
+    """The colours of a theme."""
+
+    page: str
+    ink: str
+    soft: str
+    edge: str
+    grid: str
+    collapse: str
+    hatch: str
+    safe: str
+    safe_ink: str
+    bad: str
+    shades: tuple[float, float]  # the part of cividis that lines may use on this page
+
+    @property
+    def style(self) -> dict[str, Any]:
+        """matplotlib's settings."""
+        return {
+            "svg.hashsalt": "ssem-advisor",
+            "svg.fonttype": "none",  # text stays text: searchable, selectable, set in the reader's fonts
+            "pdf.fonttype": 42,  # TrueType, as publishers ask for; matplotlib's own default is Type 3
+            "font.family": "DejaVu Sans",
+            "figure.facecolor": self.page,
+            "axes.facecolor": self.page,
+            "axes.edgecolor": self.edge,
+            "axes.labelcolor": self.ink,
+            "text.color": self.ink,
+            "xtick.color": self.soft,
+            "ytick.color": self.soft,
+            "grid.color": self.grid,
+            "hatch.linewidth": 0.6,
+            "legend.frameon": False,
+            "legend.fontsize": 9,
+            "legend.title_fontsize": 9,
+            "savefig.dpi": 160,
+        }
+
+    def line(self, share: float) -> Any:
+        """A colour for a line, share 0 to 1 of the way through this theme's shades."""
+        low, high = self.shades
+        return _cividis()(low + (high - low) * share)
+
+    def halo(self, colour: str | None = None, width: float = 3.0) -> list[Any]:
+        from matplotlib.patheffects import withStroke
+
+        return [withStroke(linewidth=width, foreground=colour or self.page)]
+
+
+_LOOKS = {
+    "light": _Look(
+        page="#ffffff", ink="#1b2430", soft="#566273", edge="#8290a2", grid="#e3e7ed", collapse="#e8ebf0",
+        hatch="#a3adba", safe="#e4f3ee", safe_ink="#0b6b50", bad="#a3282f", shades=(0.0, 0.88),
+    ),
+    "dark": _Look(
+        page="#1e2129", ink="#e8ecf2", soft="#aab4c2", edge="#6d7a8c", grid="#343b47", collapse="#2a303b",
+        hatch="#566273", safe="#15302a", safe_ink="#6fd3b1", bad="#f59a9e", shades=(0.38, 1.0),
+    ),
+}  # fmt: skip
+Theme = Literal["light", "dark"]
+_INK = _LOOKS["light"].ink
 # cividis at 0, 0.1 ... 1, for the terminal, which shall not load matplotlib
 _SHADES = (
     "#00224e",
@@ -82,7 +128,12 @@ _METADATA: dict[str, dict[str, str | None]] = {  # no dates and no versions
 }
 
 
-Size = tuple[float, float]  # width and height in inches
+@dataclass(frozen=True)
+class Paper:
+    """What a picture is drawn on. size: width and height in inches, 2 to 40 each; None = what suits the picture."""
+
+    size: tuple[float, float] | None = None
+    theme: Theme = "light"
 
 
 class Point(NamedTuple):
@@ -119,7 +170,7 @@ _CONFIG = {"marker": "*", "color": "#ff9d5c", "markeredgecolor": _INK, "markersi
 
 
 def phase_diagram(
-    setting: Setting, path: str | os.PathLike[str], config: Setting | None = None, size: Size | None = None
+    setting: Setting, path: str | os.PathLike[str], config: Setting | None = None, paper: Paper = Paper()
 ) -> Path:
     """Write the phase diagram of a setting: predicted within-class variance over temperature and weight.
 
@@ -129,30 +180,34 @@ def phase_diagram(
     theorem speaks, ModuleNotFoundError without matplotlib.
     """
     setting = _covered(setting)
-    with _canvas(path, size or (8.4, 5.6), "Where class collapse is the optimum", setting) as (figure, axes):
+    with _canvas(path, paper, (8.4, 5.6), "Where class collapse is the optimum", setting) as (figure, axes, look):
         points = _points(setting, config)
         span = _span(points)
         temperatures, weights = _contours(setting, 181, span)
         colours = _colours()
-        axes.fill_between(temperatures, 0, weights[0], facecolor=_COLLAPSE, edgecolor=_HATCH, hatch="///", linewidth=0)
+        axes.fill_between(
+            temperatures, 0, weights[0], facecolor=look.collapse, edgecolor=look.hatch, hatch="///", linewidth=0
+        )
         for low, high, curve in zip(_LEVELS[:-1], _LEVELS[1:], weights[:-1], strict=True):
             axes.fill_between(temperatures, curve, 1.1, color=colours.to_rgba((low + high) / 2), linewidth=0)
-        axes.plot(temperatures, weights[0], color=_INK, linewidth=2.2)
+        axes.plot(temperatures, weights[0], color=look.ink, linewidth=2.2)
         for level in BAND:
             curve = weights[np.equal(_LEVELS, level)][0]
-            axes.plot(temperatures, curve, color="white", linewidth=1.5, path_effects=_halo("#00224e", 3.2))
+            axes.plot(temperatures, curve, color="white", linewidth=1.5, path_effects=look.halo("#00224e", 3.2))
             lowest = int(np.clip(np.argmin(curve), 8, len(curve) - 9))  # the label stays inside the frame
             if curve[lowest] < 0.95:
-                axes.text(temperatures[lowest], curve[lowest] + 0.015, f"{level:g}", ha="center", path_effects=_halo())
+                axes.text(
+                    temperatures[lowest], curve[lowest] + 0.015, f"{level:g}", ha="center", path_effects=look.halo()
+                )
         roomy = len(temperatures) * 6 // 7
         if weights[0][roomy] > 0.15:
-            axes.text(temperatures[roomy], weights[0][roomy] / 2, "collapse", ha="center", path_effects=_halo())
-        for label, temperature, alpha, look in points:
-            axes.plot(temperature, alpha, linestyle="none", label=label, clip_on=False, **look)
+            axes.text(temperatures[roomy], weights[0][roomy] / 2, "collapse", ha="center", path_effects=look.halo())
+        for label, temperature, alpha, marked in points:
+            axes.plot(temperature, alpha, linestyle="none", label=label, clip_on=False, **marked)
         _logarithmic(axes.xaxis, [0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100])
         axes.set(xlim=span, ylim=(0, 1), xlabel="temperature τ", ylabel="weight α of the self-supervised term")
         bar = figure.colorbar(colours, ax=axes, pad=0.02, aspect=28, ticks=[0, *BAND, 1], format="%g")
-        bar.outline.set_edgecolor(_EDGE)  # type: ignore[operator]
+        bar.outline.set_edgecolor(look.edge)  # type: ignore[operator]
         bar.set_label(f"within-class variance {_basis(setting)}")
         for level in BAND:
             bar.ax.axhline(level, color="white", linewidth=1.5)
@@ -160,23 +215,23 @@ def phase_diagram(
     return Path(path)
 
 
-def threshold_vs_batch(setting: Setting, path: str | os.PathLike[str], size: Size | None = None) -> Path:
+def threshold_vs_batch(setting: Setting, path: str | os.PathLike[str], paper: Paper = Paper()) -> Path:
     """Write the collapse threshold of the weight against the batch size, for several temperatures.
 
     Raises as `phase_diagram`, and SettingError for sampler="full", whose batch is the data set.
     """
     setting = _covered(setting)
     title = "Collapse is the optimum below each line"
-    with _canvas(path, size or (7.8, 4.8), title, setting.with_(batch_size=None)) as (_, axes):
+    with _canvas(path, paper, (7.8, 4.8), title, setting.with_(batch_size=None)) as (_, axes, look):
         sizes = _batch_sizes(setting)
-        for temperature, look in _temperatures(setting):
+        for temperature, drawn in _temperatures(setting, look):
             at = setting.with_(batch_size=sizes, temperature=temperature, alpha=None)
             threshold = np.minimum(collapse_threshold(at), 2.0)
-            axes.plot(sizes, threshold, label=f"{temperature:g}", **look)
-        axes.axhspan(1, 1.1, facecolor=_COLLAPSE, edgecolor=_HATCH, hatch="///", linewidth=0, zorder=3)
-        axes.text(sizes[0], 1.045, "  no weight prevents collapse", va="center", path_effects=_halo(), zorder=4)
+            axes.plot(sizes, threshold, label=f"{temperature:g}", **drawn)
+        axes.axhspan(1, 1.1, facecolor=look.collapse, edgecolor=look.hatch, hatch="///", linewidth=0, zorder=3)
+        axes.text(sizes[0], 1.045, "  no weight prevents collapse", va="center", path_effects=look.halo(), zorder=4)
         if setting.batch_size is not None:
-            _mark(axes, setting.batch_size, f"batch {setting.batch_size}")
+            _mark(axes, look, setting.batch_size, f"batch {setting.batch_size}")
         powers = [2**power for power in range(1, 24) if sizes[0] <= 2**power <= sizes[-1]]
         _logarithmic(axes.xaxis, powers[:: 1 + len(powers) // 10])
         axes.set(xlim=(sizes[0], sizes[-1]), ylim=(0, 1.09))
@@ -186,25 +241,25 @@ def threshold_vs_batch(setting: Setting, path: str | os.PathLike[str], size: Siz
     return Path(path)
 
 
-def variance_vs_alpha(setting: Setting, path: str | os.PathLike[str], size: Size | None = None) -> Path:
+def variance_vs_alpha(setting: Setting, path: str | os.PathLike[str], paper: Paper = Paper()) -> Path:
     """Write the predicted within-class variance against the weight, for several temperatures.
 
     Raises as `phase_diagram`.
     """
     variances = np.concatenate([np.geomspace(1e-4, 0.02, 20), np.linspace(0.025, 1, 118)])
     setting = _covered(setting)
-    with _canvas(path, size or (7.8, 4.8), "How far the weight opens the classes", setting) as (_, axes):
-        axes.axhspan(*BAND, color="#e4f3ee", linewidth=0)
-        axes.text(0.012, 0.47, "safe band", va="center", color="#0b6b50", fontsize=9)
-        for temperature, look in _temperatures(setting):
+    with _canvas(path, paper, (7.8, 4.8), "How far the weight opens the classes", setting) as (_, axes, look):
+        axes.axhspan(*BAND, color=look.safe, linewidth=0)
+        axes.text(0.012, 0.47, "safe band", va="center", color=look.safe_ink, fontsize=9)
+        for temperature, drawn in _temperatures(setting, look):
             at = setting.with_(temperature=temperature, alpha=None)
             weights = _weights(at, variances)
             inside = weights <= 1
             edge = min(float(collapse_threshold(at)), 1.0)
             alphas, values = [0, edge, *weights[inside], 1], [0, 0, *variances[inside], _variance(at.with_(alpha=1.0))]
-            axes.plot(alphas, values, label=f"{temperature:g}", clip_on=False, **look)
+            axes.plot(alphas, values, label=f"{temperature:g}", clip_on=False, **drawn)
         if setting.alpha is not None:
-            _mark(axes, setting.alpha, f"your α = {setting.alpha:g}")
+            _mark(axes, look, setting.alpha, f"your α = {setting.alpha:g}")
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="weight α of the self-supervised term")
         axes.set_ylabel(f"within-class variance {_basis(setting)}")
         axes.grid()
@@ -212,7 +267,7 @@ def variance_vs_alpha(setting: Setting, path: str | os.PathLike[str], size: Size
     return Path(path)
 
 
-def loss_values(setting: Setting, path: str | os.PathLike[str], size: Size | None = None) -> Path:
+def loss_values(setting: Setting, path: str | os.PathLike[str], paper: Paper = Paper()) -> Path:
     """Write the three reference values of the loss against the weight: total collapse, class collapse, the optimum.
 
     At the setting's temperature, or 0.1. Raises as `phase_diagram`.
@@ -220,23 +275,27 @@ def loss_values(setting: Setting, path: str | os.PathLike[str], size: Size | Non
     setting = _covered(setting)
     at = setting.with_(temperature=setting.temperature or 0.1, alpha=np.linspace(0, 1, 201))
     title = f"Where a loss value stands, at temperature {at.temperature:g}"
-    with _canvas(path, size or (7.8, 4.8), title, setting) as (figure, axes):
+    with _canvas(path, paper, (7.8, 4.8), title, setting) as (figure, axes, look):
         values = reference_losses(at)
-        for name, value, look in (
-            ("total collapse: all embeddings equal", values.total_collapse, {"color": _SOFT, "linestyle": (0, (5, 2))}),
-            ("class collapse: each class on one point", values.class_collapse, {"color": "#a3282f"}),
-            ("the optimum", values.optimum, {"color": "#0b6b50"}),
+        for name, value, drawn in (
+            (
+                "total collapse: all embeddings equal",
+                values.total_collapse,
+                {"color": look.soft, "linestyle": (0, (5, 2))},
+            ),
+            ("class collapse: each class on one point", values.class_collapse, {"color": look.bad}),
+            ("the optimum", values.optimum, {"color": look.safe_ink}),
         ):
-            axes.plot(at.alpha, np.broadcast_to(value, at.alpha.shape), linewidth=2, label=name, **look)
+            axes.plot(at.alpha, np.broadcast_to(value, at.alpha.shape), linewidth=2, label=name, **drawn)
         if setting.alpha is not None:
-            _mark(axes, setting.alpha, f"your α = {setting.alpha:g}")
+            _mark(axes, look, setting.alpha, f"your α = {setting.alpha:g}")
         axes.set(xlim=(0, 1), xlabel="weight α of the self-supervised term", ylabel="loss, in nats")
         axes.grid()
         figure.legend(loc="outside lower center", ncols=1 if figure.get_figwidth() < 7 else 3)
     return Path(path)
 
 
-def class_openings(setting: Setting, path: str | os.PathLike[str], size: Size | None = None) -> Path:
+def class_openings(setting: Setting, path: str | os.PathLike[str], paper: Paper = Paper()) -> Path:
     """Write the within-class variance of every class at the optimum against the weight, for unequal classes.
 
     Classes of one size share a line, and at most 8 sizes are drawn. At the setting's temperature, or 0.1. Raises
@@ -250,16 +309,16 @@ def class_openings(setting: Setting, path: str | os.PathLike[str], size: Size | 
     weights = np.linspace(0, 1, 61)
     variances = np.array([class_variances(setting.with_(alpha=float(alpha))) for alpha in weights])
     title = f"Which class opens at which weight, at temperature {setting.temperature:g}"
-    with _canvas(path, size or (7.8, 4.8), title, setting) as (_, axes):
+    with _canvas(path, paper, (7.8, 4.8), title, setting) as (_, axes, look):
         distinct = np.unique(sizes)[::-1]
         shown = distinct[np.unique(np.linspace(0, len(distinct) - 1, min(8, len(distinct))).round().astype(int))]
         for rank, each in enumerate(shown):
             members = np.flatnonzero(sizes == each)
             label = f"{each} ({len(members)} classes)" if len(members) > 1 else f"{each}"
-            colour = _cividis()(0.88 * rank / max(len(shown) - 1, 1))
+            colour = look.line(rank / max(len(shown) - 1, 1))
             axes.plot(weights, variances[:, members].mean(axis=1), label=label, color=colour, linewidth=1.8)
         if setting.alpha is not None:
-            _mark(axes, setting.alpha, f"your α = {setting.alpha:g}")
+            _mark(axes, look, setting.alpha, f"your α = {setting.alpha:g}")
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="weight α of the self-supervised term")
         axes.set_ylabel("within-class variance at the optimum")
         axes.grid()
@@ -404,13 +463,13 @@ def _plain_weight(setting: Setting) -> float:
     return equivalent_alpha(same, setting.views)
 
 
-def _temperatures(setting: Setting) -> Iterator[tuple[float, dict[str, Any]]]:
+def _temperatures(setting: Setting, look: _Look) -> Iterator[tuple[float, dict[str, Any]]]:
     """A few temperatures, the setting's own among them and drawn thick, with line styles that grey keeps apart."""
     own = setting.temperature
     chosen = sorted({0.07, 0.1, 0.2, 0.3, 0.5} | ({own} if own is not None else set()))
     styles: Sequence[Any] = ["-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)), (0, (3, 1, 1, 1, 1, 1)), "-"]
     for rank, temperature in enumerate(chosen):
-        colour = _cividis()(0.88 * rank / (len(chosen) - 1))
+        colour = look.line(rank / (len(chosen) - 1))
         yield temperature, {"color": colour, "linestyle": styles[rank], "linewidth": 3.2 if temperature == own else 1.8}
 
 
@@ -446,41 +505,44 @@ def _heading(setting: Setting) -> str:
 
 
 @contextmanager
-def _canvas(path: str | os.PathLike[str], size: Size, title: str, setting: Setting) -> Iterator[tuple[Figure, Axes]]:
-    """A titled figure of `size` inches with one pair of axes, written to `path` when the block ends."""
+def _canvas(
+    path: str | os.PathLike[str], paper: Paper, usual: tuple[float, float], title: str, setting: Setting
+) -> Iterator[tuple[Figure, Axes, _Look]]:
+    """A titled figure with one pair of axes in the paper's colours, written to `path` when the block ends."""
     ending = Path(path).suffix.lower()
     if ending not in ENDINGS:
         raise AdvisorError(f"{path}: unknown picture format {ending!r}; end the name in {', '.join(ENDINGS)}")
+    size, look = paper.size or usual, _LOOKS[paper.theme]
     if not all(2 <= length <= 40 for length in size):
         raise AdvisorError(f"size={size[0]:g}x{size[1]:g}: width and height of a picture are 2 to 40 inches")
     from matplotlib import style
     from matplotlib.figure import Figure
 
-    with style.context(["default", _STYLE]):  # the user's matplotlibrc shall not change our bytes
+    with style.context(["default", look.style]):  # the user's matplotlibrc shall not change our bytes
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()
-        _title(figure, axes, title, _heading(setting))
-        yield figure, axes
+        _title(figure, axes, look, title, _heading(setting))
+        yield figure, axes, look
         picture = io.BytesIO()
         metadata = _METADATA[ending[1:]] | {"Title": f"{title}: {_heading(setting)}"}
         figure.savefig(picture, format=ending[1:], metadata=metadata)
     write_atomically(path, picture.getvalue())
 
 
-def _title(figure: Figure, axes: Axes, title: str, heading: str) -> None:
+def _title(figure: Figure, axes: Axes, look: _Look, title: str, heading: str) -> None:
     """The title in bold and the setting below it, broken where the picture is narrow."""
     room = figure.get_figwidth() - 0.7  # inches; a letter takes 1/11.5 of them below, 1/7.4 in bold
     below = "\n".join(textwrap.wrap(heading, int(11.5 * room)))
-    axes.set_title("\n".join(textwrap.wrap(title, int(7.4 * room))), loc="left", fontsize=13, fontweight="bold",
-                   pad=12 + 12 * (below.count("\n") + 1))  # fmt: skip
-    axes.annotate(below, (0, 1), (0, 7), "axes fraction", "offset points", color=_SOFT, fontsize=9.5)
+    bold = "\n".join(textwrap.wrap(title, int(7.4 * room)))
+    axes.set_title(bold, loc="left", fontsize=13, fontweight="bold", pad=12 + 12 * (below.count("\n") + 1))
+    axes.annotate(below, (0, 1), (0, 7), "axes fraction", "offset points", color=look.soft, fontsize=9.5)
 
 
-def _mark(axes: Axes, x: float, label: str) -> None:
+def _mark(axes: Axes, look: _Look, x: float, label: str) -> None:
     """A dotted line at x that says what it is."""
-    axes.axvline(x, color=_SOFT, linewidth=1, linestyle=(0, (2, 3)))
+    axes.axvline(x, color=look.soft, linewidth=1, linestyle=(0, (2, 3)))
     axes.annotate(label, (x, 0), (4, 4), ("data", "axes fraction"), "offset points", rotation=90, va="bottom",
-                  fontsize=8.5, color=_SOFT, zorder=5, path_effects=_halo())  # fmt: skip
+                  fontsize=8.5, color=look.soft, zorder=5, path_effects=look.halo())  # fmt: skip
 
 
 def _cividis() -> Any:
@@ -494,12 +556,6 @@ def _colours() -> Any:
     from matplotlib.colors import PowerNorm
 
     return ScalarMappable(PowerNorm(_POWER, 0, 1), _cividis())
-
-
-def _halo(colour: str = "white", width: float = 3.0) -> list[Any]:
-    from matplotlib.patheffects import withStroke
-
-    return [withStroke(linewidth=width, foreground=colour)]
 
 
 def _logarithmic(axis: Axis, ticks: Sequence[float]) -> None:

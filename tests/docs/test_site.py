@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ import generate
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium binary on this machine")
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +71,29 @@ def test_pages_load_nothing_from_the_network(site):
         loaded = re.findall(r'<(?:script|img|iframe|source)\b[^>]*\bsrc="(https?:[^"]+)"', text)
         loaded += re.findall(r'<link\b[^>]*rel="(?:stylesheet|preconnect)"[^>]*href="(https?:[^"]+)"', text)
         assert not loaded, f"{path.name}: {loaded}"
+
+
+@needs_chromium
+def test_the_search_finds_pages_from_disk(site):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as api:
+        browser = api.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto((site / "faq.html").as_uri())
+        page.fill(".md-search__input", "temperature")
+        page.wait_for_selector(".md-search-result__item", timeout=60_000)
+        assert page.locator(".md-search-result__item").count() > 3
+        browser.close()
+
+
+def test_every_rule_is_in_the_navigation(site):
+    from ssem_advisor.lint import all_rules
+
+    page = (site / "rules" / "index.html").read_text()
+    navigation = page[page.index('<nav class="md-nav md-nav--primary') :]
+    for rule in all_rules():
+        assert f'href="{rule.code}.html"' in navigation, rule.code
 
 
 def test_every_recorded_study_is_on_the_evidence_page(site):

@@ -45,9 +45,9 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
             self.inner = canvas(*args)
 
         def __enter__(self) -> Any:
-            figure, axes = self.inner.__enter__()
+            figure, axes, look = self.inner.__enter__()
             found.append(axes)
-            return figure, axes
+            return figure, axes, look
 
         def __exit__(self, *error: Any) -> Any:
             return self.inner.__exit__(*error)
@@ -246,13 +246,36 @@ def test_text_stays_text_and_the_picture_has_a_title(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [4.0, 7.0, 12.0])
 def test_size_is_the_users_and_titles_stay_inside(drawn: list[Axes], tmp_path: Path, width: float) -> None:
-    plots.variance_vs_alpha(SETTING, tmp_path / "v.png", (width, 4.0))
+    plots.variance_vs_alpha(SETTING, tmp_path / "v.png", plots.Paper((width, 4.0)))
     figure = drawn[0].figure
     assert tuple(figure.get_size_inches()) == (width, 4.0)
     renderer = FigureCanvasAgg(figure).get_renderer()
     for text in (drawn[0]._left_title, drawn[0].texts[0]):
         box = text.get_window_extent(renderer)
         assert box.x1 <= figure.bbox.x1 + 1
+
+
+@pytest.mark.parametrize("draw", DRAWINGS)
+def test_dark_pictures_say_the_same_in_other_colours(drawn: list[Axes], tmp_path: Path, draw: Any) -> None:
+    for theme in ("light", "dark"):
+        draw(SETTING, tmp_path / f"{theme}.svg", paper=plots.Paper(theme=theme))
+    light, dark = ((tmp_path / f"{theme}.svg").read_text() for theme in ("light", "dark"))
+    assert "#ffffff" in light
+    assert plots._LOOKS["dark"].page in dark
+    assert [a[1].tolist() for a in curves(drawn[0])] == [a[1].tolist() for a in curves(drawn[1])]
+
+
+def test_text_has_contrast_on_its_page() -> None:
+    """WCAG contrast of 4.5 or more for all that is written."""
+
+    def luminance(colour: str) -> float:
+        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+        return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+    for look in plots._LOOKS.values():
+        for ink in (look.ink, look.soft, look.safe_ink, look.bad):
+            high, low = sorted((luminance(ink), luminance(look.page)), reverse=True)
+            assert (high + 0.05) / (low + 0.05) >= 4.5
 
 
 def test_bytes_do_not_depend_on_the_process_or_its_matplotlib_settings(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def known(name: str, tree: Tree) -> Dataset | None:
     coarse = [leaf for leaf in tree.leaves if leaf.value is True and re.search("coarse|superclass", leaf.dotted)]
     if coarse and "coarse" not in short.lower():
         short += "-coarse"
-    if re.sub(r"[-_ ]", "", short.lower()) == "cifar10coarse":
+    if _flat(short) == "cifar10coarse":
         return _COARSE_CIFAR10
     return find(short)
 
@@ -53,7 +53,10 @@ def sizes(data: Dataset, tree: Tree) -> dict[str, object]:
 
 
 def guess(tree: Tree) -> Value | None:
-    """A data set named only by a folder, or by the experiment or the file."""
+    """A data set named only by a Hydra group, a folder, or by the experiment or the file."""
+    for leaf in tree.leaves:
+        if leaf.path[0] == "defaults" and isinstance(leaf.value, str) and (short := _plain(leaf.value)):
+            return Value(short, "inferred", leaf.dotted, leaf.location, leaf.raw, "the group's option")
     for key in _PATHS:
         for leaf in tree.find(key):
             if isinstance(leaf.value, str) and len(leaf.value) < 300:
@@ -69,8 +72,18 @@ def guess(tree: Tree) -> Value | None:
     return None
 
 
+def _plain(name: str) -> str | None:
+    return name if find(name) is not None or _flat(name) == "cifar10coarse" else None
+
+
+def _flat(name: str) -> str:
+    return re.sub(r"[-_ ]", "", name.lower())
+
+
 def _word(text: str) -> str | None:
-    """The longest run of words in a name that is a data set."""
+    """The longest run of words in a name that is a data set; none where superclasses are spoken of."""
+    if re.search(r"coarse|superclass", text, re.I):
+        return None
     words = re.split(r"([-_. ]+)", text[:120])
     spans = sorted((i - j, i, j) for i in range(0, len(words), 2) for j in range(i + 1, len(words) + 1, 2))
     return next((name for _, i, j in spans if find(name := "".join(words[i:j])) is not None), None)

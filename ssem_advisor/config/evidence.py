@@ -1,57 +1,82 @@
-"""Which loss a config asks for, by the words in it that name a loss, a method or a weight."""
+"""Which loss a config asks for: whatever names a loss testifies, and the testimony is graded.
+
+A value that names the loss (or switches it on, or heads a section of the losses) is worth more than the name of a
+script, a file or a run; that more than a mere key, as in `supcon_temperature`; and that more than a comment. A rival
+that the config states takes the word from names and keys. What is left undecided is "unknown", with the reason.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 from ssem_advisor.config.model import Kind
 from ssem_advisor.config.tree import LABELS, UNKNOWN, Leaf, Tree
 
+# -- words ------------------------------------------------------------------------------------------------------------
+
 _UNLESS_SELF = r"(?<!un)(?<!un[-_ ])(?<!self)(?<!self[-_ ])(?<!semi)(?<!semi[-_ ])"
 SUPERVISED = re.compile(
-    rf"{_UNLESS_SELF}sup(?:ervised)?[-_ ]?con(?:trast|(?-i:(?=[A-Z]))|(?![a-z])|loss|head|model)"
-    r"|(?<![a-z])sup[-_]?moco|labels_as_positives",
+    rf"{_UNLESS_SELF}sup(?:ervised)?[-_ ]?con(?:trast|(?-i:(?=[A-Z]))|(?![a-z])|loss|head|model|weight|tr(?![a-z]))"
+    rf"|{_UNLESS_SELF}sup(?:ervised)?[-_ ]?(?:cont(?![a-z])|nce(?![a-z])|info[-_ ]?nce|nt[-_ ]?xent|moco)"
+    r"|(?<![a-z])moco[-_]?sup(?![a-z])|labels_as_positives",
     re.I,
 )
-_SELF = re.compile(
-    r"simclr|nt[-_]?xent|info[-_]?nce|(?<![a-z])moco(?![a-z])|(?:self|un)[-_ ]?sup(?:ervised)?[-_ ]?con", re.I
+SELF = re.compile(
+    r"simclr|sim[-_]?cse|nt[-_]?xent|info[-_]?nce|(?<![a-z])(?:base|small)?[-_]?moco(?:[-_]?v[123]|plus)*(?![a-z])"
+    r"|(?:self|un)[-_ ]?sup(?:ervised)?[-_ ]?con|instance[-_ ]?discrimination",
+    re.I,
 )
 _SELF_KEY = re.compile(r"simclr|nt_?xent|info_?nce|(?:self|un)_?sup(?:ervised)?_?con", re.I)
-_ENTROPY = re.compile(r"cross[-_ ]?entropy|(?<![a-z])ce(?:[-_ ]?loss)?(?![a-z])", re.I)
-_CONTRASTIVE = re.compile(r"contrast(?:ive|(?-i:(?=[A-Z]))|(?![a-z]))|(?<![a-z])scl(?![a-z])", re.I)
-
-# Keys whose value names a loss or method, and keys whose value is only somebody's name for a run.
-_NAMES_LOSS = frozenset(
-    {
-        *(
-            "loss",
-            "losses",
-            "loss_fn",
-            "loss_func",
-            "loss_function",
-            "loss_type",
-            "loss_name",
-            "loss_mode",
-            "loss_class",
-        ),
-        *("loss_list", "criterion", "criterions", "objective", "contrastive_loss", "contrastive", "positives"),
-        *("method", "ssl_method", "framework", "algorithm", "algo", "approach", "mode", "train_mode", "training_mode"),
-        *("type", "name", "class_path", "_target_", "target", "__call__", "stage", "task", "tasks", "trainer"),
-    }
+SPREAD = re.compile(r"(?<![a-z])l_?spread(?![a-z])", re.I)
+_ENTROPY = re.compile(
+    r"cross[-_ ]?entropy|(?<![a-z])x?ent(?![a-z])|(?<![a-z])b?ce(?:[-_ ]?loss)?(?![a-z])|label[-_ ]?smooth", re.I
 )
-_NAMES_RUN = frozenset({"exp_name", "experiment", "experiment_name", "exp", "job_name", "task_name"})
-_SELECTS = frozenset({"loss", "loss_fn", "loss_type", "loss_name", "criterion", "method", "algorithm", "objective"})
-_RECORDS = re.compile(
-    r"ckpt|checkpoint|resume|pretrained|path|dir$|(?:^|_)log|wandb|tensorboard|project$|run_name|save|output|weights$|"
-    r"load|(?:^|_)tags?$|notes?$|desc|comment|teacher|folder|url|hub|repo|trial"
-)
-_EVALUATION = re.compile(
-    r"(?:^|_)(?:lin(?:ear)?|lincls|eval\w*|test\w*|knn|probe|probing|infer\w*|predict|visuali[sz]e|plot|tsne|export|"
-    r"convert)(?:_|$)",
+VAGUE = re.compile(
+    r"contrast(?:ive|(?-i:(?=[A-Z]))|(?![a-z]))|(?<![a-z])[a-z]{0,6}_?scl(?![a-z])|(?<![a-z])(?:dual|patchmix)_?cl(?![a-z])"
+    r"|sup[-_]?simclr|sup[-_ ]?con(?![a-z]{2})",
     re.I,
 )
-_OTHER_USES = re.compile(r"generat|sampling|distill|lora|llm|augment|transform|backbone|encoder|dataset|logger")
+_VAGUE_KEY = re.compile(r"(?:^|_)(?:sup|uns|unsup)_(?:t|temp|temperature|tau)$|contrast|(?:^|_)scl(?:_|$)", re.I)
+_RIVAL = re.compile(
+    r"cross[-_ ]?entropy|label[-_ ]?smooth|focal|triplet|(?:arc|cos|sphere)[-_ ]?face|circle[-_ ]?loss|(?<![a-z])(?:ce|"
+    r"bce|mse|mae|l1|l2|nll|kl|kld|hinge|dice|ctc|crd|kd|ppo|sac|dpo|erm)(?:[-_ ]?loss)?(?![a-z])|smooth[-_ ]?l1|huber|"
+    r"margin|proxy|cosine[-_ ]?similarity|softmax|byol|sim[-_]?siam|barlow|vicreg|(?<![a-z])dino|swav|w-?mse|"
+    r"auto[-_ ]?encoder|(?<![a-z])vae|distill|fix[-_ ]?match|mixup|classif|supervised$",
+    re.I,
+)
+_COMPANION = re.compile(
+    r"(?:^|_)(?:rec|recon|reconstruct\w*|auto_?encoder|vae|mae|mlm|decoder|generat\w*|gan|distill\w*|kd|kld?)(?:_|$)"
+)
+_PSEUDO = re.compile(r"pseudo|(?:^|_)pl(?:_|$)|(?:fix|mix|co|flex|free|soft)[-_]?match", re.I)
+_MULTI_LABEL = re.compile(r"multi[-_ ]?label|MulSupCon", re.I)
+
+# -- keys -------------------------------------------------------------------------------------------------------------
+
+# Keys whose value chooses the loss, the method, or builds an object; and keys that hold somebody's name for a run.
+_LOSS_KEY = re.compile(
+    r"(?:\w+_)?(?:loss|losses|criterion|criterions|criteria|objective)(?:_(?:fn|func|function|type|name|mode|class|list))?"
+    r"|positives"
+)
+_METHOD_KEY = re.compile(
+    r"(?:ssl_|train_|training_|cl_|contrastive_)?(?:method|framework|algorithm|algo|approach|mode|strategy|contrastive)"
+    r"(?:_(?:name|type))?"
+)
+_BUILDS = LABELS | {"stage", "task", "tasks", "trainer", "alg", "module", "learner"}
+_RUN_NAMES = frozenset({"exp_name", "experiment", "experiment_name", "exp", "job_name", "task_name"})
+_RECORDS = re.compile(
+    r"ckpt|checkpoint|resume|pretrained|path|dir$|(?:^|_)log|wandb|tensorboard|project$|run_name|save|"
+    r"^out(?:put)?s?(?:_(?:dir|path|root|folder|file|name|prefix))?$|^weights$|load|(?:^|_)tags?$|notes?$|desc|comment|"
+    r"teacher|folder|url|hub|repo|trial|^argument$|version"
+)
+_CHOICES = frozenset({"values", "choices", "options", "sweep", "grid", "search_space", "monitor", "callbacks"})
+_EVALUATION = re.compile(
+    r"(?:^|_)(?:lin(?:ear)?|lincls|eval\w*|test\w*|knn|probe|probing|infer\w*|predict|visuali[sz]e|plot|tsne|export|"
+    r"convert|extract)(?:_|$)",
+    re.I,
+)
+_OTHER_USES = re.compile(r"generat|sampling|distill|lora|llm|augment|transform|backbone|encoder|dataset|logger|sampler")
 _OTHER_SECTIONS = re.compile(
     r"(?:^|_)(?:eval\w*|val|valid\w*|test\w*|infer\w*|predict\w*|linear|lineval|probe|probing|knn|teacher|distill\w*|kd|"
     r"generat\w*|sampling|pseudo\w*|mixup|cutmix|lora|peft|llm|openai|downstream|finetun\w*|ft|wandb|logg\w*|sched\w*|"
@@ -68,24 +93,56 @@ _TERM = r"(?:ce|cls|xent|cross_entropy|metric|con|contrast|contrastive|supcon|sc
 _MIXING = re.compile(
     rf"{_TERM}_(?:loss_)?(?:weight|coef\w*|lambda|lamda|ratio)|(?:lambda|lamda|weight|coef|w)_{_TERM}|lamda"
 )
-_WEIGHT = re.compile(r"weight|lambda|lamda|coef\w*|w|scale|ratio")
+_WEIGHT = re.compile(r"weights?|lambdas?|lamda|lam|coef\w*|w|scale|ratio|gamma|gama|beta")
+_SWITCH = re.compile(r"(?:use|enable|with|do|is|add|apply)_|_?(?:enabled?|on|active)$")
+_PHASE = frozenset({"mode", "phase", "stage", "step", "train_stage"})
+_LATER = re.compile(r"test|eval\w*|linear|second|probe|knn|infer\w*|predict|finetune|ce|2", re.I)
+_EVALUATES = frozenset({"eval", "evaluate", "eval_only", "test_only", "only_eval", "only_test", "test", "inference"})
 TRAINING = frozenset({"batch_size", "bsz", "lr", "learning_rate", "optimizer", "temperature", "temp", "tau"}) | {
     f"{prefix}epochs" for prefix in ("", "max_", "num_", "n_", "num_train_")
 }
+_TEMPERED = re.compile(r"temperature|(?:^|_)(?:temp|tau|t)(?:_|$)")
+_PROJECTED = re.compile(r"proj|feat_dim|moco_dim|emb(?:edding)?_dim|head")
+
+MENTIONS = re.compile("|".join(word.pattern for word in (SUPERVISED, SELF, SPREAD, VAGUE, _VAGUE_KEY)), re.I)
+"""What a text must hold to say anything about contrastive training, apart from the keys that dialects know."""
+
+
+class Grade(IntEnum):
+    """How much a witness is worth; STATED is the value of a key that chooses the loss, or a switch that is on."""
+
+    COMMENT, KEY, NAME, VALUE, STATED = range(5)
+
+
+@dataclass(frozen=True)
+class Witness:
+    """What names the loss: the leaf, or the name of a script or file, and how much it is worth."""
+
+    grade: Grade
+    text: str
+    leaf: Leaf | None = None
 
 
 @dataclass
 class Evidence:
     """What the words of a config say.
 
-    kind: None if nothing about contrastive training; place: the leaf that says so; weights: those of the supervised
-    and the self-supervised term, where each is named once; alpha: a key of that bare name, whatever it means.
+    kind: None if nothing about contrastive training; loss: "l_spread" where that is named; doubt: why the kind must not
+    be built on; second: what names the term beside a supervised contrastive one; weights: those of the supervised and
+    the self-supervised term, where each is named once; alpha: a key of that bare name, whatever it means.
     """
 
     kind: Kind | None = None
-    place: Leaf | None = None
+    witness: Witness | None = None
+    loss: str | None = None
+    doubt: str = ""
+    second: Leaf | None = None
     weights: tuple[Leaf, Leaf] | None = None
     alpha: Leaf | None = None
+    multi_label: Leaf | None = None
+
+
+# -- what is no training ----------------------------------------------------------------------------------------------
 
 
 def only_evaluates(program: str) -> bool:
@@ -96,6 +153,12 @@ def only_evaluates(program: str) -> bool:
 def out_of_scope(tree: Tree) -> bool:
     """Evaluations, continuous-integration workflows, container files and results train nothing."""
     if tree.script and only_evaluates(tree.script):
+        return True
+    if tree.format == "shell" and any(
+        (leaf.keys[-1:] and leaf.keys[-1] in _EVALUATES and leaf.value is True)
+        or (len(leaf.keys) == 1 and leaf.keys[0] in ("mode", "phase") and _is(leaf, r"test|eval\w*|infer\w*|predict"))
+        for leaf in tree.leaves
+    ):
         return True
     if tree.format not in ("yaml", "json"):
         return False
@@ -113,106 +176,326 @@ def elsewhere(leaf: Leaf) -> bool:
     return any(map(_OTHER_SECTIONS.search, leaf.keys[:-1]))
 
 
+def _is(leaf: Leaf, pattern: str) -> bool:
+    return isinstance(leaf.value, str) and re.fullmatch(pattern, leaf.value, re.I) is not None
+
+
+# -- the hearing ------------------------------------------------------------------------------------------------------
+
+
 def weigh(tree: Tree) -> Evidence:
     """The kind of loss that the words of a tree speak for."""
-    words = _Words()
-    for leaf in tree.leaves:
-        if tree.format != "python" or isinstance(leaf.path[-1], str):  # a list in a module is a choice, not the choice
-            words.hear(leaf)
-    sup, own = words.first.get("supervised"), words.first.get("self")
-    alpha = next((leaf for leaf in tree.find("alpha") if leaf.value is not None and not elsewhere(leaf)), None)
-    trains = bool(tree.names & TRAINING)
-    if "supervised by key" in words.first and not trains:
-        sup = None
-    if sup is None and own is None:
-        kind = _by_name(tree, words) if trains else None
-        return Evidence(kind, words.first.get("run") or words.first.get("contrastive"), alpha=alpha)
-    evidence = Evidence(place=sup or own, alpha=alpha)
-    mixed = "entropy" in words.first
-    if sup is None:
-        evidence.kind = "self-only" if trains else None
-    elif own is None:
-        evidence.kind = "ce+supcon" if mixed or "mixing" in words.first else "supcon"
-    else:
-        evidence.kind = "unknown" if mixed else "supcon+self"
-        if not mixed and len(words.sup_weights) == len(words.self_weights) == 1:
-            evidence.weights = (words.sup_weights[0], words.self_weights[0])
-    return evidence
-
-
-def _by_name(tree: Tree, words: _Words) -> Kind | None:
-    """The kind where only the names of scripts, files and runs speak, unless the loss itself is chosen elsewhere."""
-    named = tree.script or (tree.path.stem if tree.format != "shell" else "")
-    if not _EVALUATION.search(named):
-        if SUPERVISED.search(named) or "run" in words.first:
-            if "open" in words.first:
-                return "unknown"
-            return "ce+supcon" if "entropy" in words.first else "supcon"
-        if tree.script and _SELF.search(tree.script):
-            return "self-only"
-    tempered = tree.names & {"temp", "tau"} or any("temperature" in name for name in tree.names)
-    return "unknown" if "contrastive" in words.first and tempered else None
+    return _Hearing(tree).verdict()
 
 
 @dataclass
-class _Words:
-    """The first leaf that speaks for each meaning, and the weights of the two terms."""
+class _Hearing:
+    """The best witness of each meaning, the rivals, and the weights of the terms."""
 
-    first: dict[str, Leaf] = field(default_factory=dict)
+    tree: Tree
+    best: dict[str, Witness] = field(default_factory=dict)
     sup_weights: list[Leaf] = field(default_factory=list)
     self_weights: list[Leaf] = field(default_factory=list)
+    mixed: Leaf | None = None
+    off: Leaf | None = None
+    rival: Leaf | None = None
+    strange: Leaf | None = None
+    open: Leaf | None = None
+    mixing: Leaf | None = None
+    companion: Leaf | None = None
+    pseudo: Leaf | None = None
+    later: Leaf | None = None
+    multi_label: Leaf | None = None
+
+    def __post_init__(self) -> None:
+        self.trains = bool(self.tree.names & TRAINING)
+        self.tempered = any(map(_TEMPERED.search, self.tree.names))
+        for leaf in self.tree.leaves:
+            # A list in a module is a choice, not the choice.
+            if leaf.keys and (self.tree.format != "python" or isinstance(leaf.path[-1], str)):
+                self.hear(leaf)
+        self.names()
+
+    def say(self, meaning: str, grade: Grade, leaf: Leaf | None, text: str = "") -> None:
+        known = self.best.get(meaning)
+        if known is None or grade > known.grade:
+            self.best[meaning] = Witness(grade, text or f"{leaf.dotted}: {leaf.raw[:60]}" if leaf else text, leaf)
+
+    # -- one leaf --
 
     def hear(self, leaf: Leaf) -> None:
-        keys = leaf.keys
-        if not keys or leaf.value is None or leaf.value is False:
+        keys, value = leaf.keys, leaf.value
+        *sections, name = keys
+        if _CHOICES & set(keys) or any(_EVALUATION.search(key) for key in sections):
             return
-        if any(_RECORDS.search(key) for key in keys if key not in LABELS):
-            return
-        if any(_EVALUATION.search(key) or _OTHER_USES.search(key) for key in keys[:-1]):
-            return
-        name, value = keys[-1], leaf.value
-        if value is UNKNOWN and name in _SELECTS:
-            self.first.setdefault("open", leaf)
-        elif isinstance(value, str) and (name in _NAMES_RUN or name in _NAMES_LOSS):
-            self.value(leaf, name, value, len(keys))
-        elif value is UNKNOWN or (value != 0 and not isinstance(value, str)):
-            self.key(leaf, name)
+        if _MULTI_LABEL.search(name) and value not in (False, None, 0):
+            self.multi_label = self.multi_label or leaf
+        if isinstance(value, str):
+            if len(value) <= 160 and value.count(" ") <= 4:
+                self.string(leaf, sections, name, value)
+        elif value is UNKNOWN and self.chooses(sections, name):
+            self.open = self.open or leaf
+        elif value is False or value is None or value == 0:
+            if value is not None and SUPERVISED.search(leaf.dotted) and not _TEMPERED.search(name):
+                self.off = self.off or leaf
+        elif not any(_OTHER_USES.search(key) for key in sections):
+            self.key(leaf, sections, name)
 
-    def value(self, leaf: Leaf, name: str, text: str, depth: int) -> None:
-        if name in _NAMES_RUN or (depth == 1 and name in ("name", "stage", "task")):
-            if SUPERVISED.search(text):
-                self.first.setdefault("run", leaf)
+    def chooses(self, sections: list[str], name: str) -> str:
+        """What the key chooses, itself or as the name within such a section: "loss", "method" or nothing."""
+        if sections[:1] == ["defaults"]:
+            return "loss"
+        for key in (name, sections[-1]) if name in LABELS and sections else (name,):
+            if _LOSS_KEY.fullmatch(key):
+                return "loss"
+            if _METHOD_KEY.fullmatch(key):
+                return "method"
+        return ""
+
+    def string(self, leaf: Leaf, sections: list[str], name: str, text: str) -> None:
+        if any(_RECORDS.search(key) for key in leaf.keys if key not in LABELS):
             return
         if name in LABELS and _PARTS.search(text):
             return
-        if SUPERVISED.search(text) or (name == "positives" and text.lower() in ("label", "labels", "class")):
-            self.say("supervised", leaf)
-        elif _SELF.search(text):
-            self.first.setdefault("self", leaf)
-        elif _CONTRASTIVE.search(text):
-            self.first.setdefault("contrastive", leaf)
-        if _ENTROPY.search(text):
-            self.first.setdefault("entropy", leaf)
+        if any(_OTHER_USES.search(key) for key in leaf.keys) and not SUPERVISED.search(".".join(sections)):
+            if VAGUE.search(text):
+                self.say("vague", Grade.KEY, leaf)
+            return
+        if text.lower().endswith((".md", ".rst", ".txt", ".html", ".png", ".pdf")):
+            return
+        choice = self.chooses(sections, name)
+        if name in _PHASE and _LATER.fullmatch(text):
+            self.later = self.later or leaf
+        if _MULTI_LABEL.search(text):
+            self.multi_label = self.multi_label or leaf
+        if name in _RUN_NAMES or (len(leaf.keys) == 1 and name in ("name", "stage", "task")):
+            if SUPERVISED.search(text):
+                self.say("supervised", Grade.NAME, leaf)
+            elif VAGUE.search(text):
+                self.say("vague", Grade.NAME, leaf)
+            return
+        without = SUPERVISED.sub(" ", text)
+        supervised = without != text or (name == "positives" and text.lower() in ("label", "labels", "class"))
+        own = bool(SELF.search(without)) and not re.search(r"sup[-_]?simclr", without, re.I)
+        if re.search(r"\bmodel|(?:^|_)(?:net|arch|architecture)$", name) and not choice:
+            if supervised:
+                self.say("supervised", Grade.NAME, leaf)
+            return
+        if self.tree.format == "python" and SUPERVISED.search(name) and name not in LABELS:
+            return  # a table of what may be chosen
+        if supervised:
+            self.say("supervised", Grade.STATED if choice or name in _BUILDS else Grade.VALUE, leaf)
+        if own and (choice or name in _BUILDS):
+            self.say("self", Grade.STATED, leaf)
+            if supervised:
+                self.mixed = leaf
+        if SPREAD.search(text) and (choice or name in _BUILDS):
+            self.say("spread", Grade.VALUE, leaf)
+        if not supervised and not own:
+            self.other(leaf, name, text, choice)
+        if _ENTROPY.search(without) and (choice or name in _BUILDS):
+            self.say("entropy", Grade.VALUE, leaf)
 
-    def key(self, leaf: Leaf, name: str) -> None:
+    def other(self, leaf: Leaf, name: str, text: str, choice: str) -> None:
+        if (choice or name in _BUILDS or name.endswith(("_func", "_fn"))) and VAGUE.search(text):
+            self.say("vague", Grade.VALUE, leaf)
+        elif choice and _PSEUDO.search(text):
+            self.pseudo = self.pseudo or leaf
+        elif choice and name != "mode":
+            if _RIVAL.search(text) and not elsewhere(leaf):
+                self.rival = self.rival or leaf
+                if _COMPANION.search(text.lower()):
+                    self.companion = self.companion or leaf
+            elif not SPREAD.search(text) and re.fullmatch(r"[A-Za-z][\w.+-]*", text) and not elsewhere(leaf):
+                self.strange = self.strange or leaf
+
+    def key(self, leaf: Leaf, sections: list[str], name: str) -> None:
+        """A key with a number or a switch that is on."""
+        if any(_RECORDS.search(key) for key in leaf.keys if not key.endswith("weights")):
+            return
         spelt = ".".join(key for key in leaf.path if isinstance(key, str))
-        weight = any(_WEIGHT.fullmatch(part) for part in name.split("_"))
+        weight = any(_WEIGHT.fullmatch(part) for part in name.split("_")) or any(
+            _WEIGHT.fullmatch(part) for key in sections[-1:] for part in key.split("_")
+        )
+        listed = any(_LOSS_KEY.fullmatch(key) or key in ("tasks", "loss_weights") for key in sections)
+        on = leaf.value is True and not _TEMPERED.search(name)
         if SUPERVISED.search(spelt):
-            if "supervised" not in self.first:
-                self.first["supervised"] = leaf
-                self.first["supervised by key"] = leaf
-            if weight:
+            if weight and leaf.value is not True:
                 self.sup_weights.append(leaf)
+            if listed or (on and self.tree.format != "python"):
+                self.say("supervised", Grade.STATED, leaf)
+            else:
+                self.say("supervised", Grade.VALUE if weight else Grade.KEY, leaf)
         elif _SELF_KEY.search(spelt):
-            self.first.setdefault("self", leaf)
-            if weight:
+            if weight and leaf.value is not True:
                 self.self_weights.append(leaf)
+            self.say("self", Grade.VALUE if listed or on or weight else Grade.KEY, leaf)
+        elif SPREAD.search(spelt) or name in ("a_spread", "a_lc"):
+            self.say("spread", Grade.VALUE, leaf)
+        elif _VAGUE_KEY.search(name) and not elsewhere(leaf):
+            self.say("vague", Grade.KEY, leaf)
         if _MIXING.fullmatch(name):
-            self.first.setdefault("mixing", leaf)
-        if re.search(r"cross_entropy|(?:^|_)ce(?:_|$)", name):
-            self.first.setdefault("entropy", leaf)
+            self.mixing = self.mixing or leaf
+        if re.search(r"cross_entropy|(?:^|_)ce(?:_|$)", name) and not _TEMPERED.search(name):
+            self.say("entropy", Grade.VALUE, leaf)
+        if (weight or listed) and _COMPANION.search(name) and not elsewhere(leaf):
+            self.companion = self.companion or leaf
+        if _PSEUDO.search(name):
+            self.pseudo = self.pseudo or leaf
 
-    def say(self, meaning: str, leaf: Leaf) -> None:
-        """A value that names the loss is a better witness than a key that does."""
-        if meaning not in self.first or self.first.pop(f"{meaning} by key", None) is not None:
-            self.first[meaning] = leaf
+    # -- names and comments --
+
+    def names(self) -> None:
+        """The names of the launched script and of the file, and at last the comments."""
+        if self.tree.script:
+            self.called(self.tree.script, f"the script {self.tree.script}")
+        stem = self.tree.path.stem
+        if not only_evaluates(stem) and self.tree.format != "other":
+            self.called(stem, f"the file name {self.tree.path.name}", self.tempered)
+        comment = re.compile(r"(?:#|//).*")
+        if "supervised" not in self.best and self.tree.format in ("yaml", "toml") and self.tempered:
+            for found in comment.finditer(self.tree.text[:20_000]):
+                if SUPERVISED.search(found.group()):
+                    self.say("supervised", Grade.COMMENT, None, f"the comment {found.group()[:60]!r}")
+
+    def called(self, name: str, text: str, enough: bool = True) -> None:
+        without = SUPERVISED.sub(" ", name)
+        if without != name:
+            self.say("supervised", Grade.NAME if enough else Grade.KEY, None, text)
+        elif self.tree.script == name and SELF.search(name):
+            self.say("self", Grade.NAME, None, text)
+        elif VAGUE.search(name) and (self.tree.script == name or enough):
+            self.say("vague", Grade.NAME, None, text)
+
+    # -- the verdict --
+
+    def verdict(self) -> Evidence:
+        alpha = next((leaf for leaf in self.tree.find("alpha") if leaf.value is not None and not elsewhere(leaf)), None)
+        found = Evidence(alpha=alpha, multi_label=self.multi_label)
+        sup, own, spread = (self.best.get(meaning) for meaning in ("supervised", "self", "spread"))
+        strong = sup is not None and sup.grade >= Grade.VALUE
+        launched = self.tree.format == "shell" and (strong or (own is not None and bool(self.tree.script)))
+        if (
+            not self.trains
+            and not launched
+            and (self.tree.format in ("shell", "python") or sup is None or not self.chosen(sup))
+        ):
+            return found
+        if spread is not None and (own is None or own.grade < Grade.VALUE):
+            found.kind, found.witness, found.loss = "supcon+self", spread, "l_spread"
+        elif sup is not None and own is not None and own.grade >= Grade.VALUE and self.both(sup, own, found):
+            pass
+        elif sup is not None and strong:
+            self.stated(sup, found)
+        elif own is not None and own.grade >= Grade.NAME and (sup is None or own.grade > sup.grade):
+            found.kind, found.witness = "self-only", own
+            if self.weighed_method(found):
+                found.kind = "unknown"
+        elif sup is not None:
+            self.named(sup, found)
+        vague = self.best.get("vague")
+        if found.kind is None and vague is not None and self.trains and not self.vetoed():
+            scripted = vague.grade is Grade.NAME and self.tree.script and vague.leaf is None
+            if self.tempered or vague.grade >= Grade.VALUE or scripted:
+                found.kind, found.witness = "unknown", vague
+                found.doubt = f"{vague.text} does not say which contrastive loss"
+        return found
+
+    def both(self, sup: Witness, own: Witness, found: Evidence) -> bool:
+        """A supervised and a self-supervised witness: a mixture, or one of them chosen. Whether that settles it."""
+        if sup.grade < Grade.VALUE and self.mixed is None:
+            return False
+        found.witness = sup
+        chosen = [self.chooses([*each.leaf.keys[:-1]], each.leaf.keys[-1]) if each.leaf else "" for each in (sup, own)]
+        if self.mixed is None and not (self.sup_weights and self.self_weights):
+            if chosen[0] == "loss" and chosen[1] == "method":
+                return False
+            if chosen == ["method", "loss"] or (chosen[1] and not chosen[0] and not self.sup_weights):
+                found.kind = "self-only" if chosen[1] == "method" and not chosen[0] else "unknown"
+                found.witness = own if found.kind == "self-only" else sup
+                found.doubt = f"{sup.text} and {own.text} name different losses"
+                return True
+        if self.best.get("entropy"):
+            found.kind, found.doubt = "unknown", "a third term, cross-entropy, stands beside the mixture"
+            return True
+        found.kind = "supcon+self"
+        if len(self.sup_weights) == len(self.self_weights) == 1:
+            found.weights = (self.sup_weights[0], self.self_weights[0])
+        return True
+
+    def stated(self, sup: Witness, found: Evidence) -> None:
+        """A value names the supervised contrastive loss."""
+        entropy = self.best.get("entropy")
+        found.second = entropy.leaf if entropy else self.mixing
+        found.witness = sup
+        found.kind = "ce+supcon" if found.second is not None else "supcon"
+        leaf = sup.leaf
+        choice = self.chosen(sup)
+        lone = leaf in self.sup_weights and sup.grade < Grade.STATED and entropy is None
+        if lone and leaf is not None:
+            found.kind = "unknown"
+            found.doubt = f"{sup.text} weighs one term, and nothing names the other"
+        elif self.companion is not None and not elsewhere(self.companion):
+            found.doubt = f"{_short(self.companion)} stands beside it and may keep the instances of a class apart"
+        elif self.pseudo is not None and not choice:
+            found.doubt = f"{_short(self.pseudo)}: labels that the training makes itself"
+        elif (
+            not choice
+            and self.rival is not None
+            and self.chooses([*self.rival.keys[:-1]], self.rival.keys[-1]) == "loss"
+            and not _entropic(self.rival)
+        ):
+            found.kind, found.doubt = "unknown", f"{_short(self.rival)} names another loss"
+        elif not choice and self.later is not None:
+            found.kind, found.doubt = "unknown", f"{_short(self.later)}: a later stage"
+        elif leaf is not None and leaf.path[0] == "defaults":
+            found.doubt = f"the file that {leaf.dotted}: {leaf.raw} names is not here"
+
+    def chosen(self, witness: Witness) -> str:
+        return self.chooses([*witness.leaf.keys[:-1]], witness.leaf.keys[-1]) if witness.leaf else ""
+
+    def vetoed(self) -> bool:
+        return self.rival is not None or self.off is not None or self.later is not None
+
+    def named(self, sup: Witness, found: Evidence) -> None:
+        """Only names, keys or comments speak: a stated rival has the word instead."""
+        if self.vetoed():
+            return
+        found.witness = sup
+        reasons = [
+            (self.open, "is filled in at run time"),
+            (self.strange, "names a loss or method that is not known here"),
+            (self.pseudo, "speaks of labels that the training makes itself"),
+            (self.companion, "is a loss beside it that may keep the instances of a class apart"),
+        ]
+        found.doubt = next((f"{_short(leaf)} {why}" for leaf, why in reasons if leaf is not None), "")
+        if sup.grade < Grade.NAME:
+            if sup.grade is Grade.KEY and not self.tempered:
+                found.witness = None
+                return
+            found.doubt = found.doubt or f"only {sup.text} speaks of it"
+        if found.doubt:
+            found.kind = "unknown"
+        else:
+            entropy = self.best.get("entropy")
+            found.kind, found.second = ("ce+supcon", entropy.leaf) if entropy else ("supcon", None)
+
+    def weighed_method(self, found: Evidence) -> bool:
+        """Whether free weights of the method make its name a mixture of unknown terms."""
+        weights = [
+            leaf
+            for leaf in self.tree.leaves
+            if leaf.keys and re.fullmatch(r"(?:method|loss)_(?:lam\w*|gam\w*|beta|weight\w*)", leaf.keys[-1])
+        ]
+        if len(weights) < 2 or any(leaf.value == 0 for leaf in weights):
+            return False
+        found.doubt = f"{weights[0].keys[-1]} and {weights[1].keys[-1]} weigh terms that nothing names"
+        return True
+
+
+def _short(leaf: Leaf) -> str:
+    return f"{leaf.dotted}: {leaf.raw[:40]}"
+
+
+def _entropic(leaf: Leaf) -> bool:
+    return _ENTROPY.search(str(leaf.value)) is not None

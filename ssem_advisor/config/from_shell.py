@@ -22,7 +22,7 @@ _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _REDIRECT = re.compile(r"[<>]+[&-]?\s*(?:['\"]\w+['\"]|[^\s;|&()]*)")
 _OPEN, _CLOSE = {"if", "for", "while", "until", "case", "select", "{", "("}, {"fi", "done", "esac", "}", ")"}
 _NOISE = {"do", "then", "else", "elif", "$", "%", ">", "time", "!"} | (_OPEN - {"for", "select"}) | _CLOSE
-_LAUNCHER = {"nproc_per_node", "num_processes", "num_gpus", "np", "mixed_precision", "nnodes", "num_nodes"}
+LAUNCHER = {"nproc_per_node", "num_processes", "num_gpus", "np", "mixed_precision", "nnodes", "num_nodes"}
 _QUOTED_LAUNCH = re.compile(r"\bpython[0-9.]* .*(?:\.py\b|-m )", re.S)
 _ANYTHING = re.compile(r"\$[@*]|\$\{\w+\[[@*]\]\}")
 
@@ -218,7 +218,7 @@ def _launch(command: _Command, constants: dict[str, _Word | None], text: Text, p
     first, last = words[0], words[-1]
     tree = Tree([], "shell", path, text.text, script, text.at(first.start, last.end))
     given = {leaf.path: leaf for leaf in _leaves(arguments[:MAX_LEAVES], constants, text)}  # of a flag the last counts
-    started = [leaf for leaf in _leaves(launcher, constants, text) if leaf.keys[-1:] and leaf.keys[-1] in _LAUNCHER]
+    started = [leaf for leaf in _leaves(launcher, constants, text) if leaf.keys[-1:] and leaf.keys[-1] in LAUNCHER]
     tree.leaves = [*started, *given.values()]
     if any(_ANYTHING.fullmatch(word.text) for word in arguments):
         tree.complete = False  # whatever flags the caller adds

@@ -55,6 +55,7 @@ class _Reading:
     def run(self) -> Run | None:
         evidence = weigh(self.tree)
         kind, loss, place = self.loss(evidence)
+        doubt = "" if any(case.when.fits(self.tree) for case in self.dialect.cases) else evidence.doubt
         if kind == "not-contrastive" or (kind is None and not self.claimed()):
             return None
         for quantity in dict.fromkeys([*GENERIC.fields, *self.dialect.fields, *self.own.fields]):
@@ -74,7 +75,11 @@ class _Reading:
         needed = NEEDED if kind in ("supcon+self", "unknown") else ()
         missing = ["kind"] * (kind == "unknown") + [name for name in needed if name not in self.fields]
         start = self.tree.location or (place.location if place else Location(1, 1, 0, 0))
-        return Run(kind, self.dialect.name, self.fields, missing, self.traps, start)
+        witness = evidence.witness.text if evidence.witness else f"keys of {self.dialect.title}"
+        if evidence.multi_label is not None:
+            leaf = evidence.multi_label
+            self.traps.append(Trap("multi-label", f"{leaf.dotted}: {leaf.raw[:60]}", leaf.dotted, leaf.location))
+        return Run(kind, self.dialect.name, self.fields, missing, self.traps, start, witness, doubt)
 
     def claimed(self) -> bool:
         """Whether our own config says that a file without any word of a loss is contrastive all the same."""
@@ -95,8 +100,9 @@ class _Reading:
                     key for sign in (case.when, *self.dialect.signs) if sign.fits(self.tree) for key in sign.values
                 ]
                 witness = next((leaf for key in named for leaf in self.tree.find(key)), None)
-                return case.kind, case.loss, evidence.place or witness
-        return evidence.kind, None if evidence.kind in (None, "unknown") else "supcon", evidence.place
+                return case.kind, case.loss, (evidence.witness.leaf if evidence.witness else None) or witness
+        place = evidence.witness.leaf if evidence.witness else None
+        return evidence.kind, evidence.loss or (None if evidence.kind in (None, "unknown") else "supcon"), place
 
     def named(self, loss: str, place: Leaf | None) -> Value:
         if place is None:

@@ -69,6 +69,8 @@ class Run:
     instances_per_class, class_counts, dataset, loss ("supcon" | "ssem" | "l_spread" | "l_in"), base_temperature,
     precision ("fp16" | "bf16" | "fp32"), world_size, gather, batch_scope ("device" | "total"), epochs, goal. A field
     that is absent is unknown. batch_size is the number as written; `loss_batch` says what the loss sees.
+
+    witness: what names the loss, as `training.objective: supcon`; doubt: why no verdict may be built on it.
     """
 
     kind: Kind
@@ -77,6 +79,8 @@ class Run:
     missing: list[str] = field(default_factory=list)
     traps: list[Trap] = field(default_factory=list)
     location: Location | None = None
+    witness: str = ""
+    doubt: str = ""
 
     def get(self, name: str) -> Any:
         """The bare value of a field, None when it is unknown."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ssem_advisor.config import scalars
 from ssem_advisor.config.dialects import Dialect
+from ssem_advisor.config.from_shell import LAUNCHER
 from ssem_advisor.config.model import Trap
 from ssem_advisor.config.tree import UNKNOWN, Tree, normalise
 
@@ -52,7 +53,9 @@ def completed(tree: Tree, dialect: Dialect) -> Tree:
         flag, name = leaf.path[0], "_".join(leaf.keys)
         if isinstance(flag, str) and flag.startswith("--") and name not in names and len(name) >= shortest:
             full = [other for other in names if other.startswith(name)]
-            if len(full) == 1:
+            if script and not full and name not in LAUNCHER:
+                complete = False  # a fork of the script, whose defaults nobody has read
+            elif len(full) == 1:
                 traps.append(Trap("abbreviated-flag", f"read as --{full[0]}", flag, leaf.location))
                 leaf = leaf.moved((f"--{full[0]}", *leaf.path[1:]))
             elif full and script:

@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 from ssem_advisor.config import own as own_config
-from ssem_advisor.config.evidence import only_evaluates
+from ssem_advisor.config.dialects import DIALECTS, GENERIC
+from ssem_advisor.config.evidence import MENTIONS, only_evaluates
 from ssem_advisor.config.files import MAX_BYTES, SUFFIXES, load_text
 from ssem_advisor.config.interpret import interpret
 from ssem_advisor.config.model import Document, Run, Value
 from ssem_advisor.config.own import OwnConfig
-from ssem_advisor.config.tree import Text, Tree, Unreadable
+from ssem_advisor.config.tree import Text, Tree, Unreadable, normalise
 from ssem_advisor.domain import AdvisorError
 
-# A file without any of these words says nothing about contrastive training and is not parsed at all.
-_MENTIONS = re.compile(
-    r"con[-_ ]?trast|sup[-_ ]?con|simclr|moco|nt[-_]?xent|info[-_]?nce|l_?spread|a_lc|(?<!a)ssem|n_augment|"
-    r"balanced_batch|paco|setfit|(?<![a-z])scl(?![a-z])|npairs|positives\W+label|^[\"']?defaults[\"']? *:|_base_",
-    re.I | re.M,
-)
+_INCLUDES = re.compile(r"^[\"']?defaults[\"']? *:|_base_|_BASE_", re.M)
+
+
+def mentioned(text: str) -> bool:
+    """Whether a text says anything about contrastive training: by its words, by keys of a dialect, by an include."""
+    return bool(MENTIONS.search(text) or _INCLUDES.search(text) or any(keys(text) for keys in _dialect_keys()))
+
+
+@cache
+def _dialect_keys() -> list[Callable[[str], bool]]:
+    """For each sign of a dialect that goes by keys, whether a text holds them all."""
+    tests: list[Callable[[str], bool]] = []
+    for dialect in DIALECTS:
+        for sign in dialect.signs:
+            names = [normalise(key)[-1] for key in (*sign.keys, *sign.values)]
+            words = [re.compile(rf"(?<![a-z]){name.replace('_', '[-_]?')}(?![a-z])", re.I) for name in names]
+            if words and dialect is not GENERIC:
+                tests.append(partial(_holds, words))
+    return tests
+
+
+def _holds(words: list[re.Pattern[str]], text: str) -> bool:
+    return all(word.search(text) for word in words)
 
 
 def read(path: Path | str, own: OwnConfig | None = None, text: str | None = None) -> Document:
@@ -40,7 +59,7 @@ def read(path: Path | str, own: OwnConfig | None = None, text: str | None = None
         document.newline = "\r\n" if "\r\n" in document.text else "\n"
         document.format = _format(path, document.text)  # type: ignore[assignment]
         told = section.fields or "kind" in section.defaults  # the user says what the file means
-        if told or _MENTIONS.search(document.text) or _MENTIONS.search(path.name):
+        if told or mentioned(document.text) or mentioned(path.name):
             trees = (tree for tree in _trees(document) if tree.leaves)
             document.runs = [run for tree in trees if (run := interpret(tree, section)) is not None]
     except Unreadable as error:

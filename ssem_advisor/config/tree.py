@@ -79,9 +79,10 @@ class Leaf:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        return tuple(
-            part for key in self.path if isinstance(key, str) for part in normalise(key) if part != "init_args"
-        )
+        parts = [part for key in self.path if isinstance(key, str) for part in normalise(key) if part != "init_args"]
+        if len(parts) > 1 and parts[-1] == "value":  # as wandb writes it
+            parts.pop()
+        return tuple(parts)
 
     @property
     def dotted(self) -> str:

@@ -171,8 +171,8 @@ class Case:
 
     @property
     def supervised(self) -> bool:
-        """Whether a supervised contrastive term is in the loss."""
-        return self.run.kind in ("supcon", "supcon+self", "ce+supcon")
+        """Whether a supervised contrastive term is in the loss, beyond doubt."""
+        return self.run.kind in ("supcon", "supcon+self", "ce+supcon") and not self.run.doubt
 
     def severity_of_collapse(self) -> Severity:
         """Collapse is what some classifiers want, and what transfer cannot stand."""

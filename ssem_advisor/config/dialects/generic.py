@@ -11,7 +11,8 @@ DIALECT = Dialect(
             "temperature temp softmax_temperature moco_t",
         ),
         "base_temperature": ("base_temperature base_temp temp_base",),
-        "classes": ("num_classes n_classes nb_classes num_class n_class n_cls classifier.out_features cls_num",),
+        "classes": ("num_classes n_classes nb_classes num_class n_class n_cls classifier.out_features cls_num",
+            "classifier.d_output d_output",),
         "class_counts": ("class_counts cls_num_list samples_per_class num_per_class img_num_list",),
         "dim": (
             "projection_dim proj_output_dim proj_dim proj_out projection_units projection_size moco_dim "
@@ -26,8 +27,9 @@ DIALECT = Dialect(
         "views": ("+augmentations.num_crops", "n_views num_views views n_augment n_augmentations num_augmentations"),
         "epochs": ("epochs max_epochs n_epochs num_epochs num_epoch num_train_epochs epoch",),
         "dataset": (
-            "dataset dataset_name data_name data_set dataset.name dataset.type data.name data.type data.dataset "
-            "dataset.dataset_name dataset._target_ data.class_path data._target_ datamodule._target_ datamodule.name",
+            "dataset dataset_name datasets data_name data_set dataset.name dataset.type data.name data.type "
+            "data.dataset dataset.dataset_name dataset._target_ data.class_path data._target_ "
+            "datamodule._target_ datamodule.name",
         ),
         "precision": ("precision mixed_precision amp fp16 bf16 use_amp use_fp16 amp_dtype",),
         "world_size": ("nproc_per_node num_processes world_size devices ngpus num_gpus n_gpus trainer.gpus",),

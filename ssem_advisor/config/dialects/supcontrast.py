@@ -8,7 +8,7 @@ DIALECT = Dialect(
         "temperature": ("temp",),
         "dim": ("feat_dim",),
         "views": ("n_views",),
-        "dataset": ("dataset",),
+        "dataset": ("dataset datasets",),
     },
     assumed={
         "temperature": 0.07,

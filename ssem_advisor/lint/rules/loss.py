@@ -45,7 +45,7 @@ def plain_supcon(case: Case) -> Iterator[Says]:
 
     When the classes are all that will ever be asked of the embedding: say so once with `goal = "classification"`.
     """
-    if case.run.kind == "supcon" and case.value("loss") != "l_in":
+    if case.supervised and case.run.kind == "supcon" and case.value("loss") != "l_in":
         yield Says(
             "loss",
             "plain supervised contrastive loss: class collapse minimises it at every temperature",
@@ -89,7 +89,7 @@ def cross_entropy_plus_supcon(case: Case) -> Iterator[Says]:
 
     When the classes are all that will ever be asked of the embedding: say so once with `goal = "classification"`.
     """
-    if case.run.kind == "ce+supcon" and case.value("loss") != "l_in":
+    if case.supervised and case.run.kind == "ce+supcon" and case.value("loss") != "l_in":
         yield Says(
             "loss",
             "cross-entropy with a supervised contrastive loss: class collapse minimises both, whatever their weights",

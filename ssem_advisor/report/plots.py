@@ -146,7 +146,7 @@ class Point(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Recipe:
+class Recipe:
     label: str
     losses: tuple[str, ...]
     temperature: float
@@ -156,12 +156,12 @@ class _Recipe:
 
 # Khosla et al. 2020 (0.07 in its code, 0.1 in its text), Chen et al. 2020, Lee et al. 2025; L_spread: the code of
 # Chen et al. 2022, both weights 1.
-_RECIPES = (
-    _Recipe("plain SupCon", ("supcon",), 0.07, None, "^"),
-    _Recipe("plain SupCon", ("supcon",), 0.1, None, "v"),
-    _Recipe("SimCLR", ("supcon",), 0.1, 1.0, "s"),
-    _Recipe("SSEM paper's runs", ("supcon", "ssem"), 0.1, 0.5, "p"),
-    _Recipe("L_spread defaults", ("l_spread",), 0.5, 0.5, "s"),
+RECIPES = (
+    Recipe("plain SupCon", ("supcon",), 0.07, None, "^"),
+    Recipe("plain SupCon", ("supcon",), 0.1, None, "v"),
+    Recipe("SimCLR", ("supcon",), 0.1, 1.0, "s"),
+    Recipe("SSEM paper's runs", ("supcon", "ssem"), 0.1, 0.5, "p"),
+    Recipe("L_spread defaults", ("l_spread",), 0.5, 0.5, "s"),
 )
 _RECOMMENDED = {"marker": "D", "color": "white", "markeredgecolor": _INK, "markersize": 7.5, "zorder": 6}
 _OWN = {"marker": "o", "color": "#d8342c", "markeredgecolor": "white", "markersize": 14, "zorder": 5}
@@ -438,7 +438,7 @@ def _points(setting: Setting, config: Setting | None) -> list[Point]:
     if config is not None:
         alpha = _plain_weight(config) if config.alpha is None else config.alpha
         found.append(("your config", config.temperature, alpha, _CONFIG))
-    for recipe in _RECIPES:
+    for recipe in RECIPES:
         if setting.loss in recipe.losses:
             alpha = _plain_weight(setting) if recipe.alpha is None else recipe.alpha
             found.append((recipe.label, recipe.temperature, alpha, _RECIPE | {"marker": recipe.marker}))

@@ -8,8 +8,12 @@ import math
 import re
 import shutil
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from typer.testing import CliRunner
@@ -17,6 +21,7 @@ from typer.testing import CliRunner
 from ssem_advisor.advice import recommend
 from ssem_advisor.cli import app
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting
+from ssem_advisor.measurement.loss_value import place_loss
 from ssem_advisor.report import explorer
 from ssem_advisor.theory import (
     alpha_for_expected_variance,
@@ -34,6 +39,11 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium binary
 VECTORS = json.loads((Path(__file__).parents[1] / "data" / "vectors.json").read_text())
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 RELATIVE = 1e-9
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
 
 
 @pytest.fixture(scope="module")
@@ -292,7 +302,7 @@ def test_engine_names_the_field_that_is_wrong(engine: Any, changes: dict[str, An
 
 def test_page_is_one_small_file_that_names_no_other() -> None:
     html = explorer.page()
-    assert len(html.encode()) < 300_000
+    assert len(html.encode()) < 60_000
     assert not re.search(r"https?:|<link[^>]+href=(?!\"data:,)|@import|url\((?!#)|\bsrc=", html)
     assert html == explorer.page()
 
@@ -535,3 +545,123 @@ def test_link_is_copied_at_once(visit: Any) -> None:
     page.get_by_role("button", name="Copy link").click()
     page.get_by_role("button", name="Link copied").wait_for()
     assert page.evaluate("navigator.clipboard.readText()").endswith("alpha=0.7&tau=0.25")
+
+
+@needs_chromium
+def test_command_is_copied(visit: Any) -> None:
+    page = visit("alpha=0.7", permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy command").click()
+    page.get_by_role("button", name="Command copied").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("ssem-advisor recommend --loss supcon")
+    assert "--alpha 0.7" in copied
+
+
+@needs_chromium
+def test_pointer_reads_the_diagram_without_moving_the_point(visit: Any) -> None:
+    page = visit("dim=&alpha=0.6&tau=0.2")
+    box = page.locator("#diagram svg").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 8 + (box["height"] - 48) * 0.1)
+    read = page.locator("#readout").inner_text()
+    tau, alpha, variance = map(float, re.findall(r"\d+\.?\d*(?=[,:.])", read)[:3])
+    assert alpha == pytest.approx(0.9, abs=0.01)
+    expected = optimal_variance(Setting(classes=100, batch_size=512, temperature=tau, alpha=alpha))
+    assert variance == pytest.approx(expected, abs=2e-3)
+    assert page.locator("#alpha").input_value() == "0.6"
+
+
+@needs_chromium
+def test_two_settings_are_compared_and_the_address_keeps_both(visit: Any) -> None:
+    page = visit("batch=512&alpha=0.3")
+    page.get_by_role("button", name="Compare").click()
+    page.locator("#batch").fill("2048")
+    settle(page)
+    there = "#numbers div:has(dt:text-is('Collapse threshold of α'))"
+    first = numbers(visit("batch=512"))["Collapse threshold of α"]
+    assert page.locator(f"{there} em").inner_text() == f"pinned: {first}"
+    assert page.locator("#diagram .pinned").count() == 1
+    page.wait_for_url("**with=**")
+    again = visit(page.evaluate("location.href").split("#")[1])
+    assert again.locator(f"{there} em").inner_text() == f"pinned: {first}"
+    again.get_by_role("button", name="Stop comparing").click()
+    settle(again)
+    assert again.locator("#numbers em, #diagram .pinned").count() == 0
+
+
+@needs_chromium
+@pytest.mark.parametrize(("batch", "base", "tau", "alpha"), [(512, None, 0.1, 0.3), (256, 0.07, 0.1, 0.0)])
+def test_a_loss_value_is_placed_as_measure_places_it(
+    visit: Any, batch: int, base: float | None, tau: float, alpha: float
+) -> None:
+    words = {
+        "total collapse": "Total collapse: ",
+        "above total collapse": "Above total collapse",
+        "class collapse": "Class collapse",
+        "optimum": "The optimum",
+        "below the optimum": "Below the optimum",
+        "between total and class collapse": "Between total and class",
+        "between class collapse and optimum": "Between class collapse and",
+    }
+    page = visit(f"classes=20&batch={batch}&dim=&tau={tau}&alpha={alpha}")
+    page.locator("#base").fill("" if base is None else str(base))
+    setting = Setting(classes=20, batch_size=batch, temperature=tau, alpha=alpha)
+    total, collapse, optimum = (x if base is None else x * tau / base for x in reference_losses(setting))
+    seen = set()
+    for value in (total + 1, total, total - 1, collapse + 0.3, collapse, (collapse + optimum) / 2, optimum, 0.3):
+        page.locator("#value").fill(str(value))
+        settle(page)
+        verdict = place_loss(value, setting=setting, base_temperature=base).verdict
+        assert page.locator("#placed").inner_text().startswith(words[verdict]), value
+        seen.add(verdict)
+    assert len(seen) > 3
+
+
+@needs_chromium
+def test_picture_is_saved_as_a_file_of_its_own(visit: Any, browser: Any, tmp_path: Path) -> None:
+    page = visit()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save picture").click()
+    assert download.value.suggested_filename == "class-collapse.svg"
+    saved = tmp_path / "picture.svg"
+    download.value.save_as(saved)
+    root = ElementTree.parse(saved).getroot()
+    assert root.tag.endswith("svg")
+    threshold = next(e for e in root.iter() if e.get("class") == "threshold")
+    assert (threshold.get("fill"), threshold.get("stroke-width")) == ("none", "2.4px")
+    picture = browser.new_page()
+    picture.goto(saved.as_uri())
+    assert picture.evaluate("document.querySelectorAll('text').length") > 10
+    picture.close()
+
+
+@needs_chromium
+def test_recipes_are_those_of_the_plots(visit: Any) -> None:
+    from ssem_advisor.report import plots
+
+    page = visit("loss=supcon")
+    shown = page.locator("#diagram .recipe title").all_text_contents()
+    assert shown == [recipe.label for recipe in plots.RECIPES if "supcon" in recipe.losses]
+    assert visit("loss=l_spread").locator("#diagram .recipe title").all_text_contents() == ["L_spread defaults"]
+
+
+@needs_chromium
+def test_inside_a_site_the_page_follows_its_colours_and_its_address(browser: Any, tmp_path: Path) -> None:
+    """Served from one place, as the documentation is: the outer page's scheme and address rule."""
+    explorer.write(tmp_path / "page.html")
+    outer = '<body data-md-color-scheme="slate"><iframe src="page.html" width="1200" height="900"></iframe>'
+    (tmp_path / "outer.html").write_text(f"<!doctype html>{outer}")
+    handler = partial(QuietHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{server.server_port}/outer.html#tau=0.33&alpha=0.4")
+        inner = page.frame_locator("iframe")
+        inner.locator("#diagram svg").wait_for()
+        assert inner.locator("html").get_attribute("data-theme") == "dark"
+        assert inner.locator("#tau").input_value() == "0.33"
+        page.evaluate("document.body.dataset.mdColorScheme = 'default'")
+        inner.locator("html[data-theme=light]").wait_for()
+        inner.locator("#alpha").fill("0.55")
+        page.wait_for_url("**alpha=0.55**")
+        page.close()
+        server.shutdown()

@@ -276,8 +276,7 @@ const SSEM = (() => {
   });
 
   // The predicted variance that is safe, and the one to aim at.
-  const BAND = [0.05, 0.5];
-  const TARGET = 0.25;
+  const { band: BAND, target: TARGET } = CONSTANTS;
 
   /** The safe interval of the weight at this temperature, or null: above the threshold, variance in the band. */
   const safeWeights = remembering((s) => {
@@ -326,8 +325,23 @@ const SSEM = (() => {
     return k > 0 ? (1 - s.alpha) * away + logSum : s.alpha * logSum;
   }
 
+  /** What a loss value says, as `measure --loss-value` says it. */
+  function placed(value, { totalCollapse, classCollapse, optimum }) {
+    const collapses = optimum >= classCollapse * (1 - 1e-9);
+    let near = 0.01 * (totalCollapse - optimum);
+    if (abs(value - totalCollapse) <= near) return "Total collapse: all embeddings are equal. Stuck, not slow.";
+    if (value > totalCollapse) return "Above total collapse: the first steps, or another convention of the loss.";
+    if (!collapses) near = min(near, (classCollapse - optimum) / 4);
+    if (abs(value - optimum) <= near)
+      return collapses ? "Class collapse, and it is the optimum here." : "The optimum: as low as this loss gets.";
+    if (value < optimum) return "Below the optimum: batch size, views, temperatures or the loss differ from these.";
+    if (abs(value - classCollapse) <= near) return "Class collapse: each class at one point, though that is not optimal.";
+    if (value > classCollapse) return "Between total and class collapse: classes are still moving apart.";
+    return "Between class collapse and the optimum: instances of a class are apart.";
+  }
+
   return {
-    SettingError, checked, notCovered, basis, batches, merged, collapseThreshold, alphaForVariance, optimalVariance,
+    SettingError, placed, RECIPES: CONSTANTS.recipes, checked, notCovered, basis, batches, merged, collapseThreshold, alphaForVariance, optimalVariance,
     criticalTemperature, weightFor, predictedVariance, safeWeights, recommendedWeight, BAND, TARGET, plainWeight,
     similarities, referenceLosses,
   };

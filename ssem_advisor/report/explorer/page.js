@@ -6,6 +6,15 @@
   const WHOLE = ["classes", "instances", "batch", "perBatch", "views", "dim"];
   const REAL = ["alpha", "tau"];
   const CHOICES = ["loss", "sampler"];
+  // The page that embeds this one, where a script may look into it: its address and its colours are shared.
+  const host = (() => {
+    try {
+      return parent !== window && parent.document.body.dataset.mdColorScheme ? parent : null;
+    } catch {
+      return null;
+    }
+  })();
+  const remember = (where) => (host ?? window).history.replaceState(null, "", where);
   const BLANK = { instances: Infinity, dim: Infinity, perBatch: null };
   const HINTS = {
     supcon: "The anchor is left out of its own softmax denominator, as in SupCon and SimCLR code.",
@@ -38,11 +47,40 @@
     }
   }
 
+  function address() {
+    return hash() + (pinned ? "&" + new URLSearchParams({ with: pinned.values }) : "");
+  }
+
   function hash() {
     const values = new URLSearchParams();
     for (const name of CHOICES) values.set(name, form.elements[name].value);
     for (const name of [...WHOLE, ...REAL]) values.set(name, $(name).value);
     return "#" + values;
+  }
+
+  // -- comparison: a second setting, kept in the address as `with` -------------------------------------------------
+
+  let pinned = null;
+
+  /** Read the fields as if they held other values, and put them back. */
+  function stateOf(values) {
+    const own = hash().slice(1);
+    show(values);
+    const state = read();
+    show(own);
+    return state;
+  }
+
+  function pin(values) {
+    pinned = null;
+    try {
+      if (values) pinned = { values, state: SSEM.checked(stateOf(values)) };
+    } catch (error) {
+      if (!(error instanceof SSEM.SettingError)) throw error;
+    }
+    $("pin").setAttribute("aria-pressed", pinned !== null);
+    $("pin").textContent = pinned ? "Stop comparing" : "Compare";
+    $("pinned-key").hidden = pinned === null;
   }
 
   // -- sliders: linear or logarithmic between their limits; the right end of an optional field leaves it blank --------
@@ -146,7 +184,7 @@
     clearTimeout(pending);
     pending = setTimeout(() => {
       $("live").textContent = `${title}. ${text}`;
-      if (kind !== "invalid") history.replaceState(null, "", hash());
+      if (kind !== "invalid") remember(address());
     }, 400);
   }
 
@@ -197,11 +235,14 @@
 
   function list(target, rows, s) {
     const silent = SSEM.notCovered(s) !== null;
+    const other = pinned && SSEM.notCovered(pinned.state) === null ? pinned.state : null;
     target.replaceChildren(
       ...Object.entries(rows).map(([name, row]) => {
         const [value, note] = silent ? [NOT_COVERED, ""] : row(s);
         const [box, definition] = [element("div"), element("dd")];
         definition.append(element("strong", value), element("span", note));
+        const compared = other && !silent ? row(other)[0] : value;
+        if (compared !== value) definition.append(element("em", `pinned: ${compared}`));
         box.append(element("dt", name), definition);
         return box;
       }),
@@ -225,6 +266,15 @@
     const given = Object.entries(OPTIONS).filter(([name]) => s[name] !== null && s[name] !== Infinity);
     const parts = ["ssem-advisor recommend", ...given.map(([name, option]) => `--${option} ${s[name]}`)];
     $("command").replaceChildren(...parts.flatMap((part) => [element("span", part), " "]));
+  }
+
+  /** Where the loss on a screen lies between the three reference values; `measure --loss-value` draws the same lines. */
+  function place(s) {
+    const text = $("value").value.trim();
+    const base = numeric("base", $("base").value);
+    const scale = base > 0 ? s.tau / base : 1;
+    const references = SSEM.notCovered(s) ? null : SSEM.referenceLosses(s);
+    $("placed").textContent = text === "" || references === null ? "" : SSEM.placed(Number(text) / scale, references);
   }
 
   // -- phase diagram: nested contours, each the closed form alpha(v) at every temperature ---------------------------
@@ -263,7 +313,7 @@
     const h = height - MARGIN.top - MARGIN.bottom;
     const X = (tau) => MARGIN.left + w * logShare(tau);
     const Y = (alpha) => MARGIN.top + h * (1 - Math.min(1.1, Math.max(-0.1, alpha)));
-    frame = { w, h, height };
+    frame = { s, w, h };
     const columns = Math.round(Math.min(140, w / 4));
     const few = SSEM.merged(SSEM.batches(s));
     const curves = LEVELS.map(() => []);
@@ -290,6 +340,10 @@
     const description =
       `Phase diagram. At temperature ${digits(s.tau)} collapse is optimal up to weight ${digits(here, Math.ceil)}; ` +
       "the table below holds the numbers.";
+    const ring = ({ tau, alpha, label }) =>
+      `<circle cx="${X(tau)}" cy="${Y(alpha ?? plain)}" r="4.5" class="recipe"><title>${label}</title></circle>`;
+    const recipes = SSEM.RECIPES.filter(({ losses, alpha }) => losses.includes(s.loss) && (alpha ?? plain) !== null);
+    $("recipe-key").hidden = recipes.length === 0;
     const diamond = (alpha) =>
       `<path d="M0-7l7 7-7 7-7-7z" transform="translate(${X(s.tau)} ${Y(alpha)})" class="recommended"/>`;
     const tall = (alpha) => `<text x="${MARGIN.left - 7}" y="${Y(alpha) + 4}" text-anchor="end">${alpha}</text>`;
@@ -310,10 +364,12 @@
         <path d="${line(high)}" class="casing"/><path d="${line(high)}" class="band"/>
         <path d="${line(edge)}" class="threshold"/>
         ${plain === null ? "" : `<path d="M${MARGIN.left} ${Y(plain)}h${w}" class="plain"/>`}
+        ${pinned ? comparison(s, columns, X, Y, line) : ""}
         ${inside ? `<path d="M${X(s.tau)} 0V${height}M0 ${Y(s.alpha)}H${width}" class="cross"/>` : ""}
         ${labelled(low, BAND[0])}${labelled(high, BAND[1])}${collapse}
       </g>
       <rect ${area} rx="3" class="frame"/>
+      ${recipes.map(ring).join("")}
       ${inside && recommended !== null ? diamond(recommended) : ""}
       ${inside ? `<circle cx="${X(s.tau)}" cy="${Y(s.alpha)}" r="7" class="here"/>` : ""}
       ${ticks.map((t) => `<text x="${X(t)}" y="${height - 24}" text-anchor="middle">${t}</text>`).join("")}
@@ -322,6 +378,20 @@
       <text class="axis" transform="translate(13 ${MARGIN.top + h / 2}) rotate(-90)" text-anchor="middle">weight α</text>
     </svg>`;
     tabulate(s);
+  }
+
+  /** The collapse boundary of the pinned setting, and its point. */
+  function comparison(s, columns, X, Y, line) {
+    const other = pinned.state;
+    if (SSEM.notCovered(other)) return "";
+    const few = SSEM.merged(SSEM.batches(other));
+    const points = [];
+    for (let i = 0; i <= columns; i++) {
+      const at = { ...other, tau: tauAt(i / columns) };
+      points.push([X(at.tau), Y(SSEM.weightFor(at, 0, few))]);
+    }
+    const there = `<circle cx="${X(other.tau)}" cy="${Y(other.alpha)}" r="6" class="there"/>`;
+    return `<path d="${line(points)}" class="pinned"/>${there}`;
   }
 
   function tabulate(s) {
@@ -342,15 +412,46 @@
     );
   }
 
-  function pick(event) {
-    if (!frame || !(event.buttons & 1)) return;
+  /** The weight and temperature under the pointer. */
+  function under(event) {
     const box = $("diagram").firstElementChild.getBoundingClientRect();
-    const share = (event.clientX - box.left - MARGIN.left) / frame.w;
-    const up = 1 - (event.clientY - box.top - MARGIN.top) / frame.h;
     const clamp = (x) => Math.min(1, Math.max(0, x));
-    $("tau").value = tidy(tauAt(clamp(share)));
-    $("alpha").value = Number(clamp(up).toFixed(3));
+    const share = clamp((event.clientX - box.left - MARGIN.left) / frame.w);
+    const up = clamp(1 - (event.clientY - box.top - MARGIN.top) / frame.h);
+    return { tau: tidy(tauAt(share)), alpha: Number(up.toFixed(3)) };
+  }
+
+  function point(event) {
+    if (!frame) return;
+    const { tau, alpha } = under(event);
+    const at = { ...frame.s, tau, alpha };
+    const [, title] = verdict(at);
+    const spread = digits(SSEM.predictedVariance(at));
+    $("readout").textContent = `τ ${digits(tau)}, α ${digits(alpha)}: within-class variance ${spread}. ${title}.`;
+    if (!(event.buttons & 1)) return;
+    $("tau").value = tau;
+    $("alpha").value = alpha;
     update();
+  }
+
+  /** The diagram as a file of its own: the page's styles are written into its elements. */
+  function picture() {
+    const drawn = $("diagram").querySelector("svg");
+    const copy = drawn.cloneNode(true);
+    const names = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "opacity", "paint-order",
+      "font-family", "font-size", "font-weight"];
+    const [originals, copies] = [drawn, copy].map((svg) => [...svg.querySelectorAll("*")]);
+    originals.forEach((original, i) => {
+      const style = getComputedStyle(original);
+      for (const name of names) copies[i].setAttribute(name, style.getPropertyValue(name));
+    });
+    const [, , width, height] = drawn.getAttribute("viewBox").split(" ");
+    copy.setAttribute("width", width);
+    const ground = document.createElementNS(drawn.namespaceURI, "rect");
+    const colour = getComputedStyle(document.body).backgroundColor;
+    for (const [name, value] of Object.entries({ width, height, fill: colour })) ground.setAttribute(name, value);
+    copy.prepend(ground);
+    return new XMLSerializer().serializeToString(copy);
   }
 
   // -- wiring --------------------------------------------------------------------------------------------------------
@@ -382,6 +483,7 @@
     recommended = SSEM.notCovered(s) ? null : SSEM.recommendedWeight(s);
     $("take").disabled = recommended === null;
     command(s);
+    place(s);
     draw(s);
   }
 
@@ -389,34 +491,60 @@
   for (const input of form.elements)
     if (!("of" in input.dataset)) input.addEventListener("input", () => (input.type === "radio" && snap(), update()));
   form.addEventListener("submit", (event) => event.preventDefault());
-  addEventListener("hashchange", () => (show(location.hash.slice(1)), update()));
+  addEventListener("hashchange", () => (open(location.hash.slice(1)), update()));
   $("diagram").addEventListener("pointerdown", (event) => {
     $("diagram").setPointerCapture(event.pointerId);
-    pick(event);
+    point(event);
   });
-  $("diagram").addEventListener("pointermove", pick);
+  $("diagram").addEventListener("pointermove", point);
+  for (const name of ["value", "base"]) $(name).addEventListener("input", update);
+  $("pin").addEventListener("click", () => (pin(pinned ? "" : hash().slice(1)), update()));
+  $("save").addEventListener("click", () => {
+    if (!frame) return;
+    const link = element("a");
+    link.href = URL.createObjectURL(new Blob([picture()], { type: "image/svg+xml" }));
+    link.download = "class-collapse.svg";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  });
   $("table").closest("details").addEventListener("toggle", update);
   $("take").addEventListener("click", () => (($("alpha").value = Number(recommended.toPrecision(4))), update()));
-  $("copy").addEventListener("click", async () => {
-    const link = new URL(hash(), location.href).href;
-    const copied = await navigator.clipboard.writeText(link).then(() => true, () => false);
-    const said = copied ? "Link copied" : "Copy it from the address bar";
-    $("copy").textContent = $("live").textContent = said;
-    setTimeout(() => ($("copy").textContent = "Copy link"), 2500);
-  });
+  function copier(name, what, text) {
+    const before = $(name).textContent;
+    $(name).addEventListener("click", async () => {
+      const copied = await navigator.clipboard.writeText(text()).then(() => true, () => false);
+      $(name).textContent = $("live").textContent = copied ? `${what} copied` : `${what} not copied: select it by hand`;
+      setTimeout(() => ($(name).textContent = before), 2500);
+    });
+  }
+  copier("copy", "Link", () => new URL(address(), host ? host.location.href : location.href).href);
+  copier("copy-command", "Command", () => $("command").textContent.trim());
 
   const systemDark = matchMedia("(prefers-color-scheme: dark)");
   function theme(dark) {
     document.documentElement.dataset.theme = dark ? "dark" : "light";
     $("theme").textContent = dark ? "Light" : "Dark";
     $("theme").setAttribute("aria-label", `Switch to ${dark ? "light" : "dark"} colours`);
+    update();
   }
-  systemDark.addEventListener("change", () => theme(systemDark.matches));
   $("theme").addEventListener("click", () => theme(document.documentElement.dataset.theme !== "dark"));
-  theme(systemDark.matches);
+  if (host) {
+    // Inside the documentation the site's own switch rules.
+    const follow = () => theme(host.document.body.dataset.mdColorScheme === "slate");
+    new MutationObserver(follow).observe(host.document.body, { attributeFilter: ["data-md-color-scheme"] });
+    $("theme").hidden = true;
+    follow();
+  } else {
+    systemDark.addEventListener("change", () => theme(systemDark.matches));
+    theme(systemDark.matches);
+  }
 
+  function open(values) {
+    show(values);
+    pin(new URLSearchParams(values).get("with"));
+  }
   show(form.dataset.start);
-  show(location.hash.slice(1));
+  open((host ?? window).location.hash.slice(1));
   update();
   new ResizeObserver(update).observe($("diagram"));
 })();

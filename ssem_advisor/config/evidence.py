@@ -16,7 +16,10 @@ from ssem_advisor.config.tree import LABELS, UNKNOWN, Leaf, Tree
 
 # -- words ------------------------------------------------------------------------------------------------------------
 
-_UNLESS_SELF = r"(?<!un)(?<!un[-_ ])(?<!self)(?<!self[-_ ])(?<!semi)(?<!semi[-_ ])"
+_UNLESS_SELF = (
+    r"(?<!(?<![a-z])un)(?<!(?<![a-z])un[-_ ])(?<!(?<![a-z])self)(?<!(?<![a-z])self[-_ ])"
+    r"(?<!(?<![a-z])semi)(?<!(?<![a-z])semi[-_ ])"
+)
 SUPERVISED = re.compile(
     rf"{_UNLESS_SELF}sup(?:ervised)?[-_ ]?con(?:trast|(?-i:(?=[A-Z]))|(?![a-z])|loss|head|model|weight|tr(?![a-z]))"
     rf"|{_UNLESS_SELF}sup(?:ervised)?[-_ ]?(?:cont(?![a-z])|nce(?![a-z])|info[-_ ]?nce|nt[-_ ]?xent|moco)"
@@ -396,7 +399,8 @@ class _Hearing:
         vague = self.best.get("vague")
         if found.kind is None and vague is not None and self.trains and not self.vetoed():
             scripted = vague.grade is Grade.NAME and self.tree.script and vague.leaf is None
-            if self.tempered or vague.grade >= Grade.VALUE or scripted:
+            weighs = vague.leaf is not None and _MIXING.fullmatch(vague.leaf.keys[-1])
+            if self.tempered or vague.grade >= Grade.VALUE or scripted or weighs:
                 found.kind, found.witness = "unknown", vague
                 found.doubt = f"{vague.text} does not say which contrastive loss"
         return found
@@ -431,6 +435,9 @@ class _Hearing:
         found.kind = "ce+supcon" if found.second is not None else "supcon"
         leaf = sup.leaf
         choice = self.chosen(sup)
+        if self.off is not None and choice != "loss" and not (leaf and leaf.path[:-1] != self.off.path[:-1] and choice):
+            found.kind, found.witness, found.second = None, None, None
+            return
         lone = leaf in self.sup_weights and sup.grade < Grade.STATED and entropy is None
         if lone and leaf is not None:
             found.kind = "unknown"

@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from ssem_advisor.config import scalars
 from ssem_advisor.config.evidence import SUPERVISED
@@ -16,7 +16,9 @@ from ssem_advisor.config.tree import MAX_DEPTH, MAX_LEAVES, UNKNOWN, Leaf, Text,
 
 _BUILDS = re.compile(r"[Ll]oss$|SupCon|Sampler$|Trainer|TrainingArguments|Memory|DataLoader$|Criterion|^NTXent")
 _SETTINGS = re.compile(r"Config|Args|Arguments|Params|Settings|Options|Hyper|^CFG$", re.I)
-_ARGUMENTS = frozenset({"args", "opt", "opts", "cfg", "config", "hparams", "flags", "FLAGS", "hp", "params", "conf"})
+_ARGUMENTS = frozenset(
+    {"args", "opt", "opts", "cfg", "config", "hparams", "flags", "FLAGS", "hp", "params", "conf", "_C", "__C"}
+)
 _POSITIONS = {
     "losses.SupConLoss": ("temperature", "contrast_mode", "base_temperature"),
     "pytorch_metric_learning.losses.SupConLoss": ("temperature",),
@@ -76,6 +78,10 @@ class _Module:
         for node in nodes:
             self.argument(node)
         self.leaves += self.arguments.values()
+        self.attributes()
+        self.dicts_in_functions()
+        dead = self.dead()
+        nodes = [node for node in nodes if id(node) not in dead]
         for settings in ast.walk(module):
             if isinstance(settings, ast.ClassDef):
                 self.settings(settings)
@@ -161,11 +167,68 @@ class _Module:
             value = self.imported.get(name, name)  # a class handed over by its name
         return self.leaf(path, value, node)
 
+    def truth(self, test: ast.expr) -> bool | None:
+        """Whether a condition holds at the defaults; None where that cannot be told."""
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            inner = self.truth(test.operand)
+            return None if inner is None else not inner
+        if isinstance(test, ast.BoolOp):
+            parts = [self.truth(part) for part in test.values]
+            settled = isinstance(test.op, ast.Or)  # one of these decides
+            return settled if settled in parts else None if None in parts else not settled
+        if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], (ast.Eq, ast.NotEq)):
+            left, right = (self.follow(("?",), side).value for side in (test.left, test.comparators[0]))
+            if left is UNKNOWN or right is UNKNOWN:
+                return None
+            return (left == right) is isinstance(test.ops[0], ast.Eq)
+        if isinstance(test, (ast.Name, ast.Attribute, ast.Constant)):
+            value = self.follow(("?",), test).value
+            return None if value is UNKNOWN else bool(value)
+        return None
+
+    def dead(self) -> set[int]:
+        """The nodes that do not run at the defaults: the other branch of every condition that these decide."""
+        nodes: set[int] = set()
+        for node in ast.walk(self.module):
+            if isinstance(node, (ast.If, ast.IfExp)) and (truth := self.truth(node.test)) is not None:
+                branch = node.orelse if truth else node.body
+                parts = branch if isinstance(branch, list) else [branch]
+                nodes.update(id(inner) for part in parts for inner in ast.walk(part))
+        return nodes
+
     # -- statements --
+
+    def attributes(self) -> None:
+        """`config.loss.temperature = 0.1` on an object that is called a config, anywhere in the file."""
+        found: dict[Path, list[ast.expr]] = {}
+        for node in ast.walk(self.module):
+            if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Attribute):
+                root, *names = _dotted(node.targets[0]).split(".")
+                if root in _ARGUMENTS:
+                    found.setdefault(tuple(names), []).append(node.value)
+        for path, values in found.items():
+            if len(values) == 1 and not (isinstance(values[0], ast.Call) and not values[0].keywords):
+                self.leaves += self.expand(path, values[0])
+
+    def dicts_in_functions(self) -> None:
+        """A dictionary that a function calls its config, or returns as one."""
+        for function in ast.walk(self.module):
+            if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                continue
+            for node in ast.walk(function):
+                value = None
+                if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                    named = node.targets[0].id in _ARGUMENTS or _SETTINGS.search(node.targets[0].id)
+                    value = node.value if named else None
+                elif isinstance(node, ast.Return) and _SETTINGS.search(function.name):
+                    value = node.value
+                if isinstance(value, ast.Dict) or (isinstance(value, ast.Call) and _name(value) == "dict"):
+                    self.leaves += self.expand((function.name,), value)
 
     def assignments(self, body: list[ast.stmt]) -> None:
         """Names that the module sets; one set twice, or under a condition, has no value of its own."""
         targets: dict[str, list[ast.expr]] = {}
+        body = [inner for each in body for inner in (each.body if _is_main(each) else [each])]
         for statement in body:
             if isinstance(statement, ast.Assign):
                 names = [target.id for target in statement.targets if isinstance(target, ast.Name)]
@@ -206,7 +269,7 @@ class _Module:
                 self.arguments[name] = self.follow((name,), value)
             return
         flags = [self.literal(flag) for flag in node.args]
-        if node.func.attr not in ("add_argument", "add_option") or not flags or not isinstance(flags[0], str):
+        if node.func.attr not in ("add_argument", "add_option", "option") or not flags or not isinstance(flags[0], str):
             return
         longest = next((flag for flag in flags if isinstance(flag, str) and flag.startswith("--")), flags[0])
         name = self.literal(given.get("dest")) or longest.lstrip("-").replace("-", "_")
@@ -272,6 +335,16 @@ def _name(node: ast.expr | None) -> str | None:
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else None
+
+
+def _is_main(statement: ast.stmt) -> TypeGuard[ast.If]:
+    """`if __name__ == "__main__":`"""
+    return (
+        isinstance(statement, ast.If)
+        and isinstance(statement.test, ast.Compare)
+        and isinstance(statement.test.left, ast.Name)
+        and statement.test.left.id == "__name__"
+    )
 
 
 def _calls(node: ast.expr) -> bool:

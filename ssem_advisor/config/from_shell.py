@@ -11,7 +11,10 @@ from ssem_advisor.config import scalars
 from ssem_advisor.config.model import Trap
 from ssem_advisor.config.tree import MAX_LEAVES, UNKNOWN, Leaf, Text, Tree
 
-_PYTHON = re.compile(r"(?:.*/)?(?:python[0-9.]*|pypy3?|torchrun|accelerate|deepspeed|horovodrun|ipython)")
+_PYTHON = re.compile(
+    r"(?:.*/)?(?:python[0-9.]*|pypy3?|torchrun|accelerate|deepspeed|horovodrun|ipython)|\$\{?(?i:py\w*|python\w*)\}?"
+)
+_ARRAY = re.compile(r"\$\{(\w+)\[[@*]\]\}")
 _LAUNCH_MODULES = ("torch.distributed.launch", "torch.distributed.run", "accelerate.commands.launch")
 _ASSIGNMENT = re.compile(r"(?:(?:export|local|declare(?: -\w+)*|readonly) +)?([A-Za-z_]\w*)=")
 _FLAG = re.compile(r"--?[A-Za-z]")
@@ -114,6 +117,14 @@ def _commands(text: str, position: int, end: int) -> Iterator[_Command]:
         elif char == "#":
             newline = text.find("\n", position, end)
             position = end if newline < 0 else newline
+        elif char == "(" and command.words and command.words[-1].end == position and text[position - 1] == "=":
+            close = text.find(")", position, end)  # NAME=(...): the words of an array
+            position = end if close < 0 else close + 1
+            command.words[-1] = _Word(
+                command.words[-1].text + text[command.words[-1].end : position],
+                start=command.words[-1].start,
+                end=position,
+            )
         elif char in "\r\n;|&()":
             yield command
             command = _Command(depth=depth)
@@ -205,7 +216,7 @@ def _constants(commands: list[_Command]) -> dict[str, _Word | None]:
 
 
 def _launch(command: _Command, constants: dict[str, _Word | None], text: Text, path: Path) -> Tree | None:
-    words = command.words
+    words = [each for word in command.words for each in _expanded(word, constants, text.text)]
     start = next((i for i, word in enumerate(words[:40]) if _PYTHON.fullmatch(word.text)), None)
     if start is None:
         start = next((i for i, word in enumerate(words[:1]) if word.text.endswith(".py")), None)
@@ -226,6 +237,22 @@ def _launch(command: _Command, constants: dict[str, _Word | None], text: Text, p
         tree.complete = False
         tree.traps.append(Trap("malformed", command.broken, "", text.at(last.start, last.end)))
     return tree
+
+
+def _expanded(word: _Word, constants: dict[str, _Word | None], text: str) -> list[_Word]:
+    """The words that an unquoted variable or an array holds, where it holds several; else the word itself."""
+    if not word.dynamic or not (variable := _VARIABLE.fullmatch(word.text) or _ARRAY.fullmatch(word.text)):
+        return [word]
+    known = constants.get(variable.group(1) or variable.group(2))
+    if known is None:
+        return [word]
+    begin, end = known.start, known.end
+    if text[begin : begin + 1] in ("'", '"', "("):
+        if text[begin] != "(" and text[word.start] == '"':
+            return [word]
+        begin, end = begin + 1, end - 1
+    inner = [each for command in _commands(text, begin, end) for each in command.words]
+    return inner if len(inner) > 1 or _ARRAY.fullmatch(word.text) else [word]
 
 
 def _program(words: list[_Word], start: int) -> tuple[str, list[_Word], list[_Word]] | None:

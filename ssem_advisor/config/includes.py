@@ -100,6 +100,42 @@ def follow(tree: Tree, parse: Parse) -> Tree:
     return replace(tree, leaves=leaves, traps=tree.traps + walk.traps, complete=tree.complete and walk.complete)
 
 
+# -- --config ---------------------------------------------------------------------------------------------------------
+
+_CONFIG_FLAGS = frozenset({"c", "cfg", "conf", "config", "config_file", "cfg_file", "config_path", "yaml", "yml_path"})
+
+
+def configured(tree: Tree, parse: Parse) -> Tree:
+    """A launch line with the config file that it names underneath its flags; only a file inside the project is read."""
+    leaf = next((each for each in tree.leaves if each.keys[-1:] and each.keys[-1] in _CONFIG_FLAGS), None)
+    name = leaf.value if leaf is not None else None
+    option = next((each.value for each in tree.leaves if each.keys == ("config_name",)), None)
+    if isinstance(option, str):  # Hydra's own flags
+        name = f"{name or '.'}/{option.removesuffix('.yaml')}.yaml"
+    if (
+        not isinstance(name, str)
+        or not _PLAIN.fullmatch(name)
+        or not name.endswith((".yaml", ".yml", ".json", ".toml", ".py"))
+    ):
+        return tree
+    walk = _Walk(parse, project_root(tree.path))
+    folder = tree.path.absolute().parent
+    places = [folder, *(place for place in folder.parents if place.resolve().is_relative_to(walk.root))]
+    path = next((place / name for place in places if _is_file(place / name)), None)
+    below = walk.open(path, leaf, (tree.path.absolute().resolve(),)) if path is not None else None
+    if below is None:
+        return replace(tree, complete=False, traps=tree.traps + walk.traps)
+    below = follow(below, parse)
+    given = {each.keys[-1] for each in tree.leaves if each.keys}
+    kept = [each for each in below.leaves if not (each.keys and each.keys[-1] in given)]
+    return replace(
+        tree,
+        leaves=override(kept, tree.leaves),
+        traps=[*tree.traps, *below.traps, *walk.traps],
+        complete=tree.complete and below.complete,
+    )
+
+
 # -- _base_ ---------------------------------------------------------------------------------------------------------
 
 

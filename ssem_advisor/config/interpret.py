@@ -114,8 +114,8 @@ class _Reading:
         """The kind in the light of alpha: known it makes a mixture, of unknown meaning it leaves plain SupCon open."""
         if "alpha" in self.fields:
             return "supcon+self" if kind in ("supcon", "unknown") else kind
-        if bare_alpha is None:
-            return kind
+        if bare_alpha is None or (scalars.is_number(bare_alpha.value) and not 0 < bare_alpha.value < 1):
+            return kind  # a share that leaves no room for one of the terms is none
         detail = "not read: only the source says whether it weighs the self-supervised term"
         self.traps.append(Trap("false-friend", detail, bare_alpha.dotted, bare_alpha.location))
         return "unknown" if kind == "supcon" else kind

@@ -18,7 +18,7 @@ from ssem_advisor.config.own import OwnConfig
 from ssem_advisor.config.tree import Text, Tree, Unreadable, normalise
 from ssem_advisor.domain import AdvisorError
 
-_INCLUDES = re.compile(r"^[\"']?defaults[\"']? *:|_base_|_BASE_", re.M)
+_INCLUDES = re.compile(r"^[\"']?defaults[\"']? *:|_base_|_BASE_|(?:^|\s)-(?:c |-(?:config|cfg|conf|yaml))", re.M)
 
 
 def mentioned(text: str) -> bool:
@@ -134,9 +134,10 @@ def _trees(document: Document) -> Iterator[Tree]:
     """The runs of a document as trees, includes followed. Each format's reader is imported when it is needed."""
     path, text = document.path, document.text
     if document.format in ("shell", "other"):
-        from ssem_advisor.config import from_shell
+        from ssem_advisor.config import from_shell, includes
 
-        yield from from_shell.read(Text(text), path, markdown=document.format == "other")
+        for tree in from_shell.read(Text(text), path, markdown=document.format == "other"):
+            yield includes.configured(tree, _included)
         return
     for tree in _parse(path, text, document.format):
         if re.search(r"_base_|_BASE_|defaults|@package", text):

@@ -418,3 +418,52 @@ def test_read_setting_says_why_there_is_no_setting(tmp_path, text, says):
         path.write_text(text)
     with pytest.raises(AdvisorError, match=says):
         read_setting(path)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        'FLAGS="--temp 0.2 --batch_size 64"\npython train.py --loss supcon $FLAGS\n',
+        'FLAGS=(--temp 0.2 --batch_size 64)\npython train.py --loss supcon "${FLAGS[@]}"\n',
+        "PYTHON=/opt/bin/python3\n${PYTHON} -m pkg.train --loss supcon --temp 0.2 --batch_size 64\n",
+        "python train.py --config conf/a.yaml --loss supcon --batch_size 64\n",
+        "python train.py -c conf/a.yaml --batch_size 64 --loss supcon\n",
+    ],
+)
+def test_variables_arrays_and_config_files_of_a_launch_line_are_read(tmp_path, script):
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "a.yaml").write_text("loss: {temperature: 0.2}\nbatch_size: 32\n")
+    (tmp_path / "run.sh").write_text(script)
+    (run,) = read(tmp_path / "run.sh").runs
+    assert (run.kind, run.get("temperature"), run.get("batch_size")) == ("supcon", 0.2, 64)
+
+
+def test_a_config_file_outside_the_project_is_not_opened(tmp_path):
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "setup.py").write_text("")
+    (tmp_path / "secret.yaml").write_text("loss: {temperature: 0.2}\n")
+    (project / "run.sh").write_text("python train.py --config ../secret.yaml --loss supcon --batch_size 64\n")
+    (run,) = read(project / "run.sh").runs
+    assert run.get("temperature") is None
+
+
+@pytest.mark.parametrize(
+    ("body", "temperature"),
+    [
+        ("config.loss.name = 'supcon'\nconfig.loss.temperature = 0.2\nconfig.batch_size = 64\n", 0.2),
+        ("_C.LOSS.NAME = 'SupCon'\n_C.LOSS.TEMPERATURE = 0.2\n_C.BATCH_SIZE = 64\n", 0.2),
+        ("def get_config():\n    return dict(loss='supcon', temperature=0.2, batch_size=64)\n", 0.2),
+        ("if __name__ == '__main__':\n    loss = 'supcon'\n    temperature = 0.2\n    batch_size = 64\n", 0.2),
+        ("A = 0\nbsz = 64\nif A:\n    c = SupConLoss(1)\nelse:\n    c = SupConLoss(temperature=0.2)\n", 0.2),
+    ],
+)  # fmt: skip
+def test_python_configs_in_objects_functions_and_branches(body, temperature):
+    (run,) = read(Path("config.py"), text=body).runs
+    assert (run.kind, run.get("temperature"), run.get("batch_size")) == ("supcon", temperature, 64)
+
+
+@pytest.mark.parametrize("default", ["False", "None", "0"])
+def test_a_loss_behind_a_flag_that_is_off_is_not_the_loss(default):
+    text = f"USE = {default}\nbatch_size = 64\nlr = 0.1\nif USE:\n    c = SupConLoss(temperature=0.2)\n"
+    assert read(Path("train_x.py"), text=text).runs == []

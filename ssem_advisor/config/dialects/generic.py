@@ -15,12 +15,14 @@ DIALECT = Dialect(
             "classifier.d_output d_output",),
         "class_counts": ("class_counts cls_num_list samples_per_class num_per_class img_num_list",),
         "dim": (
-            "projection_dim proj_output_dim proj_dim proj_out projection_units projection_size moco_dim "
-            "aux_head.out_channels contrastive_dim moco.dim projector.output_dim projector.out_dim head.output_dim",
+            "projection_dim projection_dims projector_dim proj_output_dim proj_dim proj_out "
+            "projection_units projection_size moco_dim aux_head.out_channels contrastive_dim moco.dim "
+            "projector.output_dim projector.out_dim head.output_dim",
             "feat_dim feature_dim emb_dim dim out_dim lin_neurons",
             "embedding_dim embed_dim",
         ),
         "batch_size": (
+            "contrastive_batch_size supcon_batch_size con_batch_size cl_batch_size",
             "batch_size batchsize bsz train_batch_size batch_size.train batch_size_train per_device_batch_size "
             "per_device_train_batch_size per_gpu_batch_size samples_per_gpu batch_size_per_gpu ims_per_batch",
         ),

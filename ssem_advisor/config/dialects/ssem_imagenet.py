@@ -6,7 +6,19 @@ DIALECT = Dialect(
     signs=(
         Sign(
             keys=("T", "alpha", "dim"),
-            absent=("teacher", "distill", "kd_T", "path_t", "model_s", "student", "lambda_kd", "moco_k"),
+            absent=(
+                "teacher",
+                "distill",
+                "kd_T",
+                "path_t",
+                "model_s",
+                "student",
+                "lambda_kd",
+                "moco_k",
+                "k",
+                "framework",
+                "method",
+            ),
             text=r"(?i)sup_?con|contrast|ssem|simclr|moco|class.?collapse",
         ),
     ),

@@ -112,6 +112,17 @@ def read_setting(path: Path | str, own: OwnConfig | None = None) -> Reading:
 _WORTH = ("supcon+self", "ce+supcon", "supcon", "unknown", "self-only")
 
 
+def values(document: Document) -> list[dict[tuple[str | int, ...], object]]:
+    """What the training program's parser hands over, key path by key path, for each run of a document.
+
+    References are followed where the parser follows them (YAML aliases and merges, names in Python, shell variables).
+    """
+    try:
+        return [{leaf.path: leaf.value for leaf in tree.leaves} for tree in _trees(document)]
+    except (Unreadable, RecursionError):
+        return []
+
+
 def _format(path: Path, text: str) -> str:
     known = SUFFIXES.get(path.suffix.lower())
     if known:

@@ -6,13 +6,16 @@ gone and nothing new is found; the rest of the file stays as it is, byte for byt
 
 from __future__ import annotations
 
+import ast
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ssem_advisor.config.model import Document, Value
+from ssem_advisor.config.model import Document, Run, Value
+from ssem_advisor.config.reader import values
 from ssem_advisor.domain import AdvisorError, Setting
 from ssem_advisor.files import write_atomically
 from ssem_advisor.lint.core import TAKES_LONG, Case, Finding, class_by_class
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from ssem_advisor.lint.session import Session
 
 # Which knobs to turn, in this order: the least intrusive first.
+_KNOBS = ("alpha", "temperature")
 _ATTEMPTS = (("alpha",), ("temperature",), ("alpha", "temperature"))
 _DIGITS = 3
 # A recommendation for unequal classes asks for many thresholds class by class.
@@ -86,16 +90,18 @@ def _mended(result: Result, finding: Finding, session: Session) -> tuple[Result,
         return "a fact that the recommendation needs is missing"
     if class_by_class(setting) > _MOST_COORDINATES:
         return TAKES_LONG
-    stuck = {name: why for name in ("alpha", "temperature") if (why := _unwritable(run.fields.get(name), name))}
+    stuck = {
+        name: why for name in _KNOBS if (why := _unwritable(run.fields.get(name), name) or _shared(document, run, name))
+    }
     for knobs in _ATTEMPTS:
         if not stuck.keys().isdisjoint(knobs):
             continue
-        for values in _recommended(setting, knobs):
-            text = _with(document.text, {run.fields[knob]: values[knob] for knob in knobs})
+        for chosen in _recommended(setting, knobs):
+            text = _with(document.text, {run.fields[knob]: chosen[knob] for knob in knobs})
             again = session.check(session.read(document.path, text))
             if _better(result, again, finding.run):
                 places = {knob: run.fields[knob].location for knob in knobs}
-                return again, [f"{knob} = {values[knob]} (line {p.line if p else 0})" for knob, p in places.items()]
+                return again, [f"{knob} = {chosen[knob]} (line {p.line if p else 0})" for knob, p in places.items()]
     return "; ".join(stuck.values()) or "no recommended value mends it"
 
 
@@ -119,6 +125,89 @@ def _unwritable(value: Value | None, name: str) -> str | None:
     if number is None or float(number) != value.value:
         return f"{name} is not written as a plain number"
     return None
+
+
+_PROBE = "0.123456789"  # no config says this already
+
+
+def _shared(document: Document, run: Run, name: str) -> str | None:
+    """Why writing a value would change more than its own key: the place is one that others read too.
+
+    Another number is written there in memory, and all keys whose value then differs are compared with the one meant.
+    """
+    value = run.fields[name]
+    probe = Document(document.path, _with(document.text, {value: _PROBE}), document.format)
+    before, after = values(document), values(probe)
+    changed = {
+        path
+        for old, new in zip(before, after, strict=False)
+        for path in old.keys() | new.keys()
+        if not _same(old.get(path), new.get(path))
+    }
+    own = value.key.rpartition(".")[2]
+    if document.format == "python":
+        foreign = _python_readers(document.text, own, {str(path[0]) for path in changed if len(path) == 1})
+    elif document.format in ("shell", "other"):
+        foreign = _shell_readers(document.text, value, run)
+    else:
+        foreign = {".".join(map(str, path)) for path in changed} - {value.key}
+    foreign |= {".".join(map(str, path)) for path in changed if not _named(path, own) and len(path) > 1}
+    if len(before) != len(after) or foreign or not changed:
+        others = ", ".join(sorted(foreign)[:3]) or "other keys"
+        place = value.location
+        return (
+            f"the {name} in line {place.line if place else 0} is also read by {others}; give {name} a value of its own"
+        )
+    return None
+
+
+def _same(old: object, new: object) -> bool:
+    return type(old) is type(new) and (old == new or old != old)
+
+
+def _named(path: tuple[str | int, ...], own: str) -> bool:
+    last = path[-1] if path else ""
+    return isinstance(last, str) and last.lstrip("-").rstrip("?").replace("-", "_") == own.lstrip("-").replace("-", "_")
+
+
+def _python_readers(text: str, own: str, names: set[str]) -> set[str]:
+    """Who else reads the constants of these names: a keyword of another name, or any second use under theirs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = ast.parse(text)
+    keywords = {
+        id(keyword.value): keyword.arg or ""
+        for node in ast.walk(module)
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+    }
+    readers: set[str] = set()
+    for name in names:
+        uses = [n for n in ast.walk(module) if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)]
+        given = [keywords.get(id(use)) for use in uses]
+        readers |= {keyword for keyword in given if keyword and not _named((keyword,), own)}
+        if not _named((name,), own) and len(uses) > 1:
+            readers.add(f"{name} ({len(uses)} uses)")
+    return readers
+
+
+def _shell_readers(text: str, value: Value, run: Run) -> set[str]:
+    """Who else reads the variable whose value stands at this place; nobody where the place is the flag's own."""
+    place, command = value.location, run.location
+    assert place is not None
+    if command is None or command.start <= place.start < command.end:
+        return set()
+    variable = re.search(r"(\w+)=['\"]?$", text[: place.start])
+    if variable is None:
+        return {"another command"}
+    name = variable.group(1)
+    line = text[text.rfind("\n", 0, place.start) + 1 : place.start]
+    readers = {"the environment"} if re.search(r"\b(?:export|declare +-\w*x)\b", line) else set()
+    flag = re.escape(value.key.partition(".")[0])
+    for use in re.finditer(rf"\$(?:\{{{name}\b|{name}\b)", text):
+        if not re.search(rf"{flag}(?: +|=)['\"]?$", text[: use.start()]):
+            readers.add(f"${name} elsewhere")
+    return readers
 
 
 def _number_in(raw: str) -> str | None:

@@ -62,6 +62,10 @@ config = dict(
 """,
 }
 
+REST = "n_augment: 2\nbalanced_batch: true\nbatch_size: 250\ndim: 128\nnum_classes: 10\n"
+ARGS = "n_augment=2, balanced_batch=True, batch_size=250, dim=128, num_classes=10)\n"
+FLAGS = "--n_augment 2 --balanced_batch --batch_size 250 --dim 128 --n_label 10\n"
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
@@ -197,12 +201,49 @@ def test_a_constant_is_mended_where_it_stands(folder):
     assert change.text.startswith("WEIGHT = 0.7")
 
 
-def test_an_anchor_keeps_its_name(folder):
+SHARED = {
+    "anchor.yaml": "optimizer:\n  lr: &w {alpha}\ntemperature: &t {tau}\nmargin: *t\nalpha: *w\n" + REST,
+    "same_name.yaml": "teacher: {{alpha: &w {alpha}, T: &t {tau}}}\nalpha: *w\ntemperature: *t\n" + REST,
+    "reference.yaml": "lr: {alpha}\nkd: {tau}\nalpha: ${{lr}}\ntemperature: ${{kd}}\n" + REST,
+    "merge.yaml": "base: &base {{alpha: {alpha}, temperature: {tau}}}\n<<: *base\nother: *base\n" + REST,
+    "constant.py": "W = {alpha}\nT = {tau}\noptimizer = dict(lr=W, wd=T)\nconfig = dict(alpha=W, temperature=T, "
+    + ARGS,
+    "unseen.py": "W = {alpha}\nT = {tau}\nstep(W * T)\nconfig = dict(alpha=W, temperature=T, " + ARGS,
+    "keyword.py": "alpha = {alpha}\ntemperature = {tau}\nSGD(lr=alpha, wd=temperature)\n"
+    "config = dict(alpha=alpha, temperature=temperature, " + ARGS,
+    "flags.sh": "W={alpha}\nT={tau}\npython main.py --lr $W --wd $T --alpha $W --temperature $T " + FLAGS,
+    "echo.sh": "W={alpha}\nT={tau}\necho $W ${{T}} > log\npython main.py --alpha $W --temperature $T " + FLAGS,
+    "exported.sh": "export W={alpha} T={tau}\npython main.py --alpha $W --temperature $T " + FLAGS,
+}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_a_place_that_another_key_reads_is_never_written(folder, name):
+    text = SHARED[name].format(tau=0.5, alpha=0.1)
+    (folder / name).write_text(text)
+    assert [run.kind for run in Session().read(folder / name).runs] == ["supcon+self"]
+    (refusal,) = refusals(folder, name, text)
+    assert "is also read by" in refusal
+    assert "give alpha a value of its own" in refusal
+
+
+def test_a_key_of_its_own_is_written_where_another_is_shared(folder):
     text = SHAPES["train.yaml"].format(tau=0.5, alpha="*weight")
     (folder / "train.yaml").write_text("weight: &weight 0.1\n" + text)
-    change = fixed(folder / "train.yaml")
-    assert change.text.startswith("weight: &weight 0.7")
-    assert change.text.partition("\n")[2] == text
+    assert fixed(folder / "train.yaml").text == "weight: &weight 0.1\n" + text.replace("0.5", "0.1")
+
+
+def test_a_variable_of_one_flag_is_written(folder):
+    text = (
+        "W={}\npython main.py --alpha $W --temperature 0.5 "
+        + FLAGS
+        + "python main.py --alpha=$W --temperature 0.5 "
+        + FLAGS
+    )
+    (folder / "run.sh").write_text(text.format(0.1))
+    after = fixed(folder / "run.sh").text
+    assert after == text.format(after[2:7])
+    assert Session().check(Session().read(folder / "run.sh", after)).active == []
 
 
 def test_a_file_that_changed_meanwhile_is_not_overwritten(folder):

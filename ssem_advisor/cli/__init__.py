@@ -15,7 +15,9 @@ import typer.main
 from typer.core import TyperGroup
 
 from ssem_advisor import __version__
+from ssem_advisor.cli._output import say, tell
 from ssem_advisor.domain import AdvisorError
+from ssem_advisor.limits import DEBUG, OWN_FAULT
 
 # Each command is the function of its name in the module of its name.
 COMMANDS = ("recommend", "explain", "datasets", "check", "rule", "measure", "plot", "explore", "validate")
@@ -40,17 +42,24 @@ class _Group(TyperGroup):
         try:
             return super().invoke(ctx)
         except AdvisorError as error:
-            typer.echo(f"ssem-advisor: {error}", err=True)
+            tell(f"ssem-advisor: {error}")
         except _UsageError as error:
             asked = error.ctx.command_path if error.ctx is not None else "ssem-advisor"
-            typer.echo(f"ssem-advisor: {' '.join(error.format_message().split())} (see {asked} --help)", err=True)
+            tell(f"ssem-advisor: {' '.join(error.format_message().split())} (see {asked} --help)")
         except ModuleNotFoundError as error:
             extra = _EXTRAS.get((error.name or "").split(".")[0])
             if extra is None:
                 raise
-            typer.echo(f"ssem-advisor: this needs {error.name}: pip install 'ssem-advisor[{extra}]'", err=True)
+            tell(f"ssem-advisor: this needs {error.name}: pip install 'ssem-advisor[{extra}]'")
         except BrokenPipeError:
             sys.stderr.close()
+        except MemoryError:
+            tell("ssem-advisor: not enough memory for this; give fewer classes, dimensions or rows")
+        except (OSError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError) as error:
+            if DEBUG:
+                raise
+            name = f"{type(error).__name__}: {error}"
+            tell(f"ssem-advisor: {OWN_FAULT} ({name}; SSEM_ADVISOR_DEBUG=1 shows where)")
         raise typer.Exit(2)
 
 
@@ -77,7 +86,7 @@ app = typer.Typer(
 
 def _version(show: bool) -> None:
     if show:
-        typer.echo(f"ssem-advisor {__version__}")
+        say(f"ssem-advisor {__version__}")
         raise typer.Exit
 
 

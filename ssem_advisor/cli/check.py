@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from ssem_advisor import printing
+from ssem_advisor.cli._output import emit, emit_diff, say, tell
+
 if TYPE_CHECKING:
     from ssem_advisor.lint import Report, Session
 
@@ -94,24 +97,24 @@ def check(
         from ssem_advisor.report.findings.reading import reading
 
         documents = [session.read(path) for path in explain_file]
+        documents += [result.document for result in session.broken() if result.document is not None]
         for document in documents:
-            _write(reading(document))
+            say(reading(document))
         if any(document.error is not None for document in documents):
             raise typer.Exit(2)
         return
     if not paths:
         raise typer.BadParameter("give files, folders or globs, or - for standard input", param_hint="PATHS")
-    if fix or diff:
-        _mend(session, paths, dry=diff)
-        if diff:
-            targets = [target for target in targets if target[1] is not None]
+    unwritten = _mend(session, paths, dry=diff) if fix or diff else False
+    if diff:
+        targets = [target for target in targets if target[1] is not None]
     report = session.run(paths)
     if write_baseline:
-        typer.echo(f"ssem-advisor: wrote {session.write_baseline(report)}", err=True)
-    unreadable = _tell(report, paths)
+        tell(f"ssem-advisor: wrote {session.write_baseline(report)}")
+    unreadable = _tell(report, {*map(_shown, paths), *(result.path for result in session.broken())})
     _render(report, targets, color)
-    typer.echo(f"ssem-advisor: {summary(report)}", err=True)
-    if unreadable:
+    tell(f"ssem-advisor: {summary(report)}")
+    if unreadable or unwritten:
         raise typer.Exit(2)
     undecided = require_decision and any(result.undecided for result in report.results)
     failed = fail_on is not FailOn.never and report.fails(fail_on.value)  # type: ignore[arg-type]
@@ -142,37 +145,47 @@ def _split(given: list[str] | None) -> tuple[str, ...]:
     return tuple(part.strip() for text in given or () for part in text.split(",") if part.strip())
 
 
-def _mend(session: Session, paths: list[str], dry: bool) -> None:
+def _mend(session: Session, paths: list[str], dry: bool) -> bool:
+    """Mend the files, or show how. Returns whether one could not be written; the others are all the same."""
     from ssem_advisor.domain import AdvisorError
     from ssem_advisor.lint.fix import mend
 
     if "-" in paths and not dry:
         raise AdvisorError("--fix: standard input cannot be rewritten; use --diff, or give the file")
+    failed = False
     for document in session.documents(paths):
         fixed = mend(document, session)
         for line in fixed.refusals:
-            typer.echo(f"ssem-advisor: {line}", err=True)
+            tell(f"ssem-advisor: {line}")
         if fixed.text != document.text:
             if dry:
-                _write(fixed.diff())
+                emit_diff(fixed.diff())
             else:
-                fixed.write()
-                typer.echo(f"ssem-advisor: {fixed.path}: set {', '.join(fixed.changes)}", err=True)
+                try:
+                    fixed.write()
+                except AdvisorError as error:
+                    failed = True
+                    tell(f"ssem-advisor: {error}")
+                else:
+                    tell(f"ssem-advisor: {fixed.path}: set {', '.join(fixed.changes)}")
+    return failed
 
 
-def _tell(report: Report, paths: list[str]) -> bool:
-    """Say on stderr what could not be read or decided. Returns whether a file given by name could not be read."""
+def _shown(path: str) -> str:
     from ssem_advisor.lint.run import shown
-    from ssem_advisor.report.findings.text import plain
 
-    named = {shown(Path(path)) for path in paths}
+    return shown(Path(path))
+
+
+def _tell(report: Report, named: set[str]) -> bool:
+    """Say on stderr what could not be read or decided. Returns whether a file of these names could not be read."""
     failed = False
     for result in report.results:
         if result.document is not None and result.document.error is not None:
-            typer.echo(plain(f"{result.path}: could not be read: {result.document.error}"), err=True)
+            tell(f"{result.path}: could not be read: {result.document.error}")
             failed = failed or result.path in named
         elif result.undecided:
-            typer.echo(plain(f"{result.path}: cannot decide: {result.undecided}"), err=True)
+            tell(f"{result.path}: cannot decide: {result.undecided}")
     return failed
 
 
@@ -182,18 +195,15 @@ def _render(report: Report, targets: list[tuple[str, Path | None]], color: Color
 
     for form, path in targets:
         if path is None:
-            _write(render(report, form, color=_colored(color)))
+            _show(render(report, form, color=_colored(color)), form)
         else:
             write_atomically(path, render(report, form).encode("utf-8", "backslashreplace"))
 
 
-def _write(text: str) -> None:
-    """To stdout, whatever characters a file name or a value holds."""
-    import sys
-
-    if sys.stdout.encoding:
-        text = text.encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding)
-    typer.echo(text, nl=False, color=True)  # whether to colour is decided elsewhere
+def _show(text: str, form: str) -> None:
+    """To stdout: workflow commands where they are the format, what others wrote made harmless in the rest."""
+    if text:
+        emit(text if form == "github" else printing.json(text) if form in ("json", "sarif") else text)
 
 
 def _colored(color: Color) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import typer
+from ssem_advisor.cli._output import say
 
 
 def datasets() -> None:
@@ -15,6 +15,6 @@ def datasets() -> None:
             size = f"{min(counts)} to {max(counts)}"
         else:
             size = "unlimited" if data.instances_per_class is None else str(data.instances_per_class)
-        typer.echo(f"{data.name:<16} {data.classes:>6} classes   {size:>14} each   {data.source}")
+        say(f"{data.name:<16} {data.classes:>6} classes   {size:>14} each   {data.source}")
         if data.note:
-            typer.echo(f"{'':<16} {data.note}")
+            say(f"{'':<16} {data.note}")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ssem_advisor.cli._options import Format, FormatOption
+from ssem_advisor.cli._output import say, tell
 from ssem_advisor.cli._setting import setting_of, takes_setting
 from ssem_advisor.domain import SettingError
 
@@ -23,9 +24,9 @@ def explain(
 
     if theorem is None:
         if form is Format.json:
-            typer.echo(report.json_list())
+            say(report.json_list())
         else:
-            typer.echo(report.text_list(), nl=False)
+            say(report.text_list())
         return
     from ssem_advisor.theory.registry import theorem as find
 
@@ -37,10 +38,10 @@ def explain(
         setting, filled = complete(setting_of(given))
         if filled and form is Format.text:
             note = f"Assumed: batch size {setting.batch_size}, {setting.sampler} sampler."
-            typer.echo(textwrap.fill(note, 80), err=True)
+            tell(textwrap.fill(note, 80))
     elif given:
         raise SettingError("classes: missing; a setting needs --classes, --class-counts or --dataset")
     if form is Format.json:
-        typer.echo(report.json_one(found, setting))
+        say(report.json_one(found, setting))
     else:
-        typer.echo(report.text_one(found, setting, bold=lambda text: typer.style(text, bold=True)), nl=False)
+        say(report.text_one(found, setting, bold=lambda text: typer.style(text, bold=True)))

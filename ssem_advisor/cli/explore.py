@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ssem_advisor.cli._output import tell
 from ssem_advisor.cli._setting import setting_of, takes_setting
 
 
@@ -19,4 +20,4 @@ def explore(
     from ssem_advisor.report import explorer
 
     explorer.write(output, setting_of(given) if given else None)
-    typer.echo(f"wrote {output}; open it in a browser", err=True)
+    tell(f"wrote {output}; open it in a browser")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ssem_advisor.cli._options import Format, FormatOption
+from ssem_advisor.cli._output import say
 from ssem_advisor.cli._setting import setting_of, takes_setting
 from ssem_advisor.domain import Setting, SettingError
 
@@ -78,4 +79,4 @@ def measure(
         import json
 
         text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    typer.echo(text, nl=False)
+    say(text)

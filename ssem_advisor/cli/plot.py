@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ssem_advisor.cli._output import tell
 from ssem_advisor.cli._setting import setting_of, takes_setting
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def plot(
         given = known | given if {"classes", "class_counts", "dataset"}.isdisjoint(given) else given
     setting, assumed = complete(setting_of(given))
     if assumed:
-        typer.echo(f"assumed batch_size={setting.batch_size}; say --batch-size", err=True)
+        tell(f"assumed batch_size={setting.batch_size}; say --batch-size")
     if output is not None:
         if kind is Kind.phase:
             plots.phase_diagram(setting, output, own, paper)
@@ -82,7 +83,7 @@ def plot(
                 Kind.openings: plots.class_openings,
             }[kind]
             draw(setting, output, paper)
-        typer.echo(f"wrote {output}", err=True)
+        tell(f"wrote {output}")
     if terminal:
         _show(setting, own)
 

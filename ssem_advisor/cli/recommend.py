@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ssem_advisor.cli._options import Format, FormatOption
+from ssem_advisor.cli._output import say, tell
 from ssem_advisor.cli._setting import setting_of, takes_setting
 from ssem_advisor.domain import NotCovered, SettingError
 
@@ -58,9 +59,9 @@ def recommend(
     if form is Format.json:
         import json
 
-        typer.echo(json.dumps(report.to_dict(answer), indent=2, allow_nan=False))
+        say(json.dumps(report.to_dict(answer), indent=2, allow_nan=False))
     else:
-        typer.echo(report.to_text(answer, bold=lambda text: typer.style(text, bold=True)), nl=False)
+        say(report.to_text(answer, bold=lambda text: typer.style(text, bold=True)))
         _note_data_set(given)
     if plot is not None:
         from ssem_advisor.report import plots
@@ -68,9 +69,9 @@ def recommend(
         try:
             plots.phase_diagram(answer.setting, plot)
         except NotCovered as reason:
-            typer.echo(f"No picture: {reason}", err=True)
+            tell(f"No picture: {reason}")
         else:
-            typer.echo(f"Phase diagram written to {plot}", err=True)
+            tell(f"Phase diagram written to {plot}")
 
 
 def _band(text: str) -> tuple[float, float]:
@@ -87,7 +88,7 @@ def _note_data_set(given: dict[str, Any]) -> None:
 
         data = catalogue.get(given["dataset"])
         note = f"; {data.note}" if data.note else ""
-        typer.echo(f"Data set {data.name}: {data.source}{note}.")
+        say(f"Data set {data.name}: {data.source}{note}.")
 
 
 def _patience(setting: Any) -> Any:

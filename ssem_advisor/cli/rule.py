@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ssem_advisor.cli._output import say
+
 
 class PageFormat(StrEnum):
     text = "text"
@@ -48,6 +50,6 @@ def rule(
             }
             for r in rules
         ]
-        typer.echo(json.dumps(listed if all_ or len(listed) > 1 else listed[0], indent=2, ensure_ascii=False))
+        say(json.dumps(listed if all_ or len(listed) > 1 else listed[0], indent=2, ensure_ascii=False))
     else:
-        typer.echo("\n".join(page(r) for r in rules), nl=False)
+        say("\n".join(page(r) for r in rules))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ssem_advisor.cli._options import Format, FormatOption
+from ssem_advisor.cli._output import say, tell
 
 if TYPE_CHECKING:
     from ssem_advisor.experiments.protocol import Protocol
@@ -107,7 +108,7 @@ def validate(
         ]
 
     def warn(message: str) -> None:
-        typer.echo(f"ssem-advisor: {message}", err=True)
+        tell(f"ssem-advisor: {message}")
 
     with _Progress() as progress:
         report = run(
@@ -121,7 +122,7 @@ def validate(
         store = Store(out)
         store.warn = warn
         store.write_reports({"report.json": machine, "report.txt": text, "report.html": validation.html(report)})
-    typer.echo(machine if output is Format.json else text, nl=False)
+    say(machine if output is Format.json else text)
     raise typer.Exit(report["exit_code"])
 
 
@@ -231,4 +232,4 @@ class _Progress:
             self.bar.update(self.task, completed=done, left=remaining, description=what)
         elif self.clock() - self.last > 30:
             self.last = self.clock()
-            typer.echo(f"{done:.0%} {remaining} {what}".rstrip(), err=True)
+            tell(f"{done:.0%} {remaining} {what}".rstrip())

@@ -11,6 +11,7 @@ from pathlib import Path
 from ssem_advisor.config.own import OwnConfig
 from ssem_advisor.config.tree import Unreadable
 from ssem_advisor.domain import AdvisorError
+from ssem_advisor.limits import read_bytes
 
 MAX_BYTES = 1_000_000
 SUFFIXES = {
@@ -107,13 +108,9 @@ def _walk(folder: Path, own: OwnConfig) -> Iterator[Path]:
 def load_text(path: Path) -> tuple[str, str]:
     """The text of a file, without a byte order mark, and its encoding. Raises Unreadable."""
     try:
-        if not path.is_file():
-            raise Unreadable("is not a regular file")
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise Unreadable(f"cannot be read: {error.strerror or error}") from error
-    return decode(data)
+        return decode(read_bytes(path, MAX_BYTES))
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character
+        raise Unreadable(str(getattr(error, "strerror", None) or error)) from error
 
 
 def decode(data: bytes) -> tuple[str, str]:

@@ -267,8 +267,6 @@ class _Hydra:
         inner = "" if header and header.group(1) == "_global_" else package
         result: list[Leaf] = []
         entries = list(self.entries(tree))
-        if not any(entry.option == "_self_" for entry in entries):
-            entries.append(_Entry(tree.leaves[0], None, "_self_"))
         for entry in entries:
             if entry.option == "_self_":
                 result = override(result, own)
@@ -277,7 +275,7 @@ class _Hydra:
                 result = override(
                     result, self.config(child, where, self.package(entry, inner, where, group), (*chain, path))
                 )
-        return result
+        return result if any(entry.option == "_self_" for entry in entries) else override(result, own)
 
     def package(self, entry: _Entry, inner: str, where: str, group: str) -> str:
         """Where an entry's values go: by `@package`, else by its group, inside the package of its parent."""

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ssem_advisor.domain import AdvisorError
+from ssem_advisor.limits import READ_SECONDS, TOO_LARGE, TooLong, processor_time, read_bytes
 
 FILE_NAME = "ssem-advisor.toml"
+MAX_BYTES = 1_000_000
 GOALS = ("transfer", "classification")
 KINDS = ("supcon", "supcon+self", "ce+supcon", "self-only", "not-contrastive")
 NUMBERS = (
@@ -120,10 +122,16 @@ def _table(path: Path) -> dict[str, Any] | None:
     import tomllib
 
     try:
-        data: Any = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        content = read_bytes(path, MAX_BYTES)
+        if path.name == "pyproject.toml" and b"ssem-advisor" not in content:
+            return None  # says nothing to us, and may be a template rather than TOML
+        with processor_time(READ_SECONDS):
+            data: Any = tomllib.loads(content.decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
-        raise AdvisorError(f"{path}: cannot be read: {error}") from error
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise AdvisorError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except (RecursionError, TooLong) as error:
+        raise AdvisorError(f"{path}: {TOO_LARGE}") from error
+    except ValueError as error:
         raise AdvisorError(f"{path}: is not valid TOML: {error}") from error
     if path.name == "pyproject.toml":
         tool = data.get("tool")

@@ -14,9 +14,10 @@ from ssem_advisor.config.evidence import MENTIONS, only_evaluates
 from ssem_advisor.config.files import MAX_BYTES, SUFFIXES, load_text
 from ssem_advisor.config.interpret import interpret
 from ssem_advisor.config.model import Document, Run, Value
-from ssem_advisor.config.own import OwnConfig
+from ssem_advisor.config.own import OwnConfig, Section
 from ssem_advisor.config.tree import Text, Tree, Unreadable, normalise
 from ssem_advisor.domain import AdvisorError
+from ssem_advisor.limits import DEBUG, OWN_FAULT, READ_SECONDS, TOO_LARGE, TooLong, processor_time
 
 _INCLUDES = re.compile(r"^[\"']?defaults[\"']? *:|_base_|_BASE_|(?:^|\s)-(?:c |-(?:config|cfg|conf|yaml))", re.M)
 
@@ -49,24 +50,34 @@ def read(path: Path | str, own: OwnConfig | None = None, text: str | None = None
     path: the file, also where `text` is given instead of its content (standard input is the path `-`).
     """
     path = Path(path)
-    section = (own or OwnConfig()).for_file(path)
     document = Document(path, text or "", "other")
     try:
-        if text is None:
-            document.text, document.encoding = load_text(path)
-        elif len(text) > MAX_BYTES:
-            raise Unreadable(f"larger than {MAX_BYTES // 1_000_000} MB: not a training config")
-        document.newline = "\r\n" if "\r\n" in document.text else "\n"
-        document.format = _format(path, document.text)  # type: ignore[assignment]
-        told = section.fields or "kind" in section.defaults  # the user says what the file means
-        if told or mentioned(document.text) or mentioned(path.name):
-            trees = (tree for tree in _trees(document) if tree.leaves)
-            document.runs = [run for tree in trees if (run := interpret(tree, section)) is not None]
+        with processor_time(READ_SECONDS):
+            _read(document, (own or OwnConfig()).for_file(path), text)
     except Unreadable as error:
         document.error = str(error)
-    except RecursionError:
-        document.error = "nested too deeply"
+    except (RecursionError, MemoryError, TooLong):
+        document.error = TOO_LARGE
+    except Exception as error:
+        if DEBUG:
+            raise
+        document.error = f"{OWN_FAULT} ({type(error).__name__}: {error})"
+    if document.error is not None:
+        document.runs = []
     return document
+
+
+def _read(document: Document, section: Section, text: str | None) -> None:
+    if text is None:
+        document.text, document.encoding = load_text(document.path)
+    elif len(text) > MAX_BYTES:
+        raise Unreadable(f"larger than {MAX_BYTES // 1_000_000} MB: {TOO_LARGE}")
+    document.newline = "\r\n" if "\r\n" in document.text else "\n"
+    document.format = _format(document.path, document.text)  # type: ignore[assignment]
+    told = section.fields or "kind" in section.defaults  # the user says what the file means
+    if told or mentioned(document.text) or mentioned(document.path.name):
+        trees = (tree for tree in _trees(document) if tree.leaves)
+        document.runs = [run for tree in trees if (run := interpret(tree, section)) is not None]
 
 
 @dataclass(frozen=True)

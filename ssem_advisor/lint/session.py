@@ -11,6 +11,8 @@ from pathlib import Path
 from ssem_advisor import config
 from ssem_advisor.config import Document, OwnConfig
 from ssem_advisor.config.model import Location
+from ssem_advisor.domain import AdvisorError
+from ssem_advisor.limits import DEBUG, OWN_FAULT, READ_SECONDS, TOO_LARGE, TooLong, processor_time
 from ssem_advisor.lint.core import START, Finding, Suppression, all_rules, rules_matching
 from ssem_advisor.lint.exceptions import Baseline
 from ssem_advisor.lint.run import Policy, Report, Result, check_document, plain_finding, shown
@@ -34,6 +36,7 @@ class Session:
     _ignores_used: set[tuple[Path | None, str]] = field(default_factory=set)
     _baselines: dict[Path, Baseline] = field(default_factory=dict)
     _input: str | None = None
+    _broken: dict[Path, str] = field(default_factory=dict)
 
     def own(self, path: Path) -> OwnConfig:
         """The own configuration nearest to a file; nothing is merged up the folders."""
@@ -41,8 +44,32 @@ class Session:
         if folder not in self._owns:
             here = any((folder / name).is_file() for name in (config.own.FILE_NAME, "pyproject.toml"))
             above = None if here or folder == folder.parent else self.own(folder.parent)
-            self._owns[folder] = above or config.own.load(folder)
+            self._owns[folder] = above or self._load(folder)
         return self._owns[folder]
+
+    def _load(self, folder: Path) -> OwnConfig:
+        """The own configuration of a folder; one that cannot be used is remembered, and what it governs not checked."""
+        try:
+            loaded = config.own.load(folder)
+            for section in (loaded, *loaded.per_file.values()):
+                Policy(section.select, section.ignore, section.goal)
+            if self.use_baseline and self.baseline is None and loaded.baseline is not None:
+                self._baselines[loaded.baseline] = Baseline.read(loaded.baseline)
+        except AdvisorError as error:
+            names = (config.own.FILE_NAME, "pyproject.toml")
+            path = next(
+                place / name for place in (folder, *folder.parents) for name in names if (place / name).is_file()
+            )
+            self._broken[path] = str(error).removeprefix(f"{path}: ")
+            return OwnConfig(path=path)
+        return loaded
+
+    def broken(self) -> list[Result]:
+        """Own configurations that could not be used, each as a result with its error; what they govern is left out."""
+        what = "; the files it governs were not checked"
+        return [
+            Result(shown(path), Document(path, "", "toml", error=error + what)) for path, error in self._broken.items()
+        ]
 
     def policy(self, path: Path) -> Policy:
         # Per-file ignores silence findings, they do not switch rules off: what they hide stays in the report.
@@ -57,7 +84,8 @@ class Session:
                 if (key := os.path.abspath(path)) in seen:
                     continue
                 seen.add(key)
-                yield self.read(path)
+                if self.own(path).path not in self._broken:
+                    yield self.read(path)
 
     def read(self, path: Path, text: str | None = None) -> Document:
         """One file, or a text in its place; the path `-` is standard input."""
@@ -67,12 +95,27 @@ class Session:
 
     def _stdin(self) -> str:
         if self._input is None:
-            self._input = sys.stdin.buffer.read().decode("utf-8", errors="replace")
+            self._input = sys.stdin.buffer.read(config.own.MAX_BYTES + 1).decode("utf-8", errors="replace")
         return self._input
 
     def check(self, document: Document) -> Result:
-        """One document, with every exception applied."""
-        result = check_document(document, self.policy(document.path), shown(document.path))
+        """One document, with every exception applied; one that takes too long gets an error instead of findings."""
+        policy = self.policy(document.path)
+        try:
+            with processor_time(READ_SECONDS):
+                return self._check(document, policy)
+        except (TooLong, RecursionError, MemoryError):
+            document.error = TOO_LARGE
+        except AdvisorError:
+            raise
+        except Exception as error:
+            if DEBUG:
+                raise
+            document.error = f"{OWN_FAULT} ({type(error).__name__}: {error})"
+        return Result(shown(document.path), document)
+
+    def _check(self, document: Document, policy: Policy) -> Result:
+        result = check_document(document, policy, shown(document.path))
         findings = [self._ignored(finding) for finding in result.findings]
         if (baseline := self._baseline(document.path)) is not None:
             findings = baseline.silence(findings)
@@ -82,7 +125,7 @@ class Session:
     def run(self, paths: Sequence[str]) -> Report:
         """Every file under the paths. Raises AdvisorError for a missing path or a wrong own configuration."""
         results = [self.check(document) for document in self.documents(paths)]
-        return Report(results + self._judged(paths, results))
+        return Report(results + self.broken() + self._judged(paths, results))
 
     def write_baseline(self, report: Report) -> Path:
         """Accept all active findings of the report; entries of files that were not checked stay. Returns the file."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ssem_advisor.lint.core import Finding
 from ssem_advisor.lint.run import Report
+from ssem_advisor.printing import plain
 
 _COLORS = {"error": "31", "warning": "33", "note": "36"}
 
@@ -24,11 +25,6 @@ def _entry(finding: Finding, color: bool) -> str:
         lines.append(f"    because: {' at '.join(reasons)}")
     lines.append(f"    help: {plain(finding.help)}")
     return "\n".join(lines) + "\n"
-
-
-def plain(text: str) -> str:
-    """A text on one line; what a file name or a value holds must not steer a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def summary(report: Report) -> str:

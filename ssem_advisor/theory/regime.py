@@ -1,0 +1,130 @@
+"""Which part of the theory speaks about a setting, and from where to where class collapse is the optimum.
+
+Everything that judges a weight (advice, linter, measurement, tuning, explorer, `assert_safe`) asks `collapse_limits`:
+there is one threshold of a setting, and this is its owner.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+
+from ssem_advisor.domain import NotCovered, Setting, SettingError
+from ssem_advisor.theory.classes import class_openings, class_thresholds
+from ssem_advisor.theory.collapse import collapse_threshold
+from ssem_advisor.theory.estimates import is_exact
+
+
+class Regime(StrEnum):
+    """What the class sizes and the dimension leave of the theory."""
+
+    EXACT = "exact"  # dim >= classes * N - 1: threshold and variances are exact
+    FINITE = "finite-dimension"  # classes <= dim < classes * N - 1: the threshold is exact, variances are estimates
+    TIGHT = "tight"  # dim = classes - 1: collapse stays a local minimum above the threshold
+    CROWDED = "crowded"  # dim < classes - 1: the class means form no simplex, every class has its own threshold
+    UNEQUAL = "unequal"  # classes differ in size: every class has its own threshold
+
+    @property
+    def by_class(self) -> bool:
+        """Whether every class has its own threshold."""
+        return self in (Regime.CROWDED, Regime.UNEQUAL)
+
+
+@dataclass(frozen=True)
+class CollapseLimits:
+    """From where to where class collapse is the optimum, in terms of the weight alpha (dimensionless, may exceed 1).
+
+    collapse_up_to: up to this weight every class is collapsed at the minimum; where `kind` is not "exact" it may be
+        shown only that the collapsed state is a local minimum there.
+    open_above: above this weight no class is collapsed; "safe" begins here. inf where no weight is known to do it.
+    kind: "exact" (proven to be global), "local" (the weights at which collapsed classes stop being local minima),
+        "bound" (a cheap or proven outer bound; the truth lies inside) or "sampled" (batch compositions were drawn).
+    error: half width of both numbers where they are approximated or sampled; 0 where they are exact to rounding.
+        `open_above` already lies on the safe side of it.
+    per_class: the weight above which each class is spread, shape (classes,), nan for a class of one instance; None
+        where all classes open together.
+    theorems: keys of what stands behind the numbers.
+    """
+
+    regime: Regime
+    collapse_up_to: float
+    open_above: float
+    kind: Literal["exact", "local", "bound", "sampled"]
+    error: float
+    per_class: np.ndarray | None
+    theorems: tuple[str, ...]
+
+
+def regime_of(setting: Setting) -> Regime:
+    """The regime of a setting with scalar fields."""
+    if setting.unequal:
+        return Regime.UNEQUAL
+    if is_exact(setting):
+        return Regime.EXACT
+    if setting.dim >= setting.classes:
+        return Regime.FINITE
+    return Regime.TIGHT if setting.dim == setting.classes - 1 else Regime.CROWDED
+
+
+def collapse_limits(setting: Setting, quick: bool = False) -> CollapseLimits:
+    """The limits of class collapse for a setting with scalar fields; needs temperature and the batch, alpha is ignored.
+
+    quick: a cheaper and wider answer for callers that cannot wait (kind "bound" where it differs).
+    Raises SettingError for arrays and missing fields, NotCovered where no theorem speaks (l_spread by class, a line
+    with more than two classes). Source: THRESHOLD, DIMENSION, TIGHT, UNEQUAL (derived here).
+    """
+    for name in Setting.__dataclass_fields__:
+        if name != "class_counts" and np.ndim(getattr(setting, name)) > 0:
+            raise SettingError(f"{name}: collapse_limits answers one setting at a time, not arrays")
+    return _limits(setting.with_(alpha=None), quick)
+
+
+@lru_cache(maxsize=512)
+def _limits(setting: Setting, quick: bool) -> CollapseLimits:
+    regime = regime_of(setting)
+    if regime is Regime.UNEQUAL:
+        return _unequal(setting, quick)
+    if regime is Regime.CROWDED:
+        return _crowded(setting)
+    threshold = float(collapse_threshold(setting))
+    keys: tuple[str, ...] = ("REDUCTION",)
+    if setting.loss == "l_spread":
+        keys += ("SLOPES-SPREAD", "WEIGHT-SPREAD")
+    else:
+        keys += ("SLOPES", "RANDOM-BATCH" if setting.sampler == "random" else "THRESHOLD")
+    if regime is Regime.TIGHT:
+        return _tight(setting, threshold, (*keys, "TIGHT"))
+    if regime is Regime.FINITE:
+        keys += ("DIMENSION",)
+    return CollapseLimits(regime, threshold, threshold, "exact", 0.0, None, keys)
+
+
+def _tight(setting: Setting, threshold: float, keys: tuple[str, ...]) -> CollapseLimits:
+    """dim = classes - 1: collapse is global up to alpha_c, may stay so up to where it stops being a local minimum."""
+    if setting.dim == 1 or setting.loss == "l_spread":
+        # Two classes on a line cannot spread at all; for l_spread the local threshold is not derived.
+        return CollapseLimits(Regime.TIGHT, threshold, float("inf"), "bound", 0.0, None, keys)
+    local = max(float(np.nanmax(class_thresholds(setting))), threshold)
+    return CollapseLimits(Regime.TIGHT, threshold, local, "local", 0.0, None, keys)
+
+
+def _crowded(setting: Setting) -> CollapseLimits:
+    each = class_thresholds(setting)
+    return CollapseLimits(
+        Regime.CROWDED, float(np.nanmin(each)), float(np.nanmax(each)), "local", 0.0, each, ("UNEQUAL", "BATCH")
+    )
+
+
+def _unequal(setting: Setting, quick: bool) -> CollapseLimits:
+    """Sizes that differ: from the smallest threshold of full collapse to the opening of the last class."""
+    first = float(np.nanmin(class_thresholds(setting)))
+    if np.isnan(first):
+        raise NotCovered("class_counts: not covered, because every class has a single instance and nothing to spread")
+    tolerance = 1e-2 if quick else 1e-4
+    each = class_openings(setting, tolerance)
+    kind: Literal["exact", "bound"] = "bound" if quick else "exact"
+    return CollapseLimits(Regime.UNEQUAL, first, float(np.nanmax(each)), kind, tolerance, each, ("UNEQUAL", "BATCH"))

@@ -150,6 +150,11 @@ class Setting:
         m, batch, instances, p = self.classes, self.batch_size, self.instances_per_class, self.classes_per_batch
         if p is not None and self.sampler != "balanced":
             raise SettingError(f"classes_per_batch={p!r}: only sampler='balanced' draws a fixed number of classes")
+        if p is not None and not _every(p >= 2, lambda ok: ok):
+            raise SettingError(
+                f"classes_per_batch={p!r}: a batch of one class has no negatives and its loss no unique minimum; "
+                "use at least 2"
+            )
         if self.sampler == "full":
             self._check_full()
             return

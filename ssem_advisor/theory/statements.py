@@ -162,7 +162,7 @@ def _fixed_temperature(m: float, N: float, k: float, o: float, p: float, alpha: 
     P = o / (k + 1) + 1
     setting = Setting(
         classes=int(m),
-        instances_per_class=int(N),
+        instances_per_class=int(N) if np.isfinite(N) else None,
         views=int(p),
         alpha=alpha,
         sampler="balanced",

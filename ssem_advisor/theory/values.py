@@ -11,6 +11,7 @@ from ssem_advisor.theory.batches import batch_of
 from ssem_advisor.theory.classes import class_batches
 from ssem_advisor.theory.collapse import mapped, optimal_variance, require_simplex
 from ssem_advisor.theory.relation import geometry_of, own_view_weight
+from ssem_advisor.theory.solve import bisect
 
 
 class ReferenceLosses(NamedTuple):
@@ -19,8 +20,9 @@ class ReferenceLosses(NamedTuple):
     total_collapse: all embeddings are equal, the plateau of a run that never starts.
     class_collapse: every class on one point, the class means at a regular simplex; nan where they cannot form one
         (unequal classes, dim < classes - 1).
-    optimum: the minimum; equal to class_collapse where collapse is optimal. A lower bound where the dimension is too
-        small for the regular geometry; nan where class_collapse is.
+    optimum: the minimum; equal to class_collapse where collapse is optimal with aligned views, below it where the
+        views of an instance drift apart (supcon, alpha < alpha_view). A lower bound where the dimension is too small
+        for the regular geometry; nan where class_collapse is.
     """
 
     total_collapse: Any
@@ -50,6 +52,8 @@ def reference_losses(setting: Setting, base_temperature: float | None = None) ->
     else:
         variance = 0.0 if setting.alpha is None else optimal_variance(setting)
         values = [_value(setting, 0.0, at_once=True), _value(setting, 0.0), _value(setting, variance)]
+        if setting.alpha is not None and setting.loss == "supcon":
+            values[2] = values[2] - _gain_of_drift(setting)
     return ReferenceLosses(*(float(v) if np.ndim(v * scale) == 0 else v for v in (value * scale for value in values)))
 
 
@@ -99,6 +103,52 @@ def _value(setting: Setting, variance: Any, at_once: bool = False) -> Any:
         return np.asarray(total)
 
     return mapped(setting, value, np.asarray(variance, dtype=float))
+
+
+def _gain_of_drift(setting: Setting) -> Any:
+    """How far letting views drift apart takes `supcon` below the collapsed simplex; 0 from alpha_view on.
+
+    Below alpha_view instances of a class keep one mean, so of the three similarities one is free: at a drift e the
+    views of an instance stand at 1 - e, instances of a class at 1 - e (p-1)/p, classes at -1/(m-1) times that.
+    """
+
+    def gain(part: Setting) -> np.ndarray:
+        batch, views = batch_of(part), np.asarray(part.views, dtype=float)
+        tau, m = np.asarray(part.temperature, dtype=float), np.asarray(part.classes, dtype=float)
+        own, alpha, share = own_view_weight(part), np.asarray(part.alpha, dtype=float), (views - 1.0) / views
+        terms = [(batch.weight, batch.same, batch.other), (batch.alone, np.zeros_like(batch.alone), batch.alone_other)]
+
+        def objective(drift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            """tau times the loss, up to a constant, and its derivative in the drift."""
+            value: Any = 0.0
+            slope: Any = 0.0
+            for weight, same, other in terms:
+                paired = same > 0
+                logs = np.stack(
+                    np.broadcast_arrays(
+                        np.log(np.maximum(own, 1e-300)) - drift / tau,
+                        np.log(np.maximum(same, 1e-300)) - drift * share / tau,
+                        np.log(np.maximum(other, 1e-300)) - (m - drift * share) / (m - 1.0) / tau,
+                    )
+                )
+                top = logs.max(axis=0)
+                parts = np.exp(logs - top)
+                total = parts.sum(axis=0)
+                pulled = -parts[0] - share * parts[1] + share / (m - 1.0) * parts[2]
+                attract = np.where(paired, (1.0 - alpha) * share, 0.0) + alpha
+                scale = np.where(paired, 1.0, alpha) * weight
+                part_value = weight * attract * drift + scale * tau * (top + np.log(total))
+                part_slope = weight * attract + scale * pulled / total
+                value = value + (part_value.sum(axis=0) if part_value.ndim > 1 else part_value)
+                slope = slope + (part_slope.sum(axis=0) if part_slope.ndim > 1 else part_slope)
+            return value, slope
+
+        aligned, start = objective(np.zeros(np.broadcast_shapes(tau.shape, alpha.shape, batch.alone.shape)))
+        furthest = np.zeros_like(start) + 1.0 / np.where(share > 0, share, 1.0)
+        drift = bisect(lambda e: objective(e)[1], np.zeros_like(start), furthest)
+        return np.where((start < 0) & (share > 0), (aligned - objective(drift)[0]) / tau, 0.0)
+
+    return mapped(setting, gain)
 
 
 def _spread_value(alpha: Any, same: Any, other: Any, away: Any, across: Any) -> Any:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from brute import loss_and_gradient, minimise
+from brute import batches_of, loss_and_gradient, minimise
 
 from ssem_advisor import Setting, SettingError, reference_losses
 
@@ -80,3 +80,25 @@ def test_lonely_anchors_of_a_small_class_count_only_their_own_term():
     ])  # fmt: skip
     setting = Setting(class_counts=(4, 2), batch_size=3, temperature=0.2, alpha=alpha)
     assert reference_losses(setting).total_collapse == pytest.approx(mean, rel=1e-12)
+
+
+@pytest.mark.parametrize(("n", "tau", "alpha"), [(2, 0.2, 0.0), (2, 0.2, 0.15), (2, 0.2, 0.35), (3, 0.15, 0.05)])
+def test_below_alpha_view_the_optimum_lets_views_drift(n, tau, alpha):
+    setting = Setting(classes=3, instances_per_class=n, sampler="full", temperature=tau, alpha=alpha)
+    _, lowest = minimise(np.repeat(range(3), n), 2, 3 * n * 2 - 1, alpha, tau, "supcon", starts=2)
+    assert reference_losses(setting).optimum == pytest.approx(lowest, rel=1e-7)
+
+
+@pytest.mark.parametrize("views", [2, 3])
+def test_below_alpha_view_of_random_batches(views):
+    setting = Setting(classes=2, instances_per_class=2, batch_size=3, temperature=0.15, alpha=0.1, views=views)
+    labels = [0, 0, 1, 1]
+    _, lowest = minimise(labels, views, 11, 0.1, 0.15, "supcon", batches_of(labels, 3, "random"), starts=2)
+    values = reference_losses(setting)
+    assert values.optimum == pytest.approx(lowest, rel=1e-7)
+    assert values.optimum < values.class_collapse
+
+
+def test_one_class_in_a_batch_is_refused():
+    with pytest.raises(SettingError, match="classes_per_batch"):
+        Setting(classes=4, sampler="balanced", classes_per_batch=1, batch_size=8)

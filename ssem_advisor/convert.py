@@ -1,8 +1,8 @@
 """Between alpha and the weights that public code writes: which mixture a loss is, and which weights give a mixture.
 
-The theorems weigh L_self against an L_sup whose positives are *other* instances of the class. Public code rarely has that
-term: its SupCon merges both kinds of positives and already holds L_self with the share alpha_eq. So a loss is written
-here as the sum of three terms, and becomes ``scale * ((1-alpha) L_sup + alpha L_self)``.
+The theorems weigh L_self against an L_sup whose positives are *other* instances of the class. Public code rarely has
+that term: its SupCon merges both kinds of positives and already holds L_self with the share alpha_eq. So a loss is
+written here as the sum of three terms, and becomes ``scale * ((1-alpha) L_sup + alpha L_self)``.
 """
 
 from __future__ import annotations

@@ -31,14 +31,29 @@ def recommend(
     trained: Annotated[
         bool, typer.Option("--trained", help="Aim at what trained networks reach (fitted), not at the minimiser.")
     ] = False,
+    mix: Annotated[
+        str | None,
+        typer.Option(
+            "--mix",
+            metavar="FORM[:WEIGHTS]",
+            help="How your code writes the loss, so that its own weights are said: mixed, mixed:0.05, "
+            "two-weights:1,0.3, ... (--mix list shows all).",
+        ),
+    ] = None,
     plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the phase diagram.")] = None,
     form: FormatOption = Format.text,
 ) -> None:
     """Say which alpha and temperature avoid class collapse, and a setting to start from."""
+    if mix == "list":
+        from ssem_advisor.report.mix import forms_text
+
+        typer.echo(forms_text(), nl=False)
+        return
     if not {"classes", "class_counts"} & given.keys():
         raise SettingError("classes: missing; give --classes N, --class-counts FILE or --dataset NAME")
     from ssem_advisor import advice as advisor
 
+    own = _own_weights(mix, given) if mix is not None else None
     setting = setting_of(given)
     assumed = [name for name in ("loss", "views", "sampler", "dim") if name not in given]
     if setting.instances_per_class is None and setting.class_counts is None:
@@ -59,9 +74,14 @@ def recommend(
     if form is Format.json:
         import json
 
-        say(json.dumps(report.to_dict(answer), indent=2, allow_nan=False))
+        data = report.to_dict(answer)
+        if own is not None:
+            data["mix"] = own.to_dict(answer)
+        say(json.dumps(data, indent=2, allow_nan=False))
     else:
         say(report.to_text(answer, bold=lambda text: typer.style(text, bold=True)))
+        if own is not None:
+            say(own.to_text(answer))
         _note_data_set(given)
     if plot is not None:
         from ssem_advisor.report import plots
@@ -80,6 +100,22 @@ def _band(text: str) -> tuple[float, float]:
     except ValueError:
         raise SettingError(f"band={text!r}: must be two numbers with a comma between, such as 0.05,0.5") from None
     return low, high
+
+
+def _own_weights(mix: str, given: dict[str, Any]) -> Any:
+    """How the user's code writes the loss; weights named there decide alpha."""
+    from ssem_advisor.advice import complete
+    from ssem_advisor.report.mix import Mix
+
+    own = Mix.parse(mix)
+    name, loss = own.form.name, own.form.loss
+    if name != "alpha" and given.setdefault("loss", loss) != loss:
+        raise SettingError(f"mix={name}: mixes the loss {loss}, not loss={given['loss']!r}")
+    if own.given is not None:
+        if "alpha" in given:
+            raise SettingError("alpha: the weights of --mix decide it; give one of the two")
+        given["alpha"] = float(f"{own.alpha(complete(setting_of(given))[0]):.6g}")  # as one would type it
+    return own
 
 
 def _note_data_set(given: dict[str, Any]) -> None:

@@ -1,85 +1,137 @@
-"""The weight of a user's own loss, as a few lines below an advice and as JSON."""
+"""The weights of a user's own loss: read from the command line, said below an advice and in its JSON."""
 
 from __future__ import annotations
 
+import math
 import textwrap
+from dataclasses import dataclass
 from typing import Any
 
-from ssem_advisor.convert import Form, Mixture, to_alpha, to_weights
-from ssem_advisor.domain import NotCovered, Setting
+from ssem_advisor.advice import Advice
+from ssem_advisor.convert import FORMS, Form, Mixture, form_of, to_alpha, to_weights
+from ssem_advisor.domain import NotCovered, Setting, SettingError
 
 _WIDTH = 80
 
 
-def mix_dict(
-    form: Form, setting: Setting, recommended: float | None, threshold: float | None, given: tuple[float, ...] | None
-) -> dict[str, Any]:
-    """What the weights of a form are in the terms of alpha, and back.
+@dataclass(frozen=True)
+class Mix:
+    """A form and, where the user states them, the weights it has today."""
 
-    recommended, threshold: alphas of the advice, None where it has none; given: the user's weights today.
-    """
-    point = weights = limit = reason = None
-    if given is not None:
-        point = to_alpha(form, given, setting)
-    if recommended is not None:
+    form: Form
+    given: tuple[float, ...] | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Mix:
+        """`mixed`, `mixed:0.05` or `two-weights:1,0.3`. Raises SettingError."""
+        name, colon, numbers = text.partition(":")
+        form = form_of(name.strip())
+        if not colon:
+            return cls(form)
         try:
-            weights = to_weights(form, recommended, setting)
+            return cls(form, tuple(float(number) for number in numbers.split(",")))
+        except ValueError:
+            example = ",".join(("1", "0.3") if len(form.weights) == 2 else ("0.05",))
+            raise SettingError(
+                f"mix={text!r}: {numbers!r} are no numbers; write {form.name}:{example} for "
+                f"{' and '.join(form.weights)}"
+            ) from None
+
+    def alpha(self, setting: Setting) -> float:
+        """The true weight of L_self under today's weights."""
+        if self.given is None:
+            raise SettingError(f"mix={self.form.name}: no weights given")
+        return to_alpha(self.form, self.given, setting).alpha
+
+    def to_dict(self, advice: Advice) -> dict[str, Any]:
+        """Weights today, weights to start from and the weights at the collapse threshold; null where there are none."""
+        setting, form = advice.setting, self.form
+        today = None if self.given is None else (self.given, to_alpha(form, self.given, setting))
+        start, reason = self._weights(advice.alpha.recommended, setting)
+        limit, _ = self._weights(advice.alpha.collapse_threshold, setting)
+        return {
+            "form": form.name,
+            "formula": form.formula,
+            "weights": list(form.weights),
+            "given": today and _entry(*today),
+            "recommended": start and _entry(*start),
+            "collapse_threshold": limit and _entry(*limit),
+            "reason": reason,
+            "note": form.note,
+        }
+
+    def _weights(self, alpha: float | None, setting: Setting) -> tuple[Any, str | None]:
+        if alpha is None or not 0 <= alpha <= 1:
+            return None, None
+        try:
+            weights = to_weights(self.form, alpha, setting)
+            return (weights, to_alpha(self.form, weights, setting)), None
         except NotCovered as error:
-            reason = str(error)
-    if threshold is not None and 0 <= threshold <= 1:
-        try:
-            limit = to_weights(form, threshold, setting)
-        except NotCovered:
-            limit = None
-    start = to_alpha(form, weights, setting) if weights is not None else None
+            return None, str(error)
+
+    def to_text(self, advice: Advice) -> str:
+        data, form = self.to_dict(advice), self.form
+        today, start, limit = data["given"], data["recommended"], data["collapse_threshold"]
+        lines = ["", f"The weights of your loss, {form.formula}"]
+        if today:
+            lines.append(f"  {_values(form, today)} today is alpha = {today['alpha']:.4g}")
+        if start:
+            lines.append(f"  start from {_values(form, start)}, which is alpha = {start['alpha']:.3g}")
+        if data["reason"]:
+            lines += _wrapped(data["reason"])
+        if limit:
+            rising = start is None or start["values"][-1] > limit["values"][-1]
+            value = _outward(limit["values"][-1], up=rising)
+            where = f"up to {form.weights[-1]} = {value:g}" if rising else f"from {form.weights[-1]} = {value:g} on"
+            beside = f" beside {form.weights[0]} = {limit['values'][0]:.4g}" if len(form.weights) == 2 else ""
+            lines.append(f"  class collapse is the optimum {where}{beside}")
+        known = start or today
+        if known and abs(known["learning_rate_factor"] - 1) > 1e-9:
+            lines += _wrapped(
+                f"With {_values(form, known)} it is {known['learning_rate_factor']:.4g} times this package's loss: to "
+                f"put that in its place, multiply the learning rate by as much (Adam does not notice)."
+            )
+        if form.local:
+            lines += _wrapped(
+                "Equal to that mixture at the collapsed point alone, to second order: the weights say where collapse "
+                "stops being a minimum, and are no prediction of the variance."
+            )
+        elif known and not known["exact"]:
+            lines += _wrapped(
+                "An estimate in random batches: anchors differ in how many positives they have, and one without "
+                "another instance of its class feels its own views in full. Balanced batches make it exact."
+            )
+        if form.note:
+            lines += _wrapped(form.note[0].upper() + form.note[1:] + ".")
+        return "\n".join(lines) + "\n"
+
+
+def forms_text() -> str:
+    """Every form with its formula."""
+    width = max(map(len, FORMS))
+    rows = [f"{form.name:<{width}}  {form.formula}" for form in FORMS.values()]
+    return "\n".join(["SupCon(f, y) is the loss with labels, SupCon(f) the one without.", "", *rows]) + "\n"
+
+
+def _entry(values: tuple[float, ...], mixture: Mixture) -> dict[str, Any]:
     return {
-        "form": form.name,
-        "formula": form.formula,
-        "weights": list(form.weights),
-        "given": None if point is None else {"values": list(given or ()), **_mixture(point)},
-        "recommended": None if start is None else {"values": list(weights or ()), **_mixture(start)},
-        "collapse_threshold": None if limit is None else list(limit),
-        "exact": (start or point or Mixture(0, 1)).exact,
-        "reason": reason,
-        "note": form.note,
+        "values": list(values),
+        "alpha": mixture.alpha,
+        "learning_rate_factor": mixture.scale,
+        "exact": mixture.exact,
     }
 
 
-def _mixture(mixture: Mixture) -> dict[str, float]:
-    return {"alpha": mixture.alpha, "learning_rate_factor": mixture.scale}
+def _values(form: Form, entry: dict[str, Any]) -> str:
+    return ", ".join(f"{name} = {value:.3g}" for name, value in zip(form.weights, entry["values"], strict=True))
 
 
-def mix_text(data: dict[str, Any], form: Form) -> str:
-    lines = ["", f"Weights of your loss: {data['formula']}"]
-    if data["given"]:
-        lines.append(f"  {_values(form, data['given']['values'])} today is alpha = {data['given']['alpha']:.4g}")
-    if data["recommended"]:
-        start = data["recommended"]
-        lines.append(f"  start from {_values(form, start['values'])}, which is alpha = {start['alpha']:.3g}")
-    if data["reason"]:
-        lines += _wrapped(data["reason"])
-    if data["collapse_threshold"]:
-        lines.append(f"  class collapse is the optimum up to {_values(form, data['collapse_threshold'])}")
-    scale = (data["recommended"] or data["given"] or {}).get("learning_rate_factor", 1.0)
-    if abs(scale - 1) > 1e-9:
-        lines += _wrapped(
-            f"It is {scale:.4g} times this package's loss: to put that in its place, multiply the learning rate by "
-            f"{scale:.4g} (Adam does not notice)."
-        )
-    if form.local:
-        lines += _wrapped("An equality at the collapsed point alone: it says where collapse stops being a minimum.")
-    elif not data["exact"]:
-        lines += _wrapped(
-            "An estimate in random batches: anchors differ in how many positives they have, and one without "
-            "another instance of its class feels its own views in full. Balanced batches make it exact."
-        )
-    if data["note"]:
-        lines += _wrapped(data["note"][0].upper() + data["note"][1:] + ".")
-    return "\n".join(lines) + "\n"
-
-
-def _values(form: Form, values: list[float]) -> str:
-    return ", ".join(f"{name} = {value:.3g}" for name, value in zip(form.weights, values, strict=True))
+def _outward(value: float, up: bool) -> float:
+    """Three digits, rounded so that the collapse region printed holds the true one."""
+    if value == 0:
+        return 0.0
+    unit = 10.0 ** (math.floor(math.log10(abs(value))) - 2)
+    return float(f"{(math.ceil(value / unit) if up else math.floor(value / unit)) * unit:.3g}")
 
 
 def _wrapped(text: str) -> list[str]:

@@ -1,0 +1,59 @@
+"""`recommend --mix`: the user's weights in, the user's weights out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from typer.testing import CliRunner
+
+from ssem_advisor.cli import app
+
+SETTING = "recommend --classes 100 --dim 128 --batch-size 500 --sampler balanced -t 0.1"
+
+
+def run(options):
+    return CliRunner().invoke(app, [*SETTING.split(), *options.split()])
+
+
+def test_weights_today_decide_alpha_and_the_advice_comes_in_the_same_words():
+    text = run("--mix mixed:0.05").stdout
+    assert "Your alpha = 0.155556" in text
+    assert "w = 0.05 today is alpha = 0.1556" in text
+    assert "start from w = " in text
+
+
+def test_json_has_the_published_form_and_agrees_with_the_advice():
+    data = json.loads(run("--mix two-weights:1,0.3 --format json").stdout)
+    schema = json.loads(Path("schemas/recommend.schema.json").read_text())
+    jsonschema.validate(data, schema)
+    assert data["setting"]["alpha"] == pytest.approx(data["mix"]["given"]["alpha"], rel=1e-5)
+    assert data["mix"]["given"]["alpha"] == pytest.approx((1 / 9 + 0.3) / 1.3)
+    assert data["mix"]["recommended"]["alpha"] == pytest.approx(data["alpha"]["recommended"])
+    assert data["mix"]["given"]["learning_rate_factor"] == pytest.approx(1.3)
+
+
+def test_a_weight_on_the_supervised_term_collapses_from_a_value_on():
+    assert "class collapse is the optimum from w = " in run("--mix lambda-supcon").stdout
+
+
+def test_all_forms_are_listed():
+    assert "two-weights" in CliRunner().invoke(app, ["recommend", "--mix", "list"]).stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--mix mixed:0.05 --alpha 0.2", "give one of the two"),
+        ("--mix mixed:x", "write mixed:0.05"),
+        ("--mix nothing", "no such form"),
+        ("--mix l-spread --loss ssem", "mixes the loss l_spread"),
+    ],
+)
+def test_contradictions_are_one_line(options, message):
+    result = run(options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1

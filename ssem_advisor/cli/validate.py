@@ -43,10 +43,11 @@ def validate(
     loss: Annotated[str | None, typer.Option("--loss", help="supcon, ssem or l_spread.")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the training data.")] = None,
     classes: Annotated[
-        int | None, typer.Option("--classes", min=2, help="Classes (digits: 2, 5 or 10; synthetic: any).")
+        int | None, typer.Option("--classes", min=2, help="Classes (digits and cifar10: 2, 5 or 10; synthetic: any).")
     ] = None,
     instances: Annotated[
-        int | None, typer.Option("--instances", min=2, help="Training instances of each class (synthetic).")
+        int | None,
+        typer.Option("--instances", min=2, help="Training instances of each class (synthetic; CIFAR: its first)."),
     ] = None,
     class_counts: Annotated[
         str | None, typer.Option("--class-counts", help="The same for unequal classes, with commas.")
@@ -62,6 +63,11 @@ def validate(
     imbalance: Annotated[
         float | None, typer.Option("--imbalance", min=1, help="CIFAR: largest class over smallest.")
     ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option("--network", help="CIFAR: patches (fast, on a CPU), resnet18 or resnet50.", show_default=False),
+    ] = None,
+    width: Annotated[int | None, typer.Option("--width", min=1, help="Channels of a ResNet's first stage.")] = None,
     budget: Annotated[
         float | None, typer.Option("--budget", min=0, help="Minutes until the report is made of what is there.")
     ] = None,
@@ -72,6 +78,9 @@ def validate(
     executor: Annotated[
         str, typer.Option("--executor", help="process, or submitit's local, debug or slurm.")
     ] = "process",
+    keep_embeddings: Annotated[
+        bool, typer.Option("--keep-embeddings", help="Write the measured embeddings into --out, for `measure`.")
+    ] = False,
     output: FormatOption = Format.text,
 ) -> None:
     """Train small models and confirm, or refute, what the theory predicts.
@@ -84,15 +93,18 @@ def validate(
 
     from ssem_advisor.domain import AdvisorError
     from ssem_advisor.experiments.protocol import Protocol
-    from ssem_advisor.experiments.run import run
     from ssem_advisor.experiments.store import Store
+    from ssem_advisor.experiments.study import run
     from ssem_advisor.report import validation
 
     changes: dict[str, Any] = {
         "seeds": seeds, "loss": loss, "epochs": epochs, "dim": dim, "batch_size": batch_size, "sampler": sampler,
         "alphas": _numbers("--alphas", alphas), "temperatures": _numbers("--temperatures", temperatures),
         "coarse": coarse, "imbalance": imbalance, "data_root": None if data_root is None else str(data_root),
+        "network": network, "width": width,
     }  # fmt: skip
+    if keep_embeddings and out is None:
+        raise AdvisorError("--keep-embeddings: needs --out, the folder to keep them in")
     if executor not in ("process", "local", "debug", "slurm"):
         raise AdvisorError(f"--executor {executor}: must be process, local, debug or slurm")
     if config is not None and suites:
@@ -113,7 +125,7 @@ def validate(
     with _Progress() as progress:
         report = run(
             protocols, out=out, device=device, jobs=jobs, budget=budget, executor=executor,
-            notify=progress.notify, warn=warn,
+            notify=progress.notify, warn=warn, keep_embeddings=keep_embeddings,
         )  # fmt: skip
     if os.environ.get("RANK", "0") != "0":
         raise typer.Exit(0)  # torchrun would end the reporting process with the first that fails
@@ -158,6 +170,8 @@ def _sizes(
         return {"class_counts": (instances or 40,) * (classes or 20), "classes": classes or 20}
     if classes is None and instances is None and class_counts is None:
         return {}
+    if suite.startswith("cifar") and class_counts is None and (classes is None or suite == "cifar10"):
+        return {"classes": classes, "instances": instances}
     raise AdvisorError(f"--suite {suite}: its data fix the classes and instances; leave those options out")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -37,12 +38,18 @@ class Data:
         """Whether the fine labels say more than the coarse ones."""
         return int(self.fine.max()) > int(self.coarse.max())
 
-    def to(self, device: str | torch.device) -> Data:
-        moved = {
-            name: getattr(self, name).to(device)
-            for name in ("x", "coarse", "fine", "x_test", "coarse_test", "fine_test")
-        }
-        return replace(self, **moved)
+    def to(self, device: str | torch.device) -> Self:
+        named = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return replace(self, **{name: value.to(device) for name, value in named if hasattr(value, "to")})
+
+    def views(self, chosen: Tensor, views: int, generator: torch.Generator) -> Tensor:
+        """Views (instances, views, features) of the chosen train instances, to train on."""
+        drawn = self.augment(self.x[chosen].repeat_interleave(views, 0), generator)
+        return drawn.reshape(len(chosen), views, -1)
+
+    def measured_views(self, views: int, generator: torch.Generator) -> Tensor:
+        """Views (instances, views, features) of every train instance, none of which training has seen."""
+        return self.views(torch.arange(len(self.x), device=self.coarse.device), views, generator)
 
 
 def digits(classes: int = 5) -> Data:
@@ -104,7 +111,7 @@ def synthetic(
 
 
 @dataclass(frozen=True)
-class Sampler:
+class BatchSampler:
     """Draws the instances of a step: a function of the seed and the step alone, so that a run can resume anywhere."""
 
     kind: str
@@ -132,6 +139,6 @@ class Sampler:
 
 def stream(seed: int, step: int, purpose: str, device: str | torch.device = "cpu") -> torch.Generator:
     """A generator of its own for every (seed, step, purpose)."""
-    code = {"batch": 1, "augment": 2, "init": 3, "measure": 4}[purpose]
+    code = {"batch": 1, "augment": 2, "init": 3, "measure": 4, "views": 5}[purpose]
     mixed = (seed * 1_000_003 + step) * 8 + code
     return torch.Generator(device=device).manual_seed((mixed * 0x9E3779B97F4A7C15) & 0x7FFF_FFFF_FFFF_FFFF)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,43 +13,70 @@ from torch import Tensor
 class Spread:
     """Second moments of unit vectors, pooled over instances and views.
 
-    variance: within-class variance v. reliability: share of it that the views of one instance have in common.
-    effective_dim: tr(C)^2 / tr(C^2) of the within-class covariance, mean over classes. mean: squared length of the
-    overall mean. per_class: the variance of each class.
+    variance: within-class variance v, of which `reliability` v is the instances' own (what their views have in common)
+    and the rest view noise. The own part is confusion, what lies in the span of the centred class means, and free
+    spread; None where dim < classes - 1 leaves no direction beside the means. effective_dim: tr(C)^2 / tr(C^2) of
+    the within-class covariance, mean over classes. mean: squared length of the overall mean. per_class,
+    free_per_class: variance and free spread of each class.
     """
 
     variance: float
     reliability: float
+    confusion: float | None
+    free_spread: float | None
     effective_dim: float
     mean: float
-    per_class: list[float]
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+    per_class: tuple[float, ...]
+    free_per_class: tuple[float, ...]
 
 
 def spread(z: Tensor, labels: Tensor) -> Spread:
     """Measure z (instances, views >= 2, dim), unit vectors, with labels (instances,)."""
     z = z.double()
-    views, dim = z.shape[1:]
+    dim = z.shape[2]
     member = torch.nn.functional.one_hot(labels).to(z.dtype)
     counts = member.sum(0)
     centre = (member.mT @ z.mean(1)) / counts.unsqueeze(1)
     residual = z - centre[labels].unsqueeze(1)
     square = residual.square().sum(-1)
-    shared = (residual.sum(1).square().sum(-1) - square.sum(1)).sum() / (views * (views - 1))
     variance = square.mean()
+    own = _shared(residual)
+    free = None
+    if dim > member.shape[1] - 1:
+        # The span of the class means of one half of the instances, taken off the other half: fitted on the same
+        # instances it would follow their own noise.
+        half = torch.arange(len(z), device=z.device) % 2
+        free = torch.empty_like(own)
+        for side in (0, 1):
+            axes = _class_axes(z[half == side].mean(1), member[half == side])
+            rest = residual[half != side]
+            free[half != side] = _shared(rest - (rest @ axes.mT) @ axes)
     dims = []
-    for own in (residual[labels == c].reshape(-1, dim) for c in range(member.shape[1])):
-        covariance = own.mT @ own
+    for covariance in (rows.mT @ rows for rows in (residual[labels == c].reshape(-1, dim) for c in range(len(counts)))):
         dims.append(covariance.trace() ** 2 / covariance.square().sum().clamp(min=1e-300))
     return Spread(
         variance=variance.item(),
-        reliability=(shared / (square.sum() / views).clamp(min=1e-300)).clamp(-1, 1).item(),
+        reliability=(own.mean() / variance.clamp(min=1e-300)).clamp(-1, 1).item(),
+        confusion=None if free is None else (own - free).mean().item(),
+        free_spread=None if free is None else free.mean().item(),
         effective_dim=torch.stack(dims).mean().item(),
         mean=z.mean((0, 1)).square().sum().item(),
-        per_class=((member.mT @ square.mean(1)) / counts).tolist(),
+        per_class=tuple(((member.mT @ square.mean(1)) / counts).tolist()),
+        free_per_class=() if free is None else tuple(((member.mT @ free) / counts).tolist()),
     )
+
+
+def _shared(residual: Tensor) -> Tensor:
+    """Mean inner product (instances,) of an instance's different views; residual: (instances, views, dim)."""
+    views = residual.shape[1]
+    return (residual.sum(1).square().sum(-1) - residual.square().sum((1, 2))) / (views * (views - 1))
+
+
+def _class_axes(z: Tensor, member: Tensor) -> Tensor:
+    """An orthonormal basis (classes - 1, dim) of the span of the centred class means of z (instances, dim)."""
+    means = (member.mT @ z) / member.sum(0).clamp(min=1).unsqueeze(1)
+    means = means - means.mean(0)
+    return torch.linalg.svd(means, full_matrices=False).Vh[: len(means) - 1]
 
 
 def probe(z: Tensor, labels: Tensor, z_test: Tensor, labels_test: Tensor, ridge: float = 1e-3) -> float:

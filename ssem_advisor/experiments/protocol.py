@@ -17,6 +17,7 @@ from ssem_advisor.domain import LOSSES, AdvisorError, Setting, SettingError
 
 SUITES = ("embeddings", "digits", "synthetic", "cifar10", "cifar100", "imagenet-lt")
 IMAGE_SUITES = ("cifar10", "cifar100", "imagenet-lt")
+NETWORKS = ("mlp", "patches", "resnet18", "resnet50")
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,11 @@ class Protocol:
 
     alphas: the weights to train at; None = chosen around the threshold of every temperature. seeds: how many.
     loss: None = every loss (`embeddings` alone). class_counts: train instances of every class (`synthetic`).
-    hidden: widths of a multilayer perceptron's hidden layers. width: channels of a ResNet's first stage. coarse: train
-    on the 20 coarse classes of CIFAR-100 and probe the 100 fine ones. imbalance: size of the largest class over the
-    smallest, exponential profile (CIFAR).
+    network: "mlp" on the samples themselves, "patches" for one on fixed features of image patches, or a ResNet. hidden:
+    widths of a multilayer perceptron's hidden layers. width: channels of a ResNet's first stage. classes: of CIFAR-10,
+    10, or 5 pairs, or 2 (vehicles and animals). coarse: train on the 20 coarse classes of CIFAR-100. The probe asks for
+    the labels of the files. instances: the first so many of each class (CIFAR); None = all. imbalance: size of the
+    largest class over the smallest, exponential profile (CIFAR).
     """
 
     suite: str
@@ -48,6 +51,7 @@ class Protocol:
     network: str = "mlp"
     width: int = 64
     coarse: bool = False
+    instances: int | None = None
     imbalance: float = 1.0
     data_root: str | None = None
 
@@ -61,6 +65,17 @@ class Protocol:
                 raise AdvisorError(f"{name}={getattr(self, name)!r}: must be an integer >= {least}")
         if self.suite == "digits" and self.classes not in (2, 5, 10):
             raise AdvisorError(f"classes={self.classes}: the ten digits merge into 2, 5 or 10 equal classes")
+        if self.suite == "cifar10" and self.classes not in (2, 5, 10):
+            raise AdvisorError(
+                f"classes={self.classes}: CIFAR-10 has 10 classes, merges into 5 pairs or 2 (vehicles, animals)"
+            )
+        allowed = {"cifar10": NETWORKS[1:], "cifar100": NETWORKS[1:], "imagenet-lt": NETWORKS[2:]}.get(
+            self.suite, ("mlp",)
+        )
+        if self.network not in allowed:
+            raise AdvisorError(f"network={self.network!r}: must be {' or '.join(allowed)} for suite {self.suite}")
+        if self.width < 1 or (self.instances is not None and self.instances < 2):
+            raise AdvisorError("width must be >= 1 and instances >= 2")
         if not self.temperatures or (self.alphas is not None and not self.alphas):
             raise AdvisorError("temperatures and alphas: give at least one of each")
         if not self.learning_rate > 0 or not self.imbalance >= 1:
@@ -79,7 +94,9 @@ class Protocol:
         """The suite with its default numbers; a change that is None keeps the default."""
         if suite not in SUITES:
             raise AdvisorError(f"--suite {suite}: must be one of {', '.join(SUITES)}")
-        values = {**_DEFAULTS.get(suite, {}), **{k: v for k, v in changes.items() if v is not None}}
+        changes = {k: v for k, v in changes.items() if v is not None}
+        network = changes.get("network", _DEFAULTS.get(suite, {}).get("network"))
+        values = {**_DEFAULTS.get(suite, {}), **_NETWORK_DEFAULTS.get(network, {}), **changes}
         return cls(suite=suite, **values)
 
     @classmethod
@@ -99,6 +116,11 @@ class Protocol:
             return cls.default(wanted.pop("suite"), **wanted)
         except AdvisorError as error:
             raise AdvisorError(f"{place}: {error}") from error
+
+    @property
+    def is_resnet(self) -> bool:
+        """Whether every model is a large network, trained on its own, rather than one of a stack."""
+        return self.network.startswith("resnet")
 
     def as_dict(self) -> dict[str, Any]:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
@@ -177,18 +199,26 @@ PROBLEMS = tuple(
 )
 """The small problems of the `embeddings` suite: the whole geometry fits their dimension, every batch can be listed."""
 
-_PAPER = {
-    "dim": 128, "batch_size": 500, "temperatures": (0.1,), "epochs": 500, "learning_rate": 0.5, "network": "resnet18",
-    "alphas": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0), "seeds": 3, "hidden": (),
-}  # fmt: skip
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "embeddings": {"loss": None, "temperatures": (0.25, 0.5, 1.0), "seeds": 2, "dim": 24},
     "synthetic": {"classes": 20, "dim": 64, "batch_size": 160, "class_counts": (40,) * 20, "epochs": 100},
-    "cifar10": {**_PAPER, "classes": 10},
-    "cifar100": {**_PAPER, "classes": 100},
+    "cifar10": {"classes": 10, "network": "patches"},
+    "cifar100": {"classes": 100, "network": "patches"},
     "imagenet-lt": {
-        **_PAPER, "classes": 1000, "batch_size": 1000, "classes_per_batch": 250, "network": "resnet50", "epochs": 200,
-        "learning_rate": 0.1, "alphas": (0.0, 0.1, 0.3, 0.5, 0.8, 1.0), "seeds": 2,
+        "classes": 1000, "batch_size": 1000, "classes_per_batch": 250, "network": "resnet50", "epochs": 200,
+        "learning_rate": 0.1, "alphas": (0.0, 0.1, 0.3, 0.5, 0.8, 1.0), "seeds": 2, "dim": 128, "temperatures": (0.1,),
+        "hidden": (),
+    },
+}  # fmt: skip
+_NETWORK_DEFAULTS: dict[str | None, dict[str, Any]] = {
+    "patches": {
+        "dim": 64, "batch_size": 400, "temperatures": (0.1,), "epochs": 40, "learning_rate": 1e-3,
+        "alphas": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0), "seeds": 3,
+    },
+    # That of Lee et al. (2025) on CIFAR.
+    "resnet18": {
+        "dim": 128, "batch_size": 500, "temperatures": (0.1,), "epochs": 500, "learning_rate": 0.5,
+        "alphas": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0), "seeds": 3, "hidden": (),
     },
 }  # fmt: skip
 

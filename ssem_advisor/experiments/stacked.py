@@ -26,7 +26,8 @@ class Stack:
     """`models` multilayer perceptrons with the same layer sizes, each with its own alpha and temperature.
 
     sizes: layer widths from input to projection. seeds, alphas, temperatures: (models,).
-    Models of one seed start from the same weights, whatever stack they are in.
+    Models of one seed start from the same weights, whatever stack they are in. products: format of the layers' products
+    in training, None = dtype; similarities are always computed in dtype.
     """
 
     def __init__(
@@ -40,10 +41,11 @@ class Stack:
         device: str | torch.device = "cpu",
         chunk: int | None = None,
         dtype: torch.dtype = torch.float32,
+        products: torch.dtype | None = None,
     ) -> None:
         self.loss, self.learning_rate, self.models = loss, learning_rate, len(seeds)
         self.sizes, self.device = tuple(sizes), torch.device(device)
-        self.chunk = chunk
+        self.chunk, self.products = chunk, products or dtype
         self.alphas, self.temperatures = (
             torch.tensor(list(v), dtype=dtype, device=device) for v in (alphas, temperatures)
         )
@@ -98,7 +100,7 @@ class Stack:
             leaf = parameter[part].requires_grad_()
             leaf.grad = parameter.grad[part]  # type: ignore[index]  # the stack's own storage: backward adds in place
             leaves.append(leaf)
-        z = forward(leaves, views.flatten(-3, -2)).unflatten(1, views.shape[-3:-1])
+        z = forward(leaves, views.flatten(-3, -2), self.products).unflatten(1, views.shape[-3:-1])
         loss = contrastive_loss(z, labels, self.alphas[part], self.temperatures[part], self.loss)
         loss.sum().backward()
         return loss.detach()
@@ -122,15 +124,19 @@ class Stack:
         self.optimiser.load_state_dict(state["optimiser"])
 
 
-def forward(parameters: Sequence[Tensor], x: Tensor) -> Tensor:
-    """Unit vectors (models, rows, dim) for x (rows, features), shared by the models, or (models, rows, features)."""
-    hidden = x.expand(len(parameters[0]), -1, -1)
+def forward(parameters: Sequence[Tensor], x: Tensor, products: torch.dtype | None = None) -> Tensor:
+    """Unit vectors (models, rows, dim) for x (rows, features), shared by the models, or (models, rows, features).
+
+    products: format of the layers' products; None = that of the parameters.
+    """
+    dtype = products or parameters[0].dtype
+    hidden = x.to(dtype).expand(len(parameters[0]), -1, -1)
     last = len(parameters) // 2 - 1
     for layer in range(last + 1):
-        hidden = torch.baddbmm(parameters[2 * layer + 1], hidden, parameters[2 * layer])
+        hidden = torch.baddbmm(parameters[2 * layer + 1].to(dtype), hidden, parameters[2 * layer].to(dtype))
         if layer < last:
             hidden = hidden.relu_()
-    return normalize(hidden, dim=-1)
+    return normalize(hidden.to(parameters[0].dtype), dim=-1)
 
 
 def _initial(sizes: Sequence[int], seed: int) -> list[Tensor]:

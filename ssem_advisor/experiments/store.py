@@ -5,6 +5,8 @@
     runs.jsonl          one line per trained model or minimised point
     results/            the same by task, written whole when a task is done; the truth on resume
     checkpoints/        the state of unfinished tasks
+    features-N.pt       image features of protocol N, where it trains on such
+    embeddings/         with --keep-embeddings: the embeddings that were measured, as .npz files
     report.json, .txt, .html
 
 Every file is written to a temporary name and renamed. A full disk costs the files, never the results: they stay in
@@ -22,11 +24,14 @@ import time
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ssem_advisor import __version__
 from ssem_advisor.domain import AdvisorError
 from ssem_advisor.files import replacing
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def write_text(path: Path, text: str) -> None:
@@ -73,6 +78,19 @@ class Store:
         for leftover in ("checkpoints", "progress"):
             with contextlib.suppress(OSError):
                 (self.folder / leftover / key).unlink()
+
+    def keep_embeddings(self, name: str, views: Tensor, labels: Tensor, fine_labels: Tensor) -> None:
+        """Write embeddings/NAME.npz, as `measure` reads it. views: (instances, views, dim)."""
+        import numpy as np
+
+        def write() -> None:
+            path.parent.mkdir(exist_ok=True)
+            arrays = {"embeddings": views.float(), "labels": labels, "fine_labels": fine_labels}
+            with replacing(path) as file:
+                np.savez(file, **{key: value.cpu().numpy() for key, value in arrays.items()})  # type: ignore[arg-type]
+
+        path = self.folder / "embeddings" / f"{name}.npz"
+        self._attempt(path, write)
 
     def write_runs(self, records: list[dict[str, Any]]) -> None:
         path = self.folder / "runs.jsonl"

@@ -11,15 +11,19 @@ from ssem_advisor.domain import Setting
 from ssem_advisor.experiments import metrics
 from ssem_advisor.experiments.data import Data
 from ssem_advisor.experiments.protocol import Protocol
+from ssem_advisor.experiments.record import Record
 
 MEASURED_VIEWS = 4
-"""Views of every train instance whose spread is measured."""
+"""Views of every train instance whose spread is measured; training has seen none of them."""
+CURVE_POINTS = 40
+"""Values of the loss along a training that its record keeps."""
 
 
 @dataclass(frozen=True)
 class Task:
     """key: file name of its results. number: of its protocol. weight: its work beside others', for the time left.
 
+    keep: whether to keep the embeddings that were measured.
     recommended: the weight that is recommended at the setting's temperature, whether or not it is one of `alphas`.
     """
 
@@ -32,6 +36,7 @@ class Task:
     seed: int
     weight: float
     device: str = "cpu"
+    keep: bool = False
 
 
 def steps_of(protocol: Protocol, total: int, batch: int) -> int:
@@ -39,18 +44,21 @@ def steps_of(protocol: Protocol, total: int, batch: int) -> int:
     return protocol.epochs * (1 if protocol.sampler == "full" else -(-total // batch))
 
 
-def record_of(task: Task, alpha: float, temperature: float, **values: Any) -> dict[str, Any]:
-    """The line of runs.jsonl of one model; values: what was measured."""
-    setting = {k: v for k, v in asdict(task.setting.with_(temperature=temperature)).items() if v is not None}
-    setting.pop("alpha", None)
-    problem = f"{setting['loss']}, {setting['sampler']}"
-    if "classes_per_batch" in setting:
-        problem += f" {setting['classes_per_batch']} of {setting['classes']} classes"
-    return {
-        "suite": task.protocol.suite, "problem": problem,
-        "alpha": alpha, "temperature": temperature, "seed": task.seed,
-        "recommended": task.recommended is not None and alpha == task.recommended, "setting": setting, **values,
-    }  # fmt: skip
+def worth_recording(step: int, steps: int) -> bool:
+    """Whether the loss of this step is one of the CURVE_POINTS that a record keeps; the last one is."""
+    return step == steps - 1 or step * CURVE_POINTS // steps != (step - 1) * CURVE_POINTS // steps
+
+
+def record_of(task: Task, alpha: float, temperature: float, **measured: Any) -> Record:
+    """The record of one model; measured: what is known of it beside its setting."""
+    setting = task.setting.with_(temperature=temperature, alpha=None)
+    problem = f"{setting.loss}, {setting.sampler}"
+    if setting.classes_per_batch is not None:
+        problem += f" {setting.classes_per_batch} of {setting.classes} classes"
+    return Record(
+        suite=task.protocol.suite, problem=problem, alpha=alpha, temperature=temperature, seed=task.seed,
+        recommended=task.recommended is not None and alpha == task.recommended, setting=setting, **measured,
+    )  # fmt: skip
 
 
 def shown(task: Task, alpha: float) -> bool:
@@ -58,7 +66,7 @@ def shown(task: Task, alpha: float) -> bool:
     return task.seed == 0 and alpha in (0.0, task.recommended)
 
 
-def measure(
+def evaluate(
     data: Data, views: torch.Tensor, z: torch.Tensor, z_test: torch.Tensor, seed: int, show: bool
 ) -> dict[str, Any]:
     """What a trained model shows, for its record.
@@ -66,7 +74,7 @@ def measure(
     views: (instances, MEASURED_VIEWS, dim) embeddings of augmented views, whose spread is measured. z, z_test:
     (samples, dim) embeddings of the plain train and test samples, which the probes read and the picture shows.
     """
-    found: dict[str, Any] = metrics.spread(views, data.coarse).as_dict()
+    found: dict[str, Any] = asdict(metrics.spread(views, data.coarse))
     found["probe_coarse"] = metrics.probe(z, data.coarse, z_test, data.coarse_test)
     if data.has_fine:
         found["probe_fine"] = metrics.probe(z, data.fine, z_test, data.fine_test)

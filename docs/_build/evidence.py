@@ -19,20 +19,23 @@ and the recorded result of one real run on CPU, every claim beside a negative co
 ssem-advisor validate --config validation/STUDY/protocol.yaml
 ```
 
-*Optimum* is the theorem at unlimited dimension, *expected* the estimate for a network in this dimension; both are made
-without looking at the run. *Measured* is the within-class variance of trained embeddings, its mean over seeds and, in
-brackets, a 95 % interval. *Fine probe* is the accuracy of a linear probe for labels that training never saw.
+**Free spread** is what instances of one class differ in beside the classes: what the theorems speak of, and what keeps
+finer labels. The rest of the within-class variance is **confusion** (the network mixes up classes) and **view noise**
+(two views of one image differ). *Estimate* is the free spread expected of a network with the view reliability and the
+directions that were measured, *typical* that of a typical network, said without looking; *optimum* is the theorem.
+Measured values are means over seeds with 95 % intervals. A *fine probe* is a linear classifier of labels that training
+never saw.
 
-In the pictures of variance against alpha, one for each temperature: points are measured (the ring is the recommended
-weight), the solid line is expected, the dashed one the optimum, the red one the collapse threshold, and the dotted
-green one the fine probe.
+Every picture is one temperature. Top: dots are measured, the ring is the recommended weight. Middle: the three parts
+of the variance, over the weight. Bottom: the accuracy of linear probes. Studies that were recorded before confusion was
+measured show the instances' own variance, which is free spread and confusion together.
 
-Not recorded: CIFAR and ImageNet-LT, which need a GPU and the data. The commands are
+Images are stratified subsets of CIFAR, as each study says; on the full files, with the same fast front end or a ResNet:
 
 ```text
-ssem-advisor validate --suite cifar10 --data-root DIR --device cuda
-ssem-advisor validate --suite cifar100 --coarse --data-root DIR --device cuda
-ssem-advisor validate --suite imagenet-lt --data-root DIR --device cuda
+ssem-advisor validate --suite cifar10 --classes 5 --data-root DIR
+ssem-advisor validate --suite cifar100 --coarse --data-root DIR
+ssem-advisor validate --suite cifar10 --network resnet18 --data-root DIR --device cuda
 ```
 
 """
@@ -78,7 +81,9 @@ def _summary(found: list[tuple[Path, dict[str, Any] | None]]) -> str:
 def _study(folder: Path, result: dict[str, Any] | None) -> str:
     text = _readme(folder).partition("\n")[2].strip()
     parts = [f"## {_title(folder)} {{#{folder.name}}}\n\n", f"{_shifted(text)}\n\n" if text else ""]
-    parts += [f"![{_title(folder)}]({name})\n\n" for name, path in pictures().items() if folder in path.parents]
+    shown = [f"![{_title(folder)}]({name})" for name, path in pictures().items() if folder in path.parents]
+    if shown:
+        parts.append('<div class="evidence-pictures" markdown>\n\n' + "\n".join(shown) + "\n\n</div>\n\n")
     if result is None:
         return "".join(parts)
     for suite in result["suites"]:
@@ -98,21 +103,26 @@ def _points(suite: dict[str, Any]) -> str:
     """Predicted against measured, folded away."""
     lines = [
         '??? info "Every point"\n',
-        "    | τ | α | optimum | expected | measured | fine probe |\n",
-        "    " + "| --- " * 6 + "|\n",
+        "    | τ | α | typical | estimate | free spread | confusion | view noise | fine probe | trained labels |\n",
+        "    " + "| --- " * 9 + "|\n",
     ]
     for point in suite["points"]:
         star = " (recommended)" if point["recommended"] else ""
         cells = [
             f"{point['temperature']:g}",
             f"{point['alpha']:.3g}{star}",
-            _number(point["optimum"]),
-            _number(point["expected"]),
-            _interval(point["variance"]),
-            _number(point["probe_fine"]["mean"]) if "probe_fine" in point else "",
+            _number(point["typical"]),
+            *(_number(_mean(point, name)) for name in ("estimate",)),
+            _interval(point.get("free_spread", point["own_variance"])),
+            *(_number(_mean(point, name)) for name in ("confusion", "view_noise", "probe_fine", "probe_coarse")),
         ]
         lines.append(f"    | {' | '.join(cells)} |\n")
     return "".join(lines) + "\n"
+
+
+def _mean(point: dict[str, Any], name: str) -> float | None:
+    found = point.get(name)
+    return None if found is None else float(found["mean"])
 
 
 def _interval(value: dict[str, Any]) -> str:

@@ -26,11 +26,12 @@ class Protocol:
 
     alphas: the weights to train at; None = chosen around the threshold of every temperature. seeds: how many.
     loss: None = every loss (`embeddings` alone). class_counts: train instances of every class (`synthetic`).
-    network: "mlp" on the samples themselves, "patches" for one on fixed features of image patches, or a ResNet. hidden:
-    widths of a multilayer perceptron's hidden layers. width: channels of a ResNet's first stage. classes: of CIFAR-10,
-    10, or 5 pairs, or 2 (vehicles and animals). coarse: train on the 20 coarse classes of CIFAR-100. The probe asks for
-    the labels of the files. instances: the first so many of each class (CIFAR); None = all. imbalance: size of the
-    largest class over the smallest, exponential profile (CIFAR).
+    network: "mlp" on the samples themselves, "patches" for one on fixed features of image patches, or a ResNet.
+    optimiser: of a ResNet, "sgd" (momentum 0.9) or "adamw"; the others train with Adam. hidden: widths of a multilayer
+    perceptron's hidden layers. width: channels of a ResNet's first stage. classes: of CIFAR-10, 10, or 5 pairs, or 2
+    (vehicles and animals). coarse: train on the 20 coarse classes of CIFAR-100. The probe asks for the labels of the
+    files. instances: the first so many of each class (CIFAR); None = all. imbalance: size of the largest class over the
+    smallest, exponential profile (CIFAR).
     """
 
     suite: str
@@ -49,6 +50,7 @@ class Protocol:
     hidden: tuple[int, ...] = (256, 256)
     learning_rate: float = 2e-3
     network: str = "mlp"
+    optimiser: str = "sgd"
     width: int = 64
     coarse: bool = False
     instances: int | None = None
@@ -74,6 +76,8 @@ class Protocol:
         )
         if self.network not in allowed:
             raise AdvisorError(f"network={self.network!r}: must be {' or '.join(allowed)} for suite {self.suite}")
+        if self.optimiser not in ("sgd", "adamw"):
+            raise AdvisorError(f"optimiser={self.optimiser!r}: must be sgd or adamw")
         if self.width < 1 or (self.instances is not None and self.instances < 2):
             raise AdvisorError("width must be >= 1 and instances >= 2")
         if not self.temperatures or (self.alphas is not None and not self.alphas):

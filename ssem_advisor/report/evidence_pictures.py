@@ -16,8 +16,9 @@ STYLE = """.panel { font: 12px system-ui, sans-serif } .panel text { fill: var(-
 .panel .title { font-weight: 600; font-size: 14px; fill: var(--ink, #1b2430) } .panel polyline { fill: none;
 stroke-width: 2 } .panel polygon { stroke: none } .panel .gridline { stroke: var(--line, #d5dbe3); stroke-width: .6 }
 .panel .optimum { stroke: var(--soft, #8793a3); stroke-dasharray: 2 3; fill: none } .panel .typical { stroke: #d97706;
-stroke-dasharray: 7 4; fill: none } .panel .estimate { stroke: #2456a6; fill: none } .panel .threshold { stroke: #b3261e;
-stroke-dasharray: 3 3; fill: none; stroke-width: 1.4 } .panel .interval { stroke: var(--ink, #1b2430); stroke-width: 1.6 }
+stroke-dasharray: 7 4; fill: none } .panel .estimate { stroke: #2456a6; fill: none }
+.panel .threshold { stroke: #b3261e; stroke-dasharray: 3 3; fill: none; stroke-width: 1.4 }
+.panel .interval { stroke: var(--ink, #1b2430); stroke-width: 1.6 }
 .panel .measured { fill: var(--ink, #1b2430) } .panel .advised { fill: #fff; stroke: #1f7a4d; stroke-width: 3 }
 .panel .fine { stroke: #1f7a4d; fill: none } .panel .coarse { stroke: #a463c9; stroke-dasharray: 7 4; fill: none }
 .panel circle.fine { fill: #1f7a4d } .panel circle.coarse { fill: #a463c9 } .panel .noise { fill: #c3cad4 }

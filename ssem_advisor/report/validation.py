@@ -59,9 +59,10 @@ def _table(suite: dict[str, Any], curve: dict[str, Any]) -> list[str]:
     rows = [f"  {'alpha':>8}  {'typical':>7}  {'estimate':>8}  {'measured free spread':<23}  {'fine probe':<10}"]
     for point in points_of(suite, curve):
         probe = _number(point["probe_fine"]["mean"] if "probe_fine" in point else None)
+        estimate = _number(None if point["estimate"] is None else point["estimate"]["mean"])
         rows.append(
             f"  {point['alpha']:>7.3f}{'*' if point['recommended'] else ' '}  {_number(point['typical']):>7}  "
-            f"{_number(point['estimate'] and point['estimate']['mean']):>8}  {interval(free_of(point)):<23}  {probe:<10}".rstrip()
+            f"{estimate:>8}  {interval(free_of(point)):<23}  {probe:<10}".rstrip()
         )
     if any(point["recommended"] for point in points_of(suite, curve)):
         rows.append("  * the recommended weight at this temperature")

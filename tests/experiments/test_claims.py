@@ -1,48 +1,51 @@
 """The verdicts, on records made up from the theory and bent away from it."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from ssem_advisor import Setting, class_openings, collapse_threshold, expected_variance, optimal_variance
-from ssem_advisor.experiments import claims as claims_module
-from ssem_advisor.experiments.claims import (
-    CONFIRMED,
-    NOT_TESTED,
-    REFUTED,
-    UNDECIDED,
-    Interval,
-    judge,
-    overall,
-    points,
-    read_threshold,
-)
+from ssem_advisor import Setting, class_openings, collapse_threshold, optimal_variance
+from ssem_advisor.experiments import curves
+from ssem_advisor.experiments.claims import judge
+from ssem_advisor.experiments.curves import points_of, read_threshold
+from ssem_advisor.experiments.intervals import Interval, Outcome, overall
 from ssem_advisor.experiments.protocol import Protocol, alphas_around
+from ssem_advisor.experiments.record import Record
+from ssem_advisor.theory.network import Network, expected_free_spread, typical
+
+CONFIRMED, REFUTED, UNDECIDED = Outcome.CONFIRMED, Outcome.REFUTED, Outcome.UNDECIDED
+NOT_TESTED, NOT_TRAINED = Outcome.NOT_TESTED, Outcome.NOT_TRAINED
 
 SETTING = Setting(classes=5, dim=32, temperature=0.5, batch_size=250, sampler="balanced", instances_per_class=287)
 ALPHAS = (0.0, 0.15, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 ADVISED = 0.5
 
 
-def records(variance, noise=0.002, seeds=3, gain=0.2, sham=0.0):
-    """What a run would write if networks reached `variance(alphas)`."""
+RELIABILITY, DIRECTIONS = 0.85, 14.0
+
+
+def records(free, noise=0.002, seeds=3, gain=0.2, sham=0.0, **changes):
+    """What a run would write if networks reached the free spread `free(alphas)`."""
     generator = np.random.default_rng(0)
-    setting = {"classes": 5, "dim": 32, "batch_size": 250, "sampler": "balanced", "instances_per_class": 287}
-    reached = variance(np.array(ALPHAS))
+    reached = free(np.array(ALPHAS))
     return [
-        {
+        Record(**{
             "suite": "digits", "problem": "supcon, balanced", "alpha": alpha, "temperature": 0.5, "seed": seed,
-            "recommended": alpha == ADVISED, "setting": setting | {"temperature": 0.5, "loss": "supcon", "views": 2},
-            "variance": max(float(v + noise * generator.normal()), 1e-4), "reliability": 0.95, "effective_dim": 20.0,
+            "recommended": alpha == ADVISED, "setting": SETTING, "mean": 0.02, "confusion": 0.03,
+            "variance": max(float(v), 0.0) / RELIABILITY + 0.05, "reliability": RELIABILITY,
+            "free_spread": max(float(v + noise * generator.normal()), 1e-4), "effective_dim": DIRECTIONS,
             "probe_fine": 0.7 + gain * (alpha > 0.3) + 0.01 * generator.normal(),
             "probe_shuffled": 0.5 + sham * (alpha > 0.3) + 0.005 * generator.normal(), "seconds": 1.0,
-        }
+        } | changes)
         for seed in range(seeds)
         for alpha, v in zip(ALPHAS, reached, strict=True)
     ]  # fmt: skip
 
 
 def truth(alphas):
-    return expected_variance(SETTING.with_(alpha=alphas))
+    return expected_free_spread(SETTING.with_(alpha=alphas), Network(RELIABILITY, DIRECTIONS))
 
 
 def verdicts(found):
@@ -57,8 +60,7 @@ def test_networks_that_do_as_predicted_confirm_everything():
 
 def test_networks_that_never_collapse_refute():
     found = verdicts(records(lambda a: 0.2 + 0.5 * a))
-    assert found[1] == REFUTED
-    assert found[4] == REFUTED
+    assert found[1] == found[4] == REFUTED
 
 
 def test_networks_that_always_collapse_refute():
@@ -67,21 +69,21 @@ def test_networks_that_always_collapse_refute():
 
 
 def test_a_shifted_threshold_refutes_claim_five():
-    shifted = records(lambda a: truth(np.clip(a - 0.25, 0, 1)))
+    shifted = records(lambda a: truth(np.clip(a - 0.35, 0, 1)), noise=0.0005)
     assert verdicts(shifted)[5] == REFUTED
 
 
 def unequal(shift, counts=(60, 30, 10)):
     """What networks would write whose classes open as predicted, the later ones `shift` further on."""
-    setting = {"class_counts": list(counts), "sampler": "full", "temperature": 0.5, "loss": "supcon", "dim": 32}
+    setting = Setting(class_counts=list(counts), sampler="full", temperature=0.5, dim=32)
     alphas = np.linspace(0, 1, 13)
-    openings = class_openings(Setting(**setting)) + np.array([0.0, *[shift] * (len(counts) - 1)])
+    openings = class_openings(setting) + np.array([0.0, *[shift] * (len(counts) - 1)])
     return [
-        {
-            "suite": "synthetic", "problem": "unequal", "alpha": alpha, "temperature": 0.5, "seed": seed,
-            "recommended": False, "setting": setting, "variance": 0.0, "reliability": 1.0,
-            "per_class": [max(0.9 * (alpha - a), 1e-4) + 1e-5 * seed for a in openings],
-        }
+        Record(
+            suite="synthetic", problem="unequal", alpha=alpha, temperature=0.5, seed=seed, recommended=False,
+            setting=setting, variance=0.0, reliability=1.0, seconds=1.0,
+            free_per_class=tuple(max(0.9 * (alpha - a), 1e-4) + 1e-5 * seed for a in openings),
+        )
         for seed in range(3)
         for alpha in alphas
     ]  # fmt: skip
@@ -95,15 +97,15 @@ def test_later_classes_open_where_they_open_at_the_minimum(shift, verdict):
 
 
 def test_a_class_of_one_is_left_out():
-    found = [r | {"per_class": [*r["per_class"], 0.0]} for r in unequal(0.0)]
-    setting = found[0]["setting"] | {"class_counts": [60, 30, 10, 1]}
-    claim = judge(Protocol.default("synthetic"), [r | {"setting": setting} for r in found])[4]
-    assert len([c for c in claim.checks if not c.get("control")]) == 3
-    assert 0 < min(alphas_around(Setting(**setting))[1:]) < 1
+    found = [replace(r, free_per_class=(*r.free_per_class, 0.0)) for r in unequal(0.0)]
+    setting = found[0].setting.with_(class_counts=[60, 30, 10, 1], classes=None)
+    claim = judge(Protocol.default("synthetic"), [replace(r, setting=setting) for r in found])[4]
+    assert len([c for c in claim.checks if not c.control]) == 3
+    assert 0 < min(alphas_around(setting)[1:]) < 1
 
 
 def test_of_many_classes_later_ones_only_open_no_earlier(monkeypatch):
-    monkeypatch.setattr(claims_module, "MOST_OPENINGS", 2)
+    monkeypatch.setattr(curves, "MOST_OPENINGS", 2)
     protocol = Protocol.default("synthetic")
     assert judge(protocol, unequal(0.2))[4].verdict == CONFIRMED
     assert judge(protocol, unequal(-0.2))[4].verdict == REFUTED
@@ -128,7 +130,7 @@ def test_a_loss_of_probe_accuracy_refutes_claim_three():
 
 
 def test_without_fine_labels_claim_three_is_not_tested():
-    bare = [{k: v for k, v in r.items() if not k.startswith("probe")} for r in records(truth)]
+    bare = records(truth, probe_fine=None, probe_shuffled=None)
     assert verdicts(bare)[3] == NOT_TESTED
 
 
@@ -172,7 +174,46 @@ def test_no_threshold_in_a_flat_curve():
 
 
 def test_points_put_predictions_beside_measurements():
-    (row,) = [p for p in points(records(truth)) if p["alpha"] == 0.6]
-    assert row["variance"]["mean"] == pytest.approx(row["expected"], abs=0.01)
-    assert row["estimate"] < row["expected"] <= row["optimum"]
-    assert row["variance"]["seeds"] == 3
+    (point,) = [p for p in points_of(records(truth)) if p.alpha == 0.6]
+    assert point.measured["free_spread"].mean == pytest.approx(point.estimate.mean, abs=0.01)
+    assert point.estimate.mean < point.optimum
+    assert point.typical == pytest.approx(expected_free_spread(SETTING.with_(alpha=0.6), typical(SETTING)))
+    assert point.measured["free_spread"].seeds == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"mean": 0.9987}, "every embedding is still at one point"),
+        ({"losses": tuple(6.2 - 0.05 * i for i in range(20))}, "the loss was still falling"),
+    ],
+)
+def test_runs_that_have_not_begun_are_no_evidence(changes, reason):
+    claims = judge(Protocol.default("digits"), records(truth, **changes))
+    assert {c.verdict for c in claims} == {NOT_TRAINED}
+    assert all(reason in c.summary and "27 of 27" in c.summary for c in claims)
+
+
+def test_untrained_runs_among_trained_ones_are_left_out_and_counted():
+    found = records(truth)
+    found[0] = replace(found[0], mean=0.999)
+    claims = judge(Protocol.default("digits"), found)
+    assert "1 of 27 runs left out" in claims[0].summary
+    assert claims[3].verdict == UNDECIDED  # the curve has a hole
+
+
+def test_view_noise_and_confusion_are_no_spread():
+    """Variance far above the level whose free part is nothing: collapsed, at every weight."""
+    found = verdicts(records(lambda a: 0 * a + 0.004, variance=0.5, confusion=0.3))
+    assert found[1] == found[2] == REFUTED
+
+
+def test_collapse_is_relative_to_what_the_common_mean_leaves():
+    """A free spread of .03 is nothing of a whole sphere, and a third of what a mean of .9 leaves."""
+    assert verdicts(records(lambda a: 0 * a + 0.03, noise=0.001))[2] == REFUTED
+    assert verdicts(records(lambda a: 0 * a + 0.03, noise=0.001, mean=0.9, temperature=0.05))[2] != REFUTED
+
+
+def test_a_record_comes_back_from_its_line():
+    record = records(truth)[5]
+    assert Record.from_dict(json.loads(json.dumps(record.to_dict()))) == record

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from ssem_advisor.experiments.data import Sampler, digits, stream, synthetic
+from ssem_advisor.experiments.data import BatchSampler, digits, stream, synthetic
 from ssem_advisor.experiments.metrics import picture, probe, shuffled_within, spread
 
 
@@ -33,21 +33,21 @@ def test_a_view_depends_on_its_generator_alone():
 
 def test_samplers():
     labels = torch.arange(40) % 4
-    balanced = Sampler("balanced", labels, 12)
+    balanced = BatchSampler("balanced", labels, 12)
     drawn = balanced.draw(0, 5)
     assert torch.bincount(labels[drawn]).tolist() == [3, 3, 3, 3]
     assert len(set(drawn.tolist())) == 12
     assert torch.equal(drawn, balanced.draw(0, 5))
     assert not torch.equal(drawn, balanced.draw(1, 5))
-    some = Sampler("balanced", labels, 12, classes_per_batch=2).draw(0, 1)
+    some = BatchSampler("balanced", labels, 12, classes_per_batch=2).draw(0, 1)
     assert sorted(torch.bincount(labels[some], minlength=4).tolist()) == [0, 0, 6, 6]
-    assert len(set(Sampler("random", labels, 7).draw(0, 0).tolist())) == 7
-    assert Sampler("full", labels, 40).draw(3, 3).tolist() == list(range(40))
+    assert len(set(BatchSampler("random", labels, 7).draw(0, 0).tolist())) == 7
+    assert BatchSampler("full", labels, 40).draw(3, 3).tolist() == list(range(40))
 
 
 def test_balanced_draws_are_uniform():
     labels = torch.tensor([0] * 5 + [1] * 3)
-    sampler = Sampler("balanced", labels, 4)
+    sampler = BatchSampler("balanced", labels, 4)
     seen = torch.zeros(8)
     for step in range(3000):
         seen[sampler.draw(0, step)] += 1
@@ -72,8 +72,38 @@ def test_spread_finds_what_was_put_in():
     assert found.variance == pytest.approx(0.2, rel=0.03)
     assert found.reliability == pytest.approx(0.75, abs=0.02)
     assert found.effective_dim == pytest.approx(5, rel=0.03)
-    assert found.per_class == pytest.approx([0.2] * 3, rel=0.06)
+    assert list(found.per_class) == pytest.approx([0.2] * 3, rel=0.06)
     assert found.mean == pytest.approx(0.8 / 3, rel=0.02)
+
+
+def test_three_parts_add_up_and_are_told_apart():
+    """View noise, confusion towards other classes' means, and free spread, each put in by itself."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(3000) % 3
+    z = torch.zeros(3000, 4, 16)
+    z[torch.arange(3000), :, labels] = 0.8
+    z[..., :3] += 0.2 * torch.randn(3000, 1, 3, generator=generator)  # two of these three lie in the span of the means
+    z[..., 3:7] += 0.1 * torch.randn(3000, 1, 4, generator=generator)
+    z[..., 7:] += 0.05 * torch.randn(3000, 4, 9, generator=generator)
+    found = spread(z, labels)
+    assert found.confusion == pytest.approx(2 * 0.04, rel=0.06)
+    assert found.free_spread == pytest.approx(0.04 + 4 * 0.01, rel=0.06)
+    assert found.variance * (1 - found.reliability) == pytest.approx(9 * 0.0025, rel=0.06)
+    assert found.free_per_class == pytest.approx([found.free_spread] * 3, rel=0.15)
+
+
+def test_random_labels_show_no_confusion():
+    """Class means of few rows are noise; their span, fitted on the same rows, would soak up their spread."""
+    generator = torch.Generator().manual_seed(0)
+    z = normalize(torch.randn(60, 1, 16, generator=generator), dim=-1).repeat(1, 2, 1)
+    found = [spread(z, torch.arange(60)[torch.randperm(60, generator=generator)] % 6) for _ in range(40)]
+    share = sum(f.confusion / f.variance for f in found) / len(found)
+    assert share == pytest.approx(5 / 16, abs=0.05)  # five directions of sixteen, no more
+
+
+def test_without_room_beside_the_means_there_is_no_free_spread():
+    z, labels = made(0.2, 0.75, 1, classes=3, dim=4)
+    assert spread(z[..., 1:3], labels).free_spread is None
 
 
 def test_collapse_has_no_spread():

@@ -14,9 +14,11 @@ import pytest
 from typer.testing import CliRunner
 
 from ssem_advisor.cli import app
-from ssem_advisor.experiments import store
+from ssem_advisor.experiments import store, study
+from ssem_advisor.experiments.claims import Claim
+from ssem_advisor.experiments.intervals import Outcome
 from ssem_advisor.experiments.protocol import Protocol
-from ssem_advisor.experiments.run import run
+from ssem_advisor.experiments.study import run
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas/validate.schema.json").read_text())
 TINY = (
@@ -153,9 +155,11 @@ def test_stacks_and_processes_give_the_same_numbers(tmp_path):
 LONG = """
 import sys
 from pathlib import Path
-from ssem_advisor.experiments import store
+from ssem_advisor.experiments import store, study
+from ssem_advisor.experiments.claims import Claim
+from ssem_advisor.experiments.intervals import Outcome
 from ssem_advisor.experiments.protocol import Protocol
-from ssem_advisor.experiments.run import run
+from ssem_advisor.experiments.study import run
 
 store.Pulse.__init__.__defaults__ = (0.0, 0.0)
 small = dict(alphas=(0.5,), temperatures=(0.5,), hidden=(32,), batch_size=50)
@@ -227,9 +231,8 @@ def test_a_full_disk_costs_files_not_results(tmp_path, monkeypatch):
 
 
 def test_more_seeds_are_not_trained_once_the_verdict_is_certain(monkeypatch):
-    from ssem_advisor.experiments import claims
-
-    monkeypatch.setattr(claims, "judge", lambda *_: [claims.Claim(n, "", claims.CONFIRMED, "") for n in range(1, 6)])
+    certain = [Claim(n, Outcome.CONFIRMED, "") for n in range(1, 6)]
+    monkeypatch.setattr(study, "judge", lambda *_: certain)
     report = run([PROTOCOL.with_(seeds=6, epochs=1)], device="cpu", jobs=0)
     assert report["suites"][0]["stopped_early"]
     assert {r["seed"] for r in report["suites"][0]["runs"]} == {0, 1, 2}
@@ -258,5 +261,5 @@ def test_page_needs_no_other_file(tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert "<svg" in page
     assert not re.search(r'(?:src|href)="|https?://|@import|url\(', page)
-    assert "optimum" in page
+    assert "free spread" in page
     assert page.count("<svg") == page.count("</svg>") >= 3  # the curve, the collapsed and the healthy embedding

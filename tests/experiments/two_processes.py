@@ -6,7 +6,7 @@ import os
 import torch
 import torch.distributed as dist
 
-from ssem_advisor.experiments.images import network
+from ssem_advisor.experiments.images.resnet import network
 from ssem_advisor.losses import SupervisedContrastiveLoss
 
 torch.set_num_threads(1)

@@ -18,21 +18,20 @@ import optuna
 import torch
 
 from ssem_advisor import recommend
-from ssem_advisor.experiments.data import Sampler, digits, stream
+from ssem_advisor.experiments.data import BatchSampler, digits, stream
 from ssem_advisor.experiments.metrics import probe
 from ssem_advisor.experiments.protocol import Protocol
-from ssem_advisor.experiments.run import augmented
 from ssem_advisor.experiments.stacked import Stack
 
 
 def train(alpha: float, temperature: float, epochs: int, seed: int = 0) -> float:
     protocol, data = Protocol.default("digits", epochs=epochs), digits(5)
-    sampler = Sampler("balanced", data.coarse, 250)
+    sampler = BatchSampler("balanced", data.coarse, 250)
     stack = Stack((64, *protocol.hidden, protocol.dim), [seed], [alpha], [temperature])
     steps = epochs * -(-len(data.x) // 250)
     for step in range(steps):
         chosen = sampler.draw(seed, step)
-        stack.step(augmented(data, chosen, 2, stream(seed, step, "augment")), data.coarse[chosen], step / steps)
+        stack.step(data.views(chosen, 2, stream(seed, step, "augment")), data.coarse[chosen], step / steps)
     z, z_test = (stack.embed(x.flatten(1), 0) for x in (data.x, data.x_test))
     return probe(z, data.fine, z_test, data.fine_test)
 

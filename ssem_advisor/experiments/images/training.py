@@ -56,7 +56,11 @@ def train(task: Task, store: Store, pulse: Pulse) -> list[Record] | None:
     narrow = fast_dtype(device.type) == torch.bfloat16
     # Channels last is what convolutions of all these devices are fastest in, with narrow numbers or not.
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.SGD(model.parameters(), protocol.learning_rate, momentum=0.9, weight_decay=1e-4)
+    optimiser: torch.optim.Optimizer
+    if protocol.optimiser == "adamw":
+        optimiser = torch.optim.AdamW(model.parameters(), protocol.learning_rate)
+    else:
+        optimiser = torch.optim.SGD(model.parameters(), protocol.learning_rate, momentum=0.9, weight_decay=1e-4)
     loss_of = SupervisedContrastiveLoss(alpha, temperature, loss=protocol.loss or "supcon", gather=world > 1 and "ddp")  # type: ignore[arg-type]
     steps, first, seconds = steps_of(protocol, len(data.x), batch), 0, 0.0
     curve: list[float] = []

@@ -10,11 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
-Loss = Literal["supcon", "ssem", "l_spread"]
+Loss = Literal["supcon", "ssem", "l_spread", "l_in"]
 Sampler = Literal["random", "balanced", "full"]
+Features = Literal["any", "non-negative"]
 
+# The losses that the package computes, and those that the theory knows something about.
 LOSSES: tuple[str, ...] = ("supcon", "ssem", "l_spread")
+KNOWN_LOSSES: tuple[str, ...] = (*LOSSES, "l_in")
 SAMPLERS: tuple[str, ...] = ("random", "balanced", "full")
+FEATURES: tuple[str, ...] = ("any", "non-negative")
 
 
 class AdvisorError(Exception):
@@ -51,7 +55,8 @@ class Setting:
     dim: dimension d of the normalised projection that the loss sees, integer >= 1; None = large enough.
     temperature: softmax temperature tau > 0, dimensionless.
     alpha: weight of the self-supervised term in [0, 1]: L = (1-alpha) L_sup + alpha L_self.
-    loss: "supcon" (anchor left out of its denominator), "ssem" (anchor kept) or "l_spread".
+    loss: "supcon" (anchor left out of its denominator), "ssem" (anchor kept), "l_spread", or "l_in": the supervised
+        term has the sum over all positives inside its logarithm, as in solo-learn.
     views: augmented views per instance p, integer >= 1.
     batch_size: instances (not views) that the loss sees at once, after any cross-device gather.
     sampler: "random" (uniform without replacement), "balanced" (equal instances of every class, or of
@@ -59,6 +64,12 @@ class Setting:
     classes_per_batch: P of a P x K sampler; only with sampler="balanced".
     instances_per_class: N of the data set, integer >= 2; None = infinite.
     class_counts: instances of each class of the data set, for unequal classes.
+    queue: number of keys of random instances, held without gradient, that an anchor meets beside its own key in place
+        of a batch (MoCo, memory banks), integer >= 2; None = no queue.
+    features: "non-negative" where a ReLU stands before the normalisation, else "any".
+    self_temperature: temperature of the self-supervised term, > 0; None = `temperature` holds for both terms.
+    cross_entropy: weight >= 0 of the cross-entropy of a linear classifier on the same normalised features, divided by
+        the sum of the two contrastive weights; 0 = none, or a classifier on another layer.
 
     Raises SettingError naming the field, the value and the allowed domain.
     """
@@ -74,6 +85,10 @@ class Setting:
     classes_per_batch: Any = None
     instances_per_class: Any = None
     class_counts: Sequence[int] | None = None
+    queue: Any = None
+    features: Features = "any"
+    self_temperature: Any = None
+    cross_entropy: Any = 0.0
 
     def __post_init__(self) -> None:
         if self.class_counts is not None:
@@ -83,9 +98,13 @@ class Setting:
         for name, least in _INTEGERS.items():
             self._check_integer(name, least)
         self._check_real("temperature", lambda t: t > 0, "a finite number > 0")
+        self._check_real("self_temperature", lambda t: t > 0, "a finite number > 0")
         self._check_real("alpha", lambda a: (a >= 0) & (a <= 1), "a number in [0, 1]")
-        if self.loss not in LOSSES:
-            raise SettingError(f"loss={self.loss!r}: must be one of {', '.join(LOSSES)}")
+        self._check_real("cross_entropy", lambda w: w >= 0, "a finite number >= 0")
+        if self.loss not in KNOWN_LOSSES:
+            raise SettingError(f"loss={self.loss!r}: must be one of {', '.join(KNOWN_LOSSES)}")
+        if self.features not in FEATURES:
+            raise SettingError(f"features={self.features!r}: must be one of {', '.join(FEATURES)}")
         if self.sampler not in SAMPLERS:
             raise SettingError(f"sampler={self.sampler!r}: must be one of {', '.join(SAMPLERS)}")
         self._check_batch()
@@ -98,6 +117,18 @@ class Setting:
     def unequal(self) -> bool:
         """Whether the classes of the data set differ in size."""
         return self.class_counts is not None and len(set(self.class_counts)) > 1
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """What of this setting goes past the basic theory (three losses, one temperature, current embeddings)."""
+        used = {
+            "loss": self.loss not in LOSSES,
+            "queue": self.queue is not None,
+            "features": self.features != "any",
+            "self_temperature": self.self_temperature is not None,
+            "cross_entropy": not _every(self.cross_entropy, lambda w: w == 0),
+        }
+        return tuple(name for name, is_used in used.items() if is_used)
 
     def need(self, name: str) -> Any:
         """The value of a field, or a SettingError saying that it is missing."""
@@ -207,5 +238,13 @@ class Setting:
             )
 
 
-_INTEGERS = {"classes": 2, "dim": 1, "views": 1, "batch_size": 2, "classes_per_batch": 1, "instances_per_class": 2}
+_INTEGERS = {
+    "classes": 2,
+    "dim": 1,
+    "views": 1,
+    "batch_size": 2,
+    "classes_per_batch": 1,
+    "instances_per_class": 2,
+    "queue": 2,
+}
 FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Setting))

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ssem_advisor.domain import LOSSES, SAMPLERS, Setting, SettingError
+from ssem_advisor.domain import FEATURES, KNOWN_LOSSES, SAMPLERS, Setting, SettingError
 
 _PANEL = "Setting"
 
@@ -28,7 +28,7 @@ _OPTIONS: dict[str, Any] = {
     "dim": _option(int, "--dim", "-d", help="Dimension of the normalised projection that the loss sees."),
     "temperature": _option(float, "--temperature", "--tau", "-t", help="Softmax temperature."),
     "alpha": _option(float, "--alpha", "-a", help="Weight of the self-supervised term, 0 to 1."),
-    "loss": _option(str, "--loss", metavar="|".join(LOSSES), help="Which loss is in use; default supcon."),
+    "loss": _option(str, "--loss", metavar="|".join(KNOWN_LOSSES), help="Which loss is in use; default supcon."),
     "views": _option(int, "--views", "-p", help="Augmented views per instance; default 2."),
     "batch_size": _option(int, "--batch-size", "-b", help="Instances (not views) in a batch, per process."),
     "sampler": _option(str, "--sampler", metavar="|".join(SAMPLERS), help="How batches are drawn; default random."),
@@ -37,6 +37,14 @@ _OPTIONS: dict[str, Any] = {
         int, "--instances-per-class", "-n", help="Data-set size per class; default infinite."
     ),
     "class_counts": _option(Path, "--class-counts", help="Size of every class: 500,200,80 or a csv or json file."),
+    "queue": _option(int, "--queue", help="Keys of a queue or memory bank that an anchor meets in place of a batch."),
+    "features": _option(str, "--features", metavar="|".join(FEATURES), help="non-negative: a ReLU before normalising."),
+    "self_temperature": _option(
+        float, "--self-temperature", help="Temperature of the self-supervised term; default: the same for both."
+    ),
+    "cross_entropy": _option(
+        float, "--cross-entropy", help="Weight of cross-entropy on the same features, over the contrastive weights."
+    ),
     "world_size": _option(int, "--world-size", help="Number of processes."),
     "gather": Annotated[
         bool | None,

@@ -10,11 +10,22 @@ import numpy as np
 from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.theory.batches import batch_of
 from ssem_advisor.theory.relation import geometry_of, own_view_weight, relation_of
-from ssem_advisor.theory.solve import bisect, multiply_subtract, newton
+from ssem_advisor.theory.solve import bisect, multiply_subtract
 
 # Elements worked on at once: their temporaries stay in a core's cache.
 _CHUNK = 1 << 13
-_NUMERIC = ("classes", "temperature", "alpha", "views", "batch_size", "classes_per_batch", "instances_per_class")
+_NUMERIC = (
+    "classes",
+    "temperature",
+    "alpha",
+    "views",
+    "batch_size",
+    "classes_per_batch",
+    "instances_per_class",
+    "queue",
+    "self_temperature",
+    "cross_entropy",
+)
 
 
 def collapse_threshold(setting: Setting) -> Any:
@@ -69,7 +80,7 @@ def optimal_variance(setting: Setting) -> Any:
             relation, geometry = relation_of(part)
             alpha = np.asarray(part.alpha, dtype=float)
         if spread.any():
-            y = newton(lambda y: relation.balance(y, alpha), geometry.furthest + np.zeros(int(spread.sum())))
+            y = relation.solve(alpha, geometry.furthest + np.zeros(int(spread.sum())))
             found[spread] = geometry.variance(y)
         return found
 
@@ -84,9 +95,12 @@ def critical_temperature(setting: Setting) -> Any:
     setting.need("alpha")
     require_simplex(setting)
 
+    if "self_temperature" in setting.extras:
+        raise NotCovered("self_temperature: not covered, because the critical temperature is derived for a common one")
+
     def critical(part: Setting) -> np.ndarray:
         alpha, m = np.asarray(part.alpha, dtype=float), np.asarray(part.classes, dtype=float)
-        if part.loss != "l_spread" and part.sampler != "random":
+        if part.loss != "l_spread" and part.sampler != "random" and not part.extras:
             return _closed_critical_temperature(part, alpha, m)
 
         def threshold(log_temperature: np.ndarray) -> np.ndarray:
@@ -129,6 +143,10 @@ def require_simplex(setting: Setting) -> None:
 
 
 def _threshold(part: Setting) -> np.ndarray:
+    if part.extras:
+        from ssem_advisor.theory.extensions import contrastive_threshold
+
+        return contrastive_threshold(part)
     relation, geometry = relation_of(part)
     return relation.weight(np.zeros_like(geometry.log_r))
 

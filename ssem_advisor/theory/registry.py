@@ -15,9 +15,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ssem_advisor.domain import AdvisorError, Setting
+from ssem_advisor.domain import AdvisorError, NotCovered, Setting
 from ssem_advisor.theory.batches import batch_of
-from ssem_advisor.theory.relation import own_view_weight
 
 
 @dataclass(frozen=True)
@@ -83,18 +82,22 @@ def symbol_values(setting: Setting) -> dict[str, Any]:
         "m": m,
         "N": big_n,
         "p": float(setting.views),
-        "c": float(own_view_weight(setting)),
+        "c": _own(setting),
         "B": None if setting.batch_size is None else float(setting.batch_size),
         "P": None if setting.classes_per_batch is None else float(setting.classes_per_batch),
         "d": None if setting.dim is None else float(setting.dim),
         "tau": None if setting.temperature is None else float(setting.temperature),
         "alpha": None if setting.alpha is None else float(setting.alpha),
         "rho": (1.0 - 1.0 / big_n) / (m - 1.0),
+        "Q": None if setting.queue is None else float(setting.queue),
+        "tau_2": _first(setting.self_temperature, setting.temperature),
+        "w": float(setting.cross_entropy),
+        "s": None,
         "k": None,
         "o": None,
         "n": None,
     }
-    if setting.sampler != "random" and not setting.unequal:
+    if setting.sampler != "random" and not setting.unequal and setting.queue is None:
         try:
             batch = batch_of(setting)
         except AdvisorError:
@@ -103,6 +106,17 @@ def symbol_values(setting: Setting) -> dict[str, Any]:
     if setting.sampler == "full" and setting.batch_size is None and values["n"] is not None:
         values["B"] = m * values["n"]
     return values
+
+
+def _own(setting: Setting) -> float:
+    """c: own views in the denominator of an anchor, of which a queue holds one."""
+    if setting.loss == "ssem" or setting.queue is not None:
+        return 1.0
+    return (float(setting.views) - 1.0) / float(setting.views)
+
+
+def _first(*values: Any) -> float | None:
+    return next((float(value) for value in values if value is not None), None)
 
 
 @cache
@@ -123,11 +137,37 @@ def theorem(key: str) -> Theorem:
     return found
 
 
+def require(setting: Setting, *keys: str) -> None:
+    """Raise NotCovered, in the words of the assumptions, unless every named theorem applies to the setting."""
+    for key in keys:
+        found = theorem(key)
+        if broken := found.broken(setting):
+            raise NotCovered(f"{found.title}: not covered, because this is not so: {'; '.join(broken)}")
+
+
+def covered(setting: Setting, *keys: str) -> tuple[str, ...]:
+    """Which theorems (of those named, else of all) apply to a setting: no assumption of theirs fails."""
+    return tuple(key for key in keys or theorems() if not theorem(key).broken(setting))
+
+
 # -- assumptions that several theorems share ---------------------------------------------------------------------------
 
 
 def is_loss(*names: str) -> Assumption:
     return Assumption(f"the loss is {' or '.join(names)}", lambda s: s.loss in names)
+
+
+def is_basic_but(*allowed: str) -> Assumption:
+    """Of what a setting can have beside the basic theory (`Setting.extras`), only the fields named are in use."""
+    words = {
+        "loss": "the sum over positives stands outside the logarithm",
+        "queue": "the loss compares current embeddings, all with gradient",
+        "features": "features may have either sign",
+        "self_temperature": "both terms share one temperature",
+        "cross_entropy": "no cross-entropy acts on the same features",
+    }
+    text = "; ".join(sentence for name, sentence in words.items() if name not in (*allowed, "loss"))
+    return Assumption(text, lambda s: not set(s.extras) - {*allowed, "loss"})
 
 
 def is_sampler(*names: str) -> Assumption:

@@ -15,13 +15,14 @@ exponentials are taken of log-sums, so nothing overflows and no digit is lost. y
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
-from ssem_advisor.domain import Setting
+from ssem_advisor.domain import NotCovered, Setting
 from ssem_advisor.theory.batches import Batch, batch_of
+from ssem_advisor.theory.solve import newton
 
 
 @dataclass(frozen=True)
@@ -56,17 +57,38 @@ def geometry_of(setting: Setting) -> Geometry:
     return Geometry(shrink / (m - 1.0), shrink, -(m / (m - 1.0)) / temperature, temperature)
 
 
-class Relation(Protocol):
-    """S and D as functions of y, and the same balance in a form that Newton's method likes."""
+class Relation(ABC):
+    """The slopes of the two losses as functions of y, and what follows from their balance."""
 
+    @abstractmethod
     def weight(self, y: np.ndarray) -> np.ndarray:
         """The alpha that makes y optimal; inf where no weight does."""
 
+    @abstractmethod
+    def slopes(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(-S_sup, S_self)."""
+
+    @abstractmethod
+    def solve(self, alpha: np.ndarray, furthest: np.ndarray) -> np.ndarray:
+        """The y in [0, furthest] that alpha makes optimal."""
+
+
+class Smooth(Relation):
+    """A relation with its balance in a form that Newton's method likes."""
+
+    @abstractmethod
     def balance(self, y: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """log(pull apart) - log(pull together), decreasing and nearly linear in y, and its derivative."""
 
+    def solve(self, alpha: np.ndarray, furthest: np.ndarray) -> np.ndarray:
+        return newton(lambda y: self.balance(y, alpha), furthest)
+
 
 def relation_of(setting: Setting) -> tuple[Relation, Geometry]:
+    if setting.extras:
+        from ssem_advisor.theory.extensions import extended_relation
+
+        return extended_relation(setting)
     geometry, batch = geometry_of(setting), batch_of(setting)
     if setting.loss == "l_spread":
         return Spread(geometry, batch), geometry
@@ -74,7 +96,12 @@ def relation_of(setting: Setting) -> tuple[Relation, Geometry]:
 
 
 def own_view_weight(setting: Setting) -> np.ndarray:
-    """c, the share of the anchor's own views in its denominator: 1 for ssem, (p-1)/p for supcon."""
+    """c, the share of the anchor's own views in its denominator: 1 for ssem, (p-1)/p for supcon.
+
+    Raises NotCovered for a setting with extras: whatever asks for c here knows nothing of them.
+    """
+    if setting.extras:
+        raise NotCovered(f"{setting.extras[0]}: not covered, because this answer is derived without it")
     views = np.asarray(setting.views, dtype=float)
     return np.ones_like(views) if setting.loss == "ssem" else (views - 1.0) / views
 
@@ -113,7 +140,7 @@ def _log_sum(terms: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, np.ndar
         return top + np.log(total), np.nan_to_num((parts * slopes).sum(axis=0) / total)
 
 
-class Softmax:
+class Softmax(Smooth):
     """`supcon` and `ssem`: one softmax over the batch."""
 
     def __init__(self, geometry: Geometry, batch: Batch, own: np.ndarray) -> None:
@@ -147,6 +174,24 @@ class Softmax:
             alpha = np.where(gain > 0, together / gain, np.inf)  # no gain: a larger weight only pulls together
         return np.where(self.log_own > _NOTHING, alpha, 1.0)  # one view: L_self is empty, no weight below 1 helps
 
+    def slopes(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(-S_sup, S_self)."""
+        log_odds, log_w = self._log_odds(y)
+        _, lonely = self._share_of_others(self.log_alone, y)
+        between, rest = self.rho * np.exp(log_w), _sigmoid(-log_odds)
+        pull = (self.batch.weight * rest * (1.0 + between)).sum(axis=0)
+        push = (self.batch.weight * (_sigmoid(log_odds) - rest * between)).sum(axis=0)
+        return pull, push - self.batch.alone * self.rho * np.exp(lonely)
+
+    def log_of_sum_pull(self) -> np.ndarray:
+        """-S_sup at class collapse with the sum over all positives, own views included, inside the logarithm."""
+        zero = np.zeros_like(self.batch.alone)
+        log_odds, log_w = self._log_odds(zero)
+        _, lonely = self._share_of_others(self.log_alone, zero)
+        merged = _sigmoid(self.log_same - self.log_own)  # the share of the positives from other instances
+        pull = (self.batch.weight * np.exp(log_w) * _sigmoid(-log_odds) * (merged + self.rho)).sum(axis=0)
+        return pull + self.batch.alone * self.rho * np.exp(lonely)
+
     def balance(self, y: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         log_odds, log_w = self._log_odds(y)
         w, log_between = np.exp(log_w), self.log_rho + log_w
@@ -168,7 +213,7 @@ class Softmax:
         return _log(alpha) + apart - together, apart_slope - together_slope
 
 
-class Spread:
+class Spread(Smooth):
     """`l_spread`: each positive against itself and the negatives, plus the class-conditional InfoNCE."""
 
     def __init__(self, geometry: Geometry, batch: Batch) -> None:
@@ -197,6 +242,11 @@ class Spread:
     def weight(self, y: np.ndarray) -> np.ndarray:
         (apart, _), (together, _) = self._pulls(y)
         return _sigmoid(together - apart)
+
+    def slopes(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(-S_sup, S_self)."""
+        (apart, _), (together, _) = self._pulls(y)
+        return np.exp(together), np.exp(apart)
 
     def balance(self, y: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         (apart, apart_slope), (together, together_slope) = self._pulls(y)

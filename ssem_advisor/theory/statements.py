@@ -11,6 +11,7 @@ from ssem_advisor.theory.batches import Batch, random_batch
 from ssem_advisor.theory.classes import class_thresholds
 from ssem_advisor.theory.collapse import critical_temperature, optimal_variance
 from ssem_advisor.theory.estimates import Estimate, is_exact
+from ssem_advisor.theory.extensions import Orthant, Weighed, error_probability, hardest_pull
 from ssem_advisor.theory.registry import (
     EQUAL_CLASSES,
     OWN_VIEW,
@@ -19,13 +20,18 @@ from ssem_advisor.theory.registry import (
     TWO_VIEWS,
     Assumption,
     Theorem,
+    is_basic_but,
     is_loss,
     is_sampler,
 )
 from ssem_advisor.theory.relation import Geometry, Softmax, Spread
 
 SOFTMAX = is_loss("supcon", "ssem")
-COMMON = (OWN_VIEW, EQUAL_CLASSES, SIMPLEX_FITS)
+BASIC = is_basic_but()
+COMMON = (OWN_VIEW, EQUAL_CLASSES, SIMPLEX_FITS, BASIC)
+
+# What plain SupCon may have beside it: losses of single embeddings, features of one sign.
+PLAIN = is_basic_but("cross_entropy", "features", "self_temperature")
 
 # -- numbers into the engine's own objects -----------------------------------------------------------------------------
 
@@ -61,6 +67,40 @@ def _random_weight(m: float, B: float, c: float, tau: float) -> float:
 def _full(m: float, n: float, p: float, tau: float, loss: Any, **more: Any) -> Setting:
     return Setting(
         classes=int(m), instances_per_class=int(n), views=int(p), temperature=tau, sampler="full", loss=loss, **more
+    )
+
+
+def _numeric_l_in(m: float, N: float, k: float, o: float, c: float, tau: float) -> float:
+    softmax = Softmax(_geometry(m, N, tau), _fixed(k, o), _one(c))
+    pull, push = softmax.log_of_sum_pull(), softmax.slopes(np.zeros(1))[1]
+    return float((pull / (pull + push))[0])
+
+
+def _numeric_non_negative(k: float, o: float, c: float, tau: float) -> float:
+    geometry = Orthant(_one(0.0), _one(1.0), _one(-1.0 / tau), _one(tau))
+    return float(Softmax(geometry, _fixed(k, o), _one(c)).weight(np.zeros(1))[0])
+
+
+def _numeric_two_temperatures(m: float, N: float, k: float, o: float, c: float, tau: float, tau_2: float) -> float:
+    first, second = (Softmax(_geometry(m, N, t), _fixed(k, o), _one(c)) for t in (tau, tau_2))
+    return float(Weighed(first, second, _one(tau / tau_2)).weight(np.zeros(1))[0])
+
+
+def _numeric_loss_by_temperature(m: float, n: float, p: float, tau: float) -> float:
+    others = p * n * (m - 1) * np.exp(-m / ((m - 1) * tau))
+    return float(others / ((p * n - 1) + others) * m / (m - 1) / tau**2)
+
+
+def _numeric_cross_entropy(m: float, N: float, k: float, o: float, c: float, tau: float, w: float, s: float) -> float:
+    pull = s * float(error_probability(m, s))
+    return _softmax_weight(m, N, k, o, c, tau) + 0.5 * w * (1 - 1 / N) * tau * pull
+
+
+def _orthant_fits(setting: Setting) -> bool:
+    if setting.dim is None:
+        return True
+    return setting.instances_per_class is not None and bool(
+        np.all(np.asarray(setting.dim) >= np.asarray(setting.classes) * np.asarray(setting.instances_per_class))
     )
 
 
@@ -197,7 +237,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         symbolic=lambda sp, m, N, v: _similarities(N, m, v)[1],
         numeric=lambda m, N, v: -(1 - v) / (m - 1),
         page="theory/reduction.md#symmetrisation",
-        assumptions=COMMON,
+        assumptions=(is_loss("supcon", "ssem", "l_spread"), *COMMON),
         reference="the paper has it for balanced full batches; convexity and mini-batches are derived here",
     ),
     Theorem(
@@ -268,7 +308,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         numeric=lambda m, n, tau: _softmax_weight(m, n, n - 1, (m - 1) * n, 1.0, tau),
         page="theory/thresholds.md#closed-forms",
         source="paper",
-        assumptions=(is_loss("ssem"), is_sampler("full"), EQUAL_CLASSES, SIMPLEX_FITS),
+        assumptions=(is_loss("ssem"), is_sampler("full"), EQUAL_CLASSES, SIMPLEX_FITS, BASIC),
     ),
     Theorem(
         key="FULL-SUPCON",
@@ -281,7 +321,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         ),
         numeric=lambda m, n, p, tau: _softmax_weight(m, n, n - 1, (m - 1) * n, (p - 1) / p, tau),
         page="theory/thresholds.md#closed-forms",
-        assumptions=(is_loss("supcon"), is_sampler("full"), TWO_VIEWS, EQUAL_CLASSES, SIMPLEX_FITS),
+        assumptions=(is_loss("supcon"), is_sampler("full"), TWO_VIEWS, EQUAL_CLASSES, SIMPLEX_FITS, BASIC),
     ),
     Theorem(
         key="FULL-SPREAD",
@@ -294,7 +334,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         ),
         numeric=lambda m, n, tau: _spread_weight(m, n, n - 1, (m - 1) * n, tau),
         page="theory/thresholds.md#closed-forms",
-        assumptions=(is_loss("l_spread"), is_sampler("full"), EQUAL_CLASSES, SIMPLEX_FITS),
+        assumptions=(is_loss("l_spread"), is_sampler("full"), EQUAL_CLASSES, SIMPLEX_FITS, BASIC),
     ),
     Theorem(
         key="BATCH",
@@ -382,7 +422,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         ),
         numeric=_fixed_temperature,
         page="theory/thresholds.md#temperature",
-        assumptions=(is_loss("supcon"), is_sampler("balanced", "full"), TWO_VIEWS, EQUAL_CLASSES, SIMPLEX_FITS),
+        assumptions=(is_loss("supcon"), is_sampler("balanced", "full"), TWO_VIEWS, EQUAL_CLASSES, SIMPLEX_FITS, BASIC),
     ),
     Theorem(
         key="TEMPERATURE-SSEM",
@@ -394,7 +434,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         numeric=lambda m, n, alpha: critical_temperature(_full(m, n, 2, 1.0, "ssem", alpha=alpha)),
         page="theory/thresholds.md#temperature",
         source="paper",
-        assumptions=(is_loss("ssem"), is_sampler("full"), EQUAL_CLASSES, SIMPLEX_FITS),
+        assumptions=(is_loss("ssem"), is_sampler("full"), EQUAL_CLASSES, SIMPLEX_FITS, BASIC),
     ),
     Theorem(
         key="SMALL-TEMPERATURE",
@@ -411,36 +451,43 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="PLAIN-SUPCON",
         title="Plain SupCon collapses at every temperature",
         statement=(
-            "Plain SupCon, all same-class positives merged, is the mixture at alpha_eq = (p-1)/(np-1), which is below "
-            "alpha_c at every temperature and in every kind of batch. (Full batch: Graf et al. 2021.)"
+            "Plain SupCon, all same-class positives of an anchor averaged, is lowest with every class on one point: "
+            "at every temperature, in every dimension, for any class sizes and any sampler that treats the instances "
+            "of a class alike. Losses of single embeddings beside it (a classifier of any kind, on any layer) do not "
+            "change that. For equal classes it is the mixture at alpha_eq, below alpha_c. (Full batch: Graf et al. "
+            "2021.)"
         ),
         left="alpha_eq",
         symbols=("n", "p"),
         symbolic=lambda sp, n, p: (p - 1) / (n * p - 1),
         numeric=lambda n, p: (p - 1) / (n * p - 1),
-        page="theory/notation.md#plain-supcon",
-        assumptions=(is_loss("supcon"), EQUAL_CLASSES, SIMPLEX_FITS),
+        page="theory/plain.md#plain-supcon",
+        assumptions=(is_loss("supcon"), PLAIN),
     ),
     Theorem(
         key="L-IN",
         title="Log of the sum collapses at every temperature",
         statement=(
-            "SupCon with the sum over positives inside the logarithm (L_in) falls with x everywhere, so collapse is "
-            "optimal at every temperature. It is not convex in the Gram matrix: mixtures with it are not covered."
+            "SupCon with the sum over positives inside the logarithm (L_in) is lowest with every class on one point: "
+            "at every temperature, in every dimension, for any class sizes and any sampler that treats the instances "
+            "of a class alike, whatever losses of single embeddings stand beside it. (The formula is its slope for "
+            "equal classes, negative everywhere.)"
         ),
         left="slope of L_in",
         symbols=("m", "N", "k", "o", "tau", "v"),
         symbolic=lambda sp, m, N, k, o, tau, v: _l_in_slope(sp, m, N, k, o, tau, v),
         numeric=_zero_slope_l_in,
-        page="theory/views.md#l-in",
-        assumptions=(EQUAL_CLASSES, SIMPLEX_FITS),
+        page="theory/plain.md#plain-supcon",
+        assumptions=(PLAIN,),
     ),
     Theorem(
         key="CE-SUPCON",
         title="Cross-entropy beside SupCon does not help",
         statement=(
-            "Cross-entropy plus SupCon without a self-supervised term has no alpha: both are lowest with every class "
-            "on one point. The formula is the margin by which plain SupCon stays below the threshold."
+            "Cross-entropy plus SupCon without a self-supervised term collapses whatever the two weights, the "
+            "classifier, its weight decay and its layer, the class sizes and the dimension: giving all of a class one "
+            "of its own embeddings, drawn at random, keeps the cross-entropy and lowers SupCon. (The formula is the "
+            "margin by which plain SupCon stays below the threshold, for equal classes.)"
         ),
         left="alpha_c - alpha_eq",
         symbols=("m", "n", "p", "tau"),
@@ -449,8 +496,170 @@ STATEMENTS: tuple[Theorem, ...] = (
             - (p - 1) / (n * p - 1)
         ),
         numeric=lambda m, n, p, tau: _plain_margin(m, n, p, tau),
-        page="theory/views.md#cross-entropy",
-        assumptions=(TWO_VIEWS, EQUAL_CLASSES, SIMPLEX_FITS),
+        page="theory/plain.md#cross-entropy",
+        assumptions=(PLAIN,),
+    ),
+    Theorem(
+        key="L-IN-MIXED",
+        title="Log of the sum, mixed with a self-supervised term",
+        statement=(
+            "With L_in as the supervised term, the collapsed simplex is stable against a spread within classes up to "
+            "this weight and gives way above it: (alpha_c - alpha_eq) / (1 - alpha_eq). Local: L_in is not convex, so "
+            "something else may be better below. Plain SupCon with its positives merged and averaged outside the "
+            "logarithm has the same threshold when a self-supervised term is added to it, and there it is global."
+        ),
+        left="alpha",
+        symbols=("m", "N", "k", "o", "c", "tau"),
+        symbolic=lambda sp, m, N, k, o, c, tau: _l_in_threshold(sp, m, N, k, o, c, tau),
+        numeric=_numeric_l_in,
+        page="theory/extensions.md#l-in",
+        assumptions=(
+            is_loss("l_in"),
+            TWO_VIEWS,
+            EQUAL_CLASSES,
+            SPARE_DIRECTION,
+            is_basic_but("self_temperature"),
+        ),
+    ),
+    Theorem(
+        key="QUEUE",
+        title="Queues, memory banks, gathering without gradient",
+        statement=(
+            "If the keys are current embeddings that pass no gradient, a within-class spread at the collapsed simplex "
+            "grows if and only if alpha > alpha_c: the threshold of the same comparison with gradient, as local "
+            "stability. A queue of Q random keys is ssem with one view and random batches of Q + 1. Keys of a "
+            "momentum encoder that follow the embeddings with a lag leave the threshold where it is."
+        ),
+        left="alpha_c",
+        symbols=("m", "Q", "tau"),
+        symbolic=lambda sp, m, Q, tau: _random_threshold(sp, m, Q + 1, 1, tau),
+        numeric=lambda m, Q, tau: _random_weight(m, Q + 1, 1.0, tau),
+        page="theory/extensions.md#queue",
+        assumptions=(SOFTMAX, TWO_VIEWS, EQUAL_CLASSES, SPARE_DIRECTION, is_basic_but("queue", "self_temperature")),
+    ),
+    Theorem(
+        key="NON-NEGATIVE",
+        title="Features without negative coordinates",
+        statement=(
+            "A ReLU before the normalisation keeps classes at right angles at best: s = 0. Collapse is the global "
+            "minimum if and only if alpha <= alpha_c, with exp(-1/tau) in place of r and nothing gained between "
+            "classes by collapsing. (Formula for one number k of same-class and o of other-class instances.)"
+        ),
+        left="alpha_c",
+        symbols=("k", "o", "c", "tau"),
+        symbolic=lambda sp, k, o, c, tau: (c + o * sp.exp(-1 / tau)) / (c + k + o * sp.exp(-1 / tau)),
+        numeric=_numeric_non_negative,
+        page="theory/extensions.md#non-negative",
+        assumptions=(
+            SOFTMAX,
+            OWN_VIEW,
+            EQUAL_CLASSES,
+            is_basic_but("features", "self_temperature"),
+            Assumption(
+                "one direction for every class and one beside them: dim >= classes + 1",
+                lambda s: True if s.dim is None else bool(np.all(np.asarray(s.dim) > np.asarray(s.classes))),
+            ),
+        ),
+    ),
+    Theorem(
+        key="NON-NEGATIVE-OPTIMUM",
+        title="Optimal variance without negative coordinates",
+        statement=(
+            "The optimal within-class variance in closed form, 0 below the threshold and (N-1)/N at most. (Formula "
+            "between the two, for one k and o.)"
+        ),
+        left="v*",
+        symbols=("N", "k", "o", "c", "tau", "alpha"),
+        symbolic=lambda sp, N, k, o, c, tau, alpha: (
+            (1 - 1 / N) * tau * sp.log(alpha * k / ((1 - alpha) * (c + o * sp.exp(-1 / tau))))
+        ),
+        numeric=lambda N, k, o, c, tau, alpha: float(
+            (1 - 1 / N) * tau * (np.log(alpha / (1 - alpha)) + np.log(k) - np.log(c + o * np.exp(-1 / tau)))
+        ),
+        page="theory/extensions.md#non-negative",
+        assumptions=(
+            SOFTMAX,
+            OWN_VIEW,
+            is_sampler("balanced", "full"),
+            EQUAL_CLASSES,
+            is_basic_but("features"),
+            Assumption("dim >= m N", _orthant_fits),
+        ),
+    ),
+    Theorem(
+        key="TWO-TEMPERATURES",
+        title="A temperature for each term",
+        statement=(
+            "With tau_1 for the supervised and tau_2 for the self-supervised term, collapse is the global minimum if "
+            "and only if alpha <= alpha_c, in closed form from the two slopes at collapse."
+        ),
+        left="alpha_c",
+        symbols=("m", "N", "k", "o", "c", "tau", "tau_2"),
+        symbolic=lambda sp, m, N, k, o, c, tau, tau_2: _two_temperatures(sp, m, N, k, o, c, tau, tau_2),
+        numeric=_numeric_two_temperatures,
+        page="theory/extensions.md#two-temperatures",
+        assumptions=(
+            OWN_VIEW,
+            EQUAL_CLASSES,
+            SPARE_DIRECTION,
+            is_basic_but("self_temperature", "features", "queue", "cross_entropy"),
+        ),
+    ),
+    Theorem(
+        key="LEARNED-TEMPERATURE",
+        title="A learned temperature runs to its floor",
+        statement=(
+            "The least value of the loss never rises as the temperature falls, whatever alpha, the batch and the "
+            "class sizes; for equal classes and ssem or supcon it falls strictly. So embeddings and temperature "
+            "together are best at the smallest temperature allowed: evaluate every threshold there. (The formula is "
+            "the derivative of the loss at class collapse, positive.)"
+        ),
+        left="d loss / d tau",
+        symbols=("m", "n", "p", "tau"),
+        symbolic=lambda sp, m, n, p, tau: sp.diff(sp.log((p * n - 1) + p * n * (m - 1) * _r(sp, m, tau)), tau),
+        numeric=_numeric_loss_by_temperature,
+        page="theory/extensions.md#learned-temperature",
+        assumptions=(is_loss("supcon", "ssem", "l_spread"), is_basic_but("features", "self_temperature")),
+    ),
+    Theorem(
+        key="CROSS-ENTROPY",
+        title="Cross-entropy beside both contrastive terms",
+        statement=(
+            "A linear classifier on the same normalised features can only raise the threshold: with w its weight over "
+            "the contrastive weights and s the margin of its logits at collapse, which weight decay or a norm bound "
+            "decides, collapse is the global minimum if and only if alpha is at most this. A large margin gives "
+            "alpha_c back, and no margin adds more than w tau W((m-1)/e) / 2, W Lambert's function. A classifier on "
+            "another layer, under an unlimited projection head, leaves the threshold at alpha_c."
+        ),
+        left="alpha_ce",
+        symbols=("m", "N", "k", "o", "c", "tau", "w", "s"),
+        symbolic=lambda sp, m, N, k, o, c, tau, w, s: (
+            (c + o * _r(sp, m, tau) * (1 + _rho(N, m))) / (c + k + o * _r(sp, m, tau))
+            + w * (1 - 1 / N) * tau * s * (m - 1) / (2 * (sp.exp(s) + m - 1))
+        ),
+        numeric=_numeric_cross_entropy,
+        page="theory/cross-entropy.md#threshold",
+        assumptions=(
+            OWN_VIEW,
+            EQUAL_CLASSES,
+            SPARE_DIRECTION,
+            is_loss("supcon", "ssem", "l_spread"),
+            is_basic_but("cross_entropy", "self_temperature"),
+        ),
+    ),
+    Theorem(
+        key="CROSS-ENTROPY-BOUND",
+        title="The most that cross-entropy adds to the threshold",
+        statement=(
+            "Over all margins, that is all weight decays and norm bounds of the classifier, the hardest pull of "
+            "cross-entropy is at margin 1 + W((m-1)/e). (The formula is the largest value of s (m-1)/(e^s + m-1).)"
+        ),
+        left="W((m-1)/e)",
+        symbols=("m",),
+        symbolic=lambda sp, m: sp.LambertW((m - 1) * sp.exp(-1)),
+        numeric=lambda m: float(hardest_pull(m)),
+        page="theory/cross-entropy.md#bound",
+        assumptions=(EQUAL_CLASSES, is_basic_but("cross_entropy", "self_temperature")),
     ),
     Theorem(
         key="DIMENSION",
@@ -465,7 +674,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         symbolic=lambda sp, m, N, k, o, c, tau: 1 - _softmax_slope(sp, m, N, k, o, c, tau, sp.Integer(0)),
         numeric=_softmax_weight,
         page="theory/dimension.md#enough",
-        assumptions=(SOFTMAX, OWN_VIEW, EQUAL_CLASSES, SPARE_DIRECTION),
+        assumptions=(SOFTMAX, OWN_VIEW, EQUAL_CLASSES, SPARE_DIRECTION, BASIC),
     ),
     Theorem(
         key="TIGHT",
@@ -483,6 +692,7 @@ STATEMENTS: tuple[Theorem, ...] = (
             is_loss("ssem"),
             is_sampler("full"),
             EQUAL_CLASSES,
+            BASIC,
             Assumption("dim = classes - 1 >= 2", lambda s: None if s.dim is None else bool(s.dim == s.classes - 1 > 1)),
         ),
     ),
@@ -503,6 +713,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         page="theory/classes.md#threshold",
         assumptions=(
             SOFTMAX,
+            BASIC,
             is_sampler("full", "balanced"),
             Assumption(
                 "every batch holds every class",
@@ -528,7 +739,7 @@ STATEMENTS: tuple[Theorem, ...] = (
             / ((n * p - 1) + (m - 1) * n * p * np.exp(-m / ((m - 1) * tau)))
         ),
         page="theory/views.md#views",
-        assumptions=(is_loss("supcon"), is_sampler("full"), TWO_VIEWS, EQUAL_CLASSES, SIMPLEX_FITS),
+        assumptions=(is_loss("supcon"), is_sampler("full"), TWO_VIEWS, EQUAL_CLASSES, SIMPLEX_FITS, BASIC),
     ),
     Theorem(
         key="TOTAL-COLLAPSE",
@@ -553,7 +764,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         symbolic=lambda sp, m, n, p, tau: sp.log((p * n - 1) + p * n * (m - 1) * _r(sp, m, tau)),
         numeric=lambda m, n, p, tau: np.log((p * n - 1) + p * n * (m - 1) * np.exp(-m / ((m - 1) * tau))),
         page="theory/values.md#class-collapse",
-        assumptions=(is_loss("supcon"), is_sampler("balanced", "full"), TWO_VIEWS, EQUAL_CLASSES, SIMPLEX_FITS),
+        assumptions=(is_loss("supcon"), is_sampler("balanced", "full"), TWO_VIEWS, EQUAL_CLASSES, SIMPLEX_FITS, BASIC),
     ),
     Theorem(
         key="FINITE",
@@ -605,6 +816,17 @@ def _l_in_slope(sp: Any, m: Any, N: Any, k: Any, o: Any, tau: Any, v: Any) -> An
     positives, negatives = 1 + k * sp.exp((x - 1) / tau), o * sp.exp((s - 1) / tau)
     loss = -sp.log(positives / (positives + negatives))
     return (tau * sp.diff(loss, x)).subs(x, _similarities(N, m, v)[0])
+
+
+def _l_in_threshold(sp: Any, m: Any, N: Any, k: Any, o: Any, c: Any, tau: Any) -> Any:
+    """(alpha_c - alpha_eq) / (1 - alpha_eq) with alpha_eq = c / (c + k)."""
+    threshold = 1 - _softmax_slope(sp, m, N, k, o, c, tau, sp.Integer(0))
+    return (threshold - c / (c + k)) / (1 - c / (c + k))
+
+
+def _two_temperatures(sp: Any, m: Any, N: Any, k: Any, o: Any, c: Any, tau: Any, tau_2: Any) -> Any:
+    pull = (1 - _softmax_slope(sp, m, N, k, o, c, tau, sp.Integer(0))) / tau
+    return pull / (pull + _softmax_slope(sp, m, N, k, o, c, tau_2, sp.Integer(0)) / tau_2)
 
 
 def _plain_margin(m: float, n: float, p: float, tau: float) -> float:

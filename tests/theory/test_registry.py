@@ -21,7 +21,8 @@ def sample(rng):
         "m": m, "n": n, "p": p, "N": rng.choice([n, 500]), "k": n - 1, "P": drawn, "o": (drawn - 1) * n,
         "c": rng.choice([1, 0.5]), "B": rng.choice([4, 9, 16]), "tau": rng.choice([0.05, 0.1, 0.5, 2.0]),
         "alpha": rng.choice([0.6, 0.9]), "v": rng.choice([0.05, 0.25, 0.5]), "D": rng.choice([3, 28]),
-        "R": rng.choice([0.5, 0.9]), "q": 0.01, "F": -0.1, "lambda_i": 0.02,
+        "R": rng.choice([0.5, 0.9]), "Q": rng.choice([4, 15]), "tau_2": rng.choice([0.1, 0.3, 1.0]),
+        "w": rng.choice([0.5, 2.0]), "s": rng.choice([1.0, 5.0]), "q": 0.01, "F": -0.1, "lambda_i": 0.02,
     }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 import torch
@@ -33,9 +34,34 @@ def gather_batch(
             f"gather=True: the processes hold batches of different shapes, {', '.join(map(str, sizes))}; "
             "drop the last incomplete batch (drop_last=True) or pad it"
         )
+    if 0 in z.shape:
+        raise ValueError(f"gather=True: the batches of all processes are empty, of shape {tuple(z.shape)}")
     if instance_ids is not None:
         instance_ids = torch.cat(_gather(instance_ids))
-    return _Gather.apply(z, gradient_scale), torch.cat(_gather(labels)), instance_ids
+    joined = _Gather.apply(z, gradient_scale)
+    if held_twice(joined.detach(), dist.get_world_size()):
+        warnings.warn(
+            "gather: two processes hold the same embeddings, so the joined batch has instances twice and pulls them "
+            "to themselves; give each process its own batches, with a sampler that knows its rank",
+            stacklevel=4,
+        )
+    return joined, torch.cat(_gather(labels)), instance_ids
+
+
+def held_twice(z: Tensor, world: int) -> bool:
+    """Whether an embedding of one process stands, bit for bit, in the batch of another.
+
+    z: (world * instances, ...), the batches one after the other. Embeddings that a process repeats by itself do not
+    count: equal embeddings throughout are a collapsed network, not a batch dealt twice.
+    """
+    rows = z.reshape(world, -1, z.shape[-1])
+    # Sums of products modulo 2^64 are exact in any order, so equal rows have equal keys on every device.
+    kind = {2: torch.int16, 4: torch.int32, 8: torch.int64}[z.element_size()]
+    bits = rows.contiguous().view(kind).long()
+    factors = 2 * torch.arange(1, z.shape[-1] + 1, device=z.device) * 0x9E3779B97F4A7C1 + 1
+    keys = (bits * factors).sum(-1)
+    alone = [part[counts == 1] for part, counts in (part.unique(return_counts=True) for part in keys)]
+    return bool((torch.cat(alone).unique(return_counts=True)[1] > 1).any())
 
 
 def _gather(x: Tensor) -> list[Tensor]:

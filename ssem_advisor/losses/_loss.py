@@ -118,9 +118,10 @@ def supervised_contrastive_loss(
 ) -> Any:
     """The function behind :class:`SupervisedContrastiveLoss`, which documents every argument."""
     _check_settings(alpha, temperature, loss, reduction, gather, chunk)
-    labels, instance_ids = _check_shapes(z, labels, instance_ids, alpha)
+    labels, instance_ids = _check_shapes(z, labels, instance_ids, gather)
     if gather:
         z, labels, instance_ids = gather_batch(z, labels, instance_ids, gradient_scale=gather == "ddp")
+        _check_shapes(z, labels, instance_ids, False)
     if instance_ids is not None:
         _check_one_label_each(instance_ids, labels)
         if loss == "l_spread":
@@ -209,8 +210,8 @@ def _check_number(name: str, value: Any, inside: Callable[[Any], Any], domain: s
         raise SettingError(f"{name}={value!r}: must be {domain}")
 
 
-def _check_shapes(z: Any, labels: Any, instance_ids: Any, alpha: Any) -> tuple[Tensor, Tensor | None]:
-    """The labels and ids as tensors beside z."""
+def _check_shapes(z: Any, labels: Any, instance_ids: Any, gather: Gather) -> tuple[Tensor, Tensor | None]:
+    """The labels and ids as tensors beside z. With gather, small batches wait for those of the other processes."""
     if isinstance(z, Tensor) and z.layout != torch.strided:
         raise ValueError(f"embeddings: must be a dense tensor, not of layout {z.layout}")
     if not isinstance(z, Tensor) or not z.is_floating_point():
@@ -221,7 +222,7 @@ def _check_shapes(z: Any, labels: Any, instance_ids: Any, alpha: Any) -> tuple[T
         raise ValueError(
             f"embeddings of shape {shape}: must be (instances, views, dim), or (embeddings, dim) with instance_ids"
         )
-    if 0 in shape or math.prod(shape[:-1]) == 1:
+    if (0 in shape or math.prod(shape[:-1]) == 1) and not gather:
         raise ValueError(f"embeddings of shape {shape}: a batch needs at least two embeddings to compare")
     if z.ndim == 2 and instance_ids is None:
         raise ValueError(

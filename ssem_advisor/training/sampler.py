@@ -24,8 +24,10 @@ class BalancedBatchSampler(torch.utils.data.Sampler[list[int]]):
 
     labels: one integer (or string) per item of the data set.
     batches: batches an epoch on each rank; by default as many as the data set fills.
-    rank, world_size: by default those of torch.distributed where it runs. Rank r takes every world_size-th batch of one
-        common sequence. (In Lightning pass `use_distributed_sampler=False` to the Trainer.)
+    rank, world_size: by default those of torch.distributed, read whenever they are needed, so that the sampler may be
+        made before the process group. Rank r takes every world_size-th batch of one common sequence. In Lightning pass
+        `use_distributed_sampler=False` to the Trainer. Where something else deals the batches out, such as a loader
+        that `Accelerator.prepare` wraps, give rank=0, world_size=1.
     seed: with the epoch it decides everything. The epoch advances by itself; `set_epoch` sets it.
 
     Raises SamplerError if there are fewer than P classes or a class has fewer than K instances.
@@ -56,28 +58,51 @@ class BalancedBatchSampler(torch.utils.data.Sampler[list[int]]):
                 f"instances_per_class={instances_per_class}: {len(small)} of {len(names)} classes have fewer: "
                 f"{listed}; lower it to {counts.min()} or leave those classes out"
             )
-        running = dist.is_available() and dist.is_initialized()
-        self.rank = rank if rank is not None else dist.get_rank() if running else 0
-        self.world_size = world_size if world_size is not None else dist.get_world_size() if running else 1
-        if not 0 <= self.rank < self.world_size:
-            raise SamplerError(f"rank={self.rank}: must be in 0..{self.world_size - 1} (world_size={self.world_size})")
+        self._rank, self._world_size = rank, world_size
+        if rank is not None or world_size is not None:
+            self._place()
         self.classes_per_batch, self.instances_per_class = int(classes_per_batch), int(instances_per_class)
         self.seed, self.epoch, self._start, self._given = seed, 0, 0, 0
         self._members: Sequence[np.ndarray] = np.split(np.argsort(inverse, kind="stable"), np.cumsum(counts)[:-1])
-        filled = len(y) // (self.classes_per_batch * self.instances_per_class * self.world_size)
-        self._batches = max(1, filled) if batches is None else int(batches)
+        self._filled = len(y) // (self.classes_per_batch * self.instances_per_class)
+        self._batches = None if batches is None else int(batches)
+
+    @property
+    def rank(self) -> int:
+        return self._place()[0]
+
+    @property
+    def world_size(self) -> int:
+        return self._place()[1]
+
+    @property
+    def batch_size(self) -> int:
+        """Instances in a batch, under the name by which trainers ask a batch sampler."""
+        return self.classes_per_batch * self.instances_per_class
+
+    drop_last = True  # every batch is full
+
+    def _place(self) -> tuple[int, int]:
+        """(rank, world_size) as they are now: those given, else those of the process group."""
+        running = dist.is_available() and dist.is_initialized()
+        rank = self._rank if self._rank is not None else dist.get_rank() if running else 0
+        world = self._world_size if self._world_size is not None else dist.get_world_size() if running else 1
+        if not 0 <= rank < world:
+            raise SamplerError(f"rank={rank}: must be in 0..{world - 1} (world_size={world}); give both or neither")
+        return rank, world
 
     def __len__(self) -> int:
-        return self._batches
+        return max(1, self._filled // self.world_size) if self._batches is None else self._batches
 
     def __iter__(self) -> Iterator[list[int]]:
         start, self._start = self._start, 0
         self._given = start
+        (own, world), batches = self._place(), len(self)
         for number, batch in enumerate(self._sequence()):
-            step, rank = divmod(number, self.world_size)
-            if step >= self._batches:
+            step, rank = divmod(number, world)
+            if step >= batches:
                 break
-            if rank == self.rank and step >= start:
+            if rank == own and step >= start:
                 self._given = step + 1
                 yield batch
         self.epoch, self._given = self.epoch + 1, 0

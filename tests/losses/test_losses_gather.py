@@ -11,6 +11,7 @@ import torch.multiprocessing as mp
 
 from ssem_advisor.domain import SettingError
 from ssem_advisor.losses import supervised_contrastive_loss
+from ssem_advisor.losses._gather import held_twice
 
 VARIANTS = [
     {"loss": "supcon"},
@@ -70,6 +71,11 @@ def worker(rank, world, store):
         size = 5 - (rank == world - 1)  # the last batch of the last process is short
         with pytest.raises(ValueError, match=r"different shapes.*drop_last=True"):
             compute(linear(), x[mine][:size], labels[mine][:size], 0, gather=True)
+        none = slice(0, 5 if rank == 0 else 0)  # and here it has none at all: no process may wait for ever
+        with pytest.raises(ValueError, match="different shapes"):
+            compute(linear(), x[mine][none], labels[mine][none], 0, gather=True)
+        with pytest.warns(UserWarning, match="two processes hold the same embeddings"):
+            compute(linear(), x[:5], labels[:5], 0, gather=True)
         broken = x[mine].clone()
         broken[0, 0, 0] = torch.nan if rank == 0 else 1
         with pytest.raises(ValueError, match="NaN or infinite"):  # by every process, so that none waits for another
@@ -83,6 +89,17 @@ def worker(rank, world, store):
 @pytest.mark.parametrize("world", [2, 3])
 def test_value_and_gradient_are_those_of_one_process(world, tmp_path):
     mp.spawn(worker, args=(world, str(tmp_path / "store")), nprocs=world)
+
+
+def test_equal_embeddings_within_a_process_are_no_batch_dealt_twice():
+    z = torch.randn(12, 2, 7, generator=torch.Generator().manual_seed(0))
+    assert not held_twice(z, 3)
+    assert held_twice(torch.cat([z[:4], z[:4], z[4:8]]), 3)
+    assert held_twice(torch.cat([z[:4], z[4:7], z[2:3]]), 2)  # one of them
+    assert not held_twice(torch.ones(12, 2, 7), 3)  # a collapsed network
+    for kind in (torch.float16, torch.bfloat16, torch.float64):
+        assert held_twice(torch.cat([z[:4], z[:4]]).to(kind), 2)
+        assert not held_twice(z.to(kind), 2)
 
 
 def test_one_process_needs_no_group():

@@ -1,4 +1,9 @@
 import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,3 +109,49 @@ def test_what_cannot_be_filled_is_one_line(arguments, options, says):
     with pytest.raises(AdvisorError, match=says) as caught:
         BalancedBatchSampler(LABELS, *arguments, **options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("batches", [None, 3])
+def test_rank_and_world_are_read_when_they_are_needed(monkeypatch, batches):
+    """Trainers make the process group after the loader."""
+    sampler = BalancedBatchSampler(LABELS, 2, 4, batches=batches)
+    alone = len(sampler)
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_rank", lambda: 1)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    expected = BalancedBatchSampler(LABELS, 2, 4, batches=batches, rank=1, world_size=2)
+    assert (sampler.rank, sampler.world_size) == (1, 2)
+    assert list(sampler) == list(expected)
+    assert len(sampler) == (alone // 2 if batches is None else batches)
+
+
+def test_every_rank_resumes_in_the_middle_of_an_epoch():
+    def ranks(used):
+        samplers = [BalancedBatchSampler(LABELS, 2, 3, batches=5, rank=r, world_size=2) for r in range(2)]
+        for sampler in samplers:
+            sampler.load_state_dict({"seed": 4, "epoch": 1, "batch": used})
+        return [list(sampler) for sampler in samplers]
+
+    whole, rest = ranks(0), ranks(2)
+    assert rest == [batches[2:] for batches in whole]
+    assert not any(batch in whole[1] for batch in whole[0])
+
+
+TRAINERS = Path(__file__).with_name("two_trainers.py")
+
+
+@pytest.mark.skipif(not torch.distributed.is_available() or not torch.distributed.is_gloo_available(), reason="no gloo")
+def test_two_processes_of_lightning_and_of_accelerate_draw_different_batches(tmp_path):
+    """The loaders as the guides show them: each process its own batches, all of the data once."""
+    for name in ("lightning", "accelerate"):
+        pytest.importorskip(name)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", str(TRAINERS)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, str(tmp_path)], capture_output=True, text=True, env=environment, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    for trainer in ("lightning", "accelerate"):
+        seen = [json.loads((tmp_path / f"{trainer}{rank}.json").read_text()) for rank in range(2)]
+        common = list(BalancedBatchSampler([i % 4 for i in range(64)], 4, 4, rank=0, world_size=1))
+        assert [batch for step in zip(*seen, strict=True) for batch in step] == common[:4], trainer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from ssem_advisor.domain import FEATURES, KNOWN_LOSSES, SAMPLERS, Setting, SettingError
+from ssem_advisor.limits import read_bytes
 
 _PANEL = "Setting"
 
@@ -113,12 +115,15 @@ def setting_of(given: dict[str, Any]) -> Setting:
     return Setting(**{name: value for name, value in given.items() if name != "dataset"})
 
 
+_MOST_BYTES = 50_000_000
+
+
 def read_class_counts(path: Path) -> tuple[int, ...]:
     """Class sizes as they stand (500,200,80), from a JSON list or object, or from the last column of a CSV."""
-    if re.fullmatch(r"\d+(,\d+)+", str(path)) and not path.exists():
+    if re.fullmatch(r"\d+(,\d+)+", str(path)) and not os.path.exists(path):
         return tuple(int(size) for size in str(path).split(","))
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_bytes(path, _MOST_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(
             f"class_counts: cannot read {path}: {getattr(error, 'strerror', None) or 'not a text file'}; "

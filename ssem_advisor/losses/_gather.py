@@ -12,6 +12,8 @@ from torch import Tensor
 
 from ssem_advisor.domain import SettingError
 
+_AXES = 3  # of the largest embeddings, (instances, views, dim)
+
 
 def gather_batch(
     z: Tensor, labels: Tensor, instance_ids: Tensor | None, gradient_scale: bool
@@ -28,7 +30,14 @@ def gather_batch(
                 "call torch.distributed.init_process_group first"
             )
         return z, labels, instance_ids
-    sizes = [tuple(shape.tolist()) for shape in _gather(torch.tensor(z.shape, device=z.device))]
+    shape = [*z.shape, *[-1] * (_AXES - z.ndim)]
+    sizes = [
+        tuple(size for size in shape.tolist() if size >= 0) for shape in _gather(torch.tensor(shape, device=z.device))
+    ]
+    if () in sizes:
+        raise ValueError(
+            f"gather=True: process {sizes.index(())} holds a batch that cannot be used; its own message says why"
+        )
     if len(set(sizes)) > 1:
         raise ValueError(
             f"gather=True: the processes hold batches of different shapes, {', '.join(map(str, sizes))}; "
@@ -62,6 +71,13 @@ def held_twice(z: Tensor, world: int) -> bool:
     keys = (bits * factors).sum(-1)
     alone = [part[counts == 1] for part, counts in (part.unique(return_counts=True) for part in keys)]
     return bool((torch.cat(alone).unique(return_counts=True)[1] > 1).any())
+
+
+def refuse_batch(z: Any) -> None:
+    """Tell the other processes that this one has no batch for them: all raise in this step, and none mixes two."""
+    if dist.is_available() and dist.is_initialized():
+        device = z.device if isinstance(z, Tensor) else torch.device("cpu")
+        _gather(torch.full((_AXES,), -1, device=device))
 
 
 def _gather(x: Tensor) -> list[Tensor]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ssem_advisor.domain import LOSSES, Loss, SettingError
-from ssem_advisor.losses._gather import gather_batch
+from ssem_advisor.losses._gather import gather_batch, refuse_batch
 from ssem_advisor.losses._groups import Groups
 from ssem_advisor.losses._log_sum_exp import default_tile, range_suffices
 from ssem_advisor.losses._mixture import Mixture, pair_sums
@@ -118,7 +118,12 @@ def supervised_contrastive_loss(
 ) -> Any:
     """The function behind :class:`SupervisedContrastiveLoss`, which documents every argument."""
     _check_settings(alpha, temperature, loss, reduction, gather, chunk)
-    labels, instance_ids = _check_shapes(z, labels, instance_ids, gather)
+    try:
+        labels, instance_ids = _check_shapes(z, labels, instance_ids, gather)
+    except ValueError:
+        if gather:
+            refuse_batch(z)
+        raise
     if gather:
         z, labels, instance_ids = gather_batch(z, labels, instance_ids, gradient_scale=gather == "ddp")
         _check_shapes(z, labels, instance_ids, False)

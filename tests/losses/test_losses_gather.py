@@ -76,6 +76,11 @@ def worker(rank, world, store):
             compute(linear(), x[mine][none], labels[mine][none], 0, gather=True)
         with pytest.warns(UserWarning, match="two processes hold the same embeddings"):
             compute(linear(), x[:5], labels[:5], 0, gather=True)
+        wrong = labels[mine][: 4 if rank == 0 else 5]  # refused by one process before anything is gathered
+        with pytest.raises(ValueError, match=r"labels of shape|cannot be used"):
+            compute(linear(), x[mine], wrong, 0, gather=True)
+        shared = compute(linear(), x[mine], labels[mine], 5 * rank, gather=True)  # all are at the same step again
+        torch.testing.assert_close(shared[0], compute(linear(), x, labels, 0, gather=False)[0])
         broken = x[mine].clone()
         broken[0, 0, 0] = torch.nan if rank == 0 else 1
         with pytest.raises(ValueError, match="NaN or infinite"):  # by every process, so that none waits for another

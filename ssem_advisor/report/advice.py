@@ -290,6 +290,8 @@ def _by_class(advice: Advice) -> Iterator[str]:
     if thresholds is None:
         return
     known = thresholds[np.isfinite(thresholds)]
+    if not known.size:
+        return
     low, middle, high = float(known.min()), float(np.median(known)), float(known.max())
     yield f"  full collapse gives way by class: first {show(low)}, median {show(middle)}, last {upward(high)}"
 

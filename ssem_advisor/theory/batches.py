@@ -77,18 +77,21 @@ def random_batch(instances: np.ndarray, others: np.ndarray, share: np.ndarray, s
     """
     instances, others, share, size = np.broadcast_arrays(instances, others, share, size)
     laws = [_same_class_law(*law) for law in zip(instances, others, share, size, strict=True)]
-    terms = max(len(law[1]) for law in laws)
+    terms = max(len(law[2]) for law in laws)
     weight, same = np.zeros((terms, size.size)), np.ones((terms, size.size))
-    for column, (first, probability, _) in enumerate(laws):
+    for column, (first, step, probability, _) in enumerate(laws):
         weight[: len(probability), column] = probability
-        same[: len(probability), column] = first + np.arange(len(probability))
-    alone = np.array([law[2] for law in laws])
+        same[: len(probability), column] = first + step * np.arange(len(probability))
+    alone = np.array([law[3] for law in laws])
     return Batch(weight, same, np.maximum(size - 1 - same, 0.0), alone, size - 1)
 
 
+_MOST_TERMS = 2_000
+
+
 @lru_cache(maxsize=4096)
-def _same_class_law(instances: float, others: float, share: float, size: float) -> tuple[int, np.ndarray, float]:
-    """(first k >= 1, probabilities from there on, probability of k = 0) for a uniform random batch.
+def _same_class_law(instances: float, others: float, share: float, size: float) -> tuple[int, int, np.ndarray, float]:
+    """(first k >= 1, step to the next k, their probabilities, probability of k = 0) for a uniform random batch.
 
     Hypergeometric (Binomial for an infinite data set), by the ratios of neighbouring terms from the mode: no
     factorials, so no loss of digits for large data sets.
@@ -114,5 +117,9 @@ def _same_class_law(instances: float, others: float, share: float, size: float) 
     probability = probability[first - int(k[0]) :]
     heavy = np.flatnonzero(probability > _NEGLIGIBLE * probability.max(initial=0.0))
     if not len(heavy):
-        return 1, np.zeros(1), alone
-    return first + int(heavy[0]), probability[heavy[0] : heavy[-1] + 1], alone
+        return 1, 1, np.zeros(1), alone
+    kept = probability[heavy[0] : heavy[-1] + 1]
+    # A wide law is smooth: every step-th k stands for its neighbours, and the error is below exp(-1000).
+    step = max(1, len(kept) // _MOST_TERMS)
+    thinned = kept[::step] * (kept.sum() / kept[::step].sum())
+    return first + int(heavy[0]), step, thinned, alone

@@ -24,6 +24,7 @@ from ssem_advisor.theory.relation import Geometry, Softmax, own_view_weight
 # Above this many coordinates the collapsed loss has many nearly equal minima; the descent stops after 60 steps, where
 # the thresholds are settled to about 0.5 %.
 _LARGE = 20_000
+_MOST_CLASSES = 30_000
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,11 @@ def _only_numbers(setting: Setting) -> None:
     for name in ("classes", "dim", "temperature", "views", "batch_size", "classes_per_batch", "instances_per_class"):
         if np.ndim(getattr(setting, name) or 0):
             raise SettingError(f"{name}: class by class answers take one setting at a time, not arrays")
+    if setting.classes > _MOST_CLASSES:
+        raise NotCovered(
+            f"classes={setting.classes}: class by class answers keep a table of all pairs of classes, too large "
+            f"above {_MOST_CLASSES} classes; with equal classes and dim >= classes the closed forms answer"
+        )
 
 
 def _sizes(setting: Setting) -> np.ndarray:

@@ -6,6 +6,7 @@ so that `--help` and shell completion stay instant.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Annotated, Any
@@ -51,8 +52,9 @@ class _Group(TyperGroup):
             if extra is None:
                 raise
             tell(f"ssem-advisor: this needs {error.name}: pip install 'ssem-advisor[{extra}]'")
-        except BrokenPipeError:
-            sys.stderr.close()
+        except BrokenPipeError:  # the reader, as `head`, has seen enough; nothing is left to flush at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
         except MemoryError:
             tell("ssem-advisor: not enough memory for this; give fewer classes, dimensions or rows")
         except (OSError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError) as error:

@@ -49,7 +49,10 @@ class Command(TyperCommand):
 def check(
     ctx: typer.Context,
     paths: Annotated[
-        list[str] | None, typer.Argument(help="Files, folders or globs; - for standard input.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            help="Files, folders or globs; - for standard input. By default the working folder.", show_default=False
+        ),
     ] = None,
     formats: Annotated[
         list[CheckFormat] | None, typer.Option("--format", help="Output format; repeatable, each with its --output.")
@@ -103,8 +106,7 @@ def check(
         if any(document.error is not None for document in documents):
             raise typer.Exit(2)
         return
-    if not paths:
-        raise typer.BadParameter("give files, folders or globs, or - for standard input", param_hint="PATHS")
+    paths = paths or ["."]
     unwritten = _mend(session, paths, dry=diff) if fix or diff else False
     if diff:
         targets = [target for target in targets if target[1] is not None]
@@ -179,14 +181,11 @@ def _shown(path: str) -> str:
 
 def _tell(report: Report, named: set[str]) -> bool:
     """Say on stderr what could not be read or decided. Returns whether a file of these names could not be read."""
-    failed = False
-    for result in report.results:
-        if result.document is not None and result.document.error is not None:
-            tell(f"{result.path}: could not be read: {result.document.error}")
-            failed = failed or result.path in named
-        elif result.undecided:
-            tell(f"{result.path}: cannot decide: {result.undecided}")
-    return failed
+    from ssem_advisor.report.findings.text import undecided
+
+    for line in undecided(report):
+        tell(line)
+    return any(result.document and result.document.error and result.path in named for result in report.results)
 
 
 def _render(report: Report, targets: list[tuple[str, Path | None]], color: Color) -> None:
@@ -195,7 +194,7 @@ def _render(report: Report, targets: list[tuple[str, Path | None]], color: Color
 
     for form, path in targets:
         if path is None:
-            _show(render(report, form, color=_colored(color)), form)
+            _show(render(report, form, color=_colored(color), width=_width()), form)
         else:
             write_atomically(path, render(report, form).encode("utf-8", "backslashreplace"))
 
@@ -204,6 +203,14 @@ def _show(text: str, form: str) -> None:
     """To stdout: workflow commands where they are the format, what others wrote made harmless in the rest."""
     if text:
         emit(text if form == "github" else printing.json(text) if form in ("json", "sarif") else text)
+
+
+def _width() -> int | None:
+    """Of the terminal, if the answer goes to one."""
+    import shutil
+    import sys
+
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _colored(color: Color) -> bool:

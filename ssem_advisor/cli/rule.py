@@ -50,6 +50,6 @@ def rule(
             }
             for r in rules
         ]
-        say(json.dumps(listed if all_ or len(listed) > 1 else listed[0], indent=2, ensure_ascii=False))
+        say(json.dumps({"version": 1, "rules": listed}, indent=2, ensure_ascii=False))
     else:
         say("\n".join(page(r) for r in rules))

@@ -71,7 +71,7 @@ _RUN_NAMES = frozenset({"exp_name", "experiment", "experiment_name", "exp", "job
 _RECORDS = re.compile(
     r"ckpt|checkpoint|resume|pretrained|path|dir$|(?:^|_)log|wandb|tensorboard|project$|run_name|save|"
     r"^out(?:put)?s?(?:_(?:dir|path|root|folder|file|name|prefix))?$|^weights$|load|(?:^|_)tags?$|notes?$|desc|comment|"
-    r"teacher|folder|url|hub|repo|trial|^argument$|version"
+    r"teacher|folder|url|hub|repo|trial|^argument$|version|^file(?:name)?$|_file$"
 )
 _CHOICES = frozenset({"values", "choices", "options", "sweep", "grid", "search_space", "monitor", "callbacks"})
 _EVALUATION = re.compile(
@@ -279,7 +279,9 @@ class _Hearing:
             return
         without = SUPERVISED.sub(" ", text)
         supervised = without != text or (name == "positives" and text.lower() in ("label", "labels", "class"))
-        own = bool(SELF.search(without)) and not re.search(r"sup[-_]?simclr", without, re.I)
+        own = bool(SELF.search(without) or (supervised and re.search(r"[+&] *self", without))) and not re.search(
+            r"sup[-_]?simclr", without, re.I
+        )
         if re.search(r"\bmodel|(?:^|_)(?:net|arch|architecture)$", name) and not choice:
             if supervised:
                 self.say("supervised", Grade.NAME, leaf)

@@ -51,6 +51,11 @@ _SKIPPED = frozenset(
 )
 
 
+def is_read(path: Path) -> bool:
+    """Whether files of this suffix are read; one without a suffix is judged by its content."""
+    return not path.suffix or path.suffix.lower() in SUFFIXES
+
+
 def collect(paths: Iterable[str | Path], own: OwnConfig | None = None) -> Iterator[Path]:
     """The files to check, in a stable order, each once: files as given, folders and globs searched.
 

@@ -10,8 +10,10 @@ from ssem_advisor.config.evidence import elsewhere
 from ssem_advisor.config.model import Trap
 from ssem_advisor.config.tree import Text, Tree
 
-_QUEUE = re.compile(r"moco_k|queue_(?:size|len\w*)|memory_bank_size|memory_size|bank_size|q_size\w*")
+_QUEUE = re.compile(r"moco_k|queue_(?:size|len\w*)|memory_bank_size|bank_size|q_size\w*")
+_OTHER_QUEUE = re.compile(r"gan|pool|image|replay|buffer|load|data|log")
 _LAST_RELU = re.compile(r"(?:last|final|output|proj(?:ect(?:or|ion))?(?:_out\w*)?)_(?:relu|activation|act)")
+_AUTOCAST = re.compile(r"(?:^|_)amp(?:_|$)|mixed_precision|autocast|^fp16$|use_fp16")
 _WITH_GRADIENT = frozenset({"gather_with_grad", "gather_with_gradient", "gather_grad"})
 _GATHER_CALL = re.compile(r"\ball_gather(?:_into_tensor)?\(")
 _GRADIENT_CALL = re.compile(r"distributed\.nn|autograd\.Function|fabric\.all_gather|self\.all_gather|sync_grads")
@@ -24,14 +26,24 @@ def hazards(tree: Tree) -> Iterator[Trap]:
             continue
         *sections, name = leaf.keys
         if (
-            (_QUEUE.fullmatch(name) or (name == "k" and "moco" in sections))
+            (
+                _QUEUE.fullmatch(name)
+                or (name == "k" and "moco" in sections)
+                or (name == "memory_size" and any("memory" in key for key in sections))
+            )
             and scalars.is_number(leaf.value)
             and leaf.value > 0
+            and not any(_OTHER_QUEUE.search(key) for key in leaf.keys)
         ):
             yield Trap("queue", f"{leaf.dotted} = {leaf.raw}", leaf.dotted, leaf.location)
         elif name in _WITH_GRADIENT and leaf.value is False:
             detail = "the embeddings of other devices come without gradient"
             yield Trap("gather-without-gradient", detail, leaf.dotted, leaf.location)
+        elif _AUTOCAST.search(name) and leaf.value not in (False, None, "no", "O0"):
+            detail = "autocast computes softmax and exponentials in float32"
+            yield Trap("autocast", detail, leaf.dotted, leaf.location)
+        elif name == "precision" and "mixed" in str(leaf.value):
+            yield Trap("autocast", "mixed precision is autocast", leaf.dotted, leaf.location)
         elif name == "shuffle" and leaf.value is False and not elsewhere(leaf):
             yield Trap("no-shuffle", "the batches are the same in every epoch", leaf.dotted, leaf.location)
         elif _LAST_RELU.fullmatch(name) and str(leaf.value).lower() in ("true", "relu"):

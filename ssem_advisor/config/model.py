@@ -52,7 +52,7 @@ class Trap:
     "out-of-domain", "typo", "false-friend" (a bare alpha of unknown meaning). About the file: "duplicate-key",
     "malformed" (flags cut off from their command, an open quote), "include" (a file that is not followed),
     "abbreviated-flag", "word-bool" (a truth value to PyYAML, a word to others). About training: "queue",
-    "no-shuffle", "relu-last", "gather-without-gradient".
+    "no-shuffle", "relu-last", "gather-without-gradient", "autocast", "multi-label".
     """
 
     name: str

@@ -21,12 +21,17 @@ START = Location(1, 1, 0, 0)
 
 
 class Says(NamedTuple):
-    """One sentence of a rule: where (a field's name, a trap, or a place), what is wrong, what to do about it."""
+    """One sentence of a rule: where (a field's name, a trap, or a place), what is wrong, what to do about it.
+
+    because: what it rests on, where that is more than the rule's fields; numbers: what can be said in numbers.
+    """
 
     at: str | Trap | Location | None
     message: str
     help: str
     severity: Severity | None = None
+    because: str = ""
+    numbers: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,8 @@ class Suppression:
 class Finding:
     """A sentence of a rule about one place of one file.
 
-    because: the values it rests on; key: the dotted path (or flag) of the value it is about; run: its number in the
+    because: the values it rests on; numbers: what can be said in numbers; root: the file that was checked, where the
+    place is in one that it includes; key: the dotted path (or flag) of the value it is about; run: its number in the
     file; occurrence: tells findings of one rule about one key apart.
     """
 
@@ -94,6 +100,8 @@ class Finding:
     run: int | None = None
     occurrence: int = 0
     suppressed: Suppression | None = None
+    numbers: str = ""
+    root: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -171,8 +179,9 @@ class Case:
 
     @property
     def supervised(self) -> bool:
-        """Whether a supervised contrastive term is in the loss, beyond doubt."""
-        return self.run.kind in ("supcon", "supcon+self", "ce+supcon") and not self.run.doubt
+        """Whether a supervised contrastive term is in the loss, beyond doubt, and covered by the theorems."""
+        settled = not self.run.doubt and next(self.traps("multi-label"), None) is None
+        return settled and self.run.kind in ("supcon", "supcon+self", "ce+supcon")
 
     def severity_of_collapse(self) -> Severity:
         """Collapse is what some classifiers want, and what transfer cannot stand."""
@@ -185,6 +194,12 @@ class Case:
             if (found := self.run.fields.get(name)) is not None:
                 parts.append(f"{name} {found.value}" + ("" if found.origin == "stated" else f" ({found.origin})"))
         return ", ".join(parts)
+
+    @property
+    def read(self) -> str:
+        """What names the loss and the facts read, with the line of each."""
+        place = self.run.location
+        return "; ".join(filter(None, (self.run.witness, self.shown(*_SHOWN)))) if place else self.shown(*_SHOWN)
 
     def confidence(self, uses: tuple[str, ...]) -> Origin:
         used = [found.origin for name in uses if (found := self.run.fields.get(name)) is not None]
@@ -231,7 +246,10 @@ class Case:
     @cached_property
     def verdict(self) -> Verdict | None:
         """What the theorems say about this mixture; None, with the reason noted, where they say nothing."""
-        if self.run.kind == "supcon+self" and (why := self._beyond_theory()):
+        if self.run.doubt:
+            return None
+        mixed = self.run.kind == "supcon+self" or next(self.traps("multi-label"), None) is not None
+        if mixed and self.run.kind != "self-only" and (why := self._beyond_theory()):
             self.not_covered.append(why)
             return None
         if (setting := self.setting) is None:
@@ -250,6 +268,8 @@ class Case:
             return "no theorem covers a mixture with the log-of-sum form of the loss"
         if self.value("views") == 1 and self.value("loss") != "ssem":
             return "with one view alpha weighs a term without positives"
+        if many := next(self.traps("multi-label"), None):
+            return f"the theorems speak of one class for each instance, not of several ({many.detail})"
         if queue := next(self.traps("queue"), None):
             return f"no theorem covers the stale embeddings of {queue.key or 'a memory bank'}"
         return None
@@ -268,6 +288,7 @@ class Case:
         return float(batch.alone.item())
 
 
+_SHOWN = ("temperature", "classes", "dim", "batch_size", "views", "dataset")
 _NEEDED = ("temperature", "alpha", "classes", "batch_size", "batch_scope", "gather", "views")
 
 

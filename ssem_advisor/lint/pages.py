@@ -24,7 +24,12 @@ def page(rule: Rule) -> str:
     if rule.theorem:
         facts.append(f"rests on: {rule.theorem}")
     body = rule.page.partition("\n")[2].strip()
-    references = f"\n\n## References\n\n`ssem-advisor explain {rule.theorem}`" if rule.theorem else ""
+    references = (
+        f"\n\n## References\n\n`ssem-advisor explain {rule.theorem}`: the theorem with its assumptions and proof; this "
+        f"page in the documentation: `rules/{rule.code}`."
+        if rule.theorem
+        else ""
+    )
     return f"# {rule.code} {rule.name}\n\n{rule.summary}\n\n{'; '.join(facts)}.\n\n{body}{references}\n"
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
+from ssem_advisor.config.files import is_read
 from ssem_advisor.config.model import Document, Location
 from ssem_advisor.domain import AdvisorError
 from ssem_advisor.lint.core import (
@@ -60,12 +61,34 @@ class Result:
     findings: list[Finding] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     not_covered: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
     @property
     def undecided(self) -> str:
         """Why there is no verdict on some run, in words; empty if there is one on each."""
-        reasons = [f"needs {', '.join(self.missing)} (add it under [tool.ssem-advisor])"] if self.missing else []
+        reasons = [f"looks contrastive, cannot tell: {doubt}" for doubt in self.doubts]
+        if self.missing and not (self.doubts and self.missing[0] == "kind"):
+            reasons.append(f"needs {', '.join(self.missing)} (add it under [tool.ssem-advisor])")
         return "; ".join(reasons + self.not_covered)
+
+    @property
+    def recognised(self) -> bool:
+        """Whether the loss of some run is known."""
+        return self.document is not None and any(run.kind != "unknown" and not run.doubt for run in self.document.runs)
+
+    @property
+    def is_config(self) -> bool:
+        """Whether the file is of a kind that is read at all."""
+        document = self.document
+        return document is None or document.format != "other" or bool(document.runs) or is_read(document.path)
+
+    @property
+    def to_add(self) -> list[str]:
+        """The lines of the own configuration that would settle what is missing, with a value to replace in each."""
+        wanted = [name for name in self.missing if name in _TO_ADD] or (["kind"] if self.doubts else [])
+        if not wanted:
+            return []
+        return [f'[tool.ssem-advisor.per-file."{self.path}".defaults]', *(f"{n} = {_TO_ADD[n]}" for n in wanted)]
 
     @property
     def active(self) -> list[Finding]:
@@ -91,6 +114,20 @@ class Report:
     def active(self) -> list[Finding]:
         return [finding for finding in self.findings if finding.suppressed is None]
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Files, those whose loss was recognised, those left undecided or not read, and silenced findings."""
+        files = [result for result in self.results if result.document is not None]
+        return {
+            "files": len(files),
+            "recognised": sum(result.recognised for result in files),
+            "undecided": sum(bool(result.undecided) for result in files),
+            "not_read": sum(
+                not result.is_config or bool(result.document and result.document.error) for result in files
+            ),
+            "suppressed": len(self.findings) - len(self.active),
+        }
+
     def fails(self, least: Severity) -> bool:
         """Whether a finding of at least this severity counts."""
         return any(SEVERITIES.index(f.severity) >= SEVERITIES.index(least) for f in self.active)
@@ -109,6 +146,7 @@ def check_document(document: Document, policy: Policy, path: str | None = None) 
         case.verdict  # noqa: B018  (says what is missing, whichever rules are selected)
         _add(result.missing, run.missing if run.kind == "unknown" else case.missing)
         _add(result.not_covered, case.not_covered)
+        _add(result.doubts, [run.doubt] if run.doubt else [])
     found = _numbered(_once(found))
     told = comments(document.text)
     found = silence(found, told)
@@ -119,6 +157,18 @@ def check_document(document: Document, policy: Policy, path: str | None = None) 
                 found.append(plain_finding(unused, result.path, problem, "remove it", comment.location))
     result.findings = sorted(found, key=lambda f: (f.location.line, f.location.column, f.rule.code))
     return result
+
+
+_TO_ADD = {
+    "kind": '"supcon"  # or "supcon+self", "ce+supcon", "self-only", "not-contrastive"',
+    "alpha": "0.5  # the share of the self-supervised term, 0 to 1",
+    "temperature": "0.1  # of the softmax",
+    "classes": "100  # in the training data",
+    "batch_size": "256  # instances, not views",
+    "batch_scope": '"device"  # or "total": what the batch size counts',
+    "gather": "true  # or false: whether the devices share their embeddings",
+    "views": "2  # augmented views of each instance",
+}
 
 
 def _add(names: list[str], more: Iterable[str]) -> None:
@@ -136,7 +186,9 @@ def _findings(case: Case, rules: Iterable[Rule], path: str, run: int) -> Iterabl
                 confidence=case.confidence(rule.uses),
                 message=said.message,
                 help=said.help,
-                because=case.shown(*rule.uses),
+                because=said.because or case.shown(*rule.uses),
+                numbers=said.numbers,
+                root=path if location.path is not None else "",
                 key=key,
                 location=location,
                 run=run,
@@ -157,7 +209,18 @@ def plain_finding(rule: Rule, path: str, message: str, remedy: str, location: Lo
 
 def _once(findings: Iterable[Finding]) -> list[Finding]:
     """Runs that share a value, as those of a loop, share what is said about it."""
-    return list({(f.rule.code, f.path, f.location, f.message): f for f in reversed(list(findings))}.values())[::-1]
+    kept: dict[tuple[object, ...], Finding] = {}
+    for finding in findings:
+        name: tuple[object, ...] = (
+            finding.rule.code, finding.path, finding.location.start, finding.location.line, finding.key,
+        )  # fmt: skip
+        other = kept.get(name)
+        if other is None or (other.message != finding.message and not finding.root and not other.root):
+            name = name if other is None else (*name, finding.message)
+            kept.setdefault(name, finding)
+        elif len(finding.numbers) > len(other.numbers):  # the root of an include knows more than the file alone
+            kept[name] = finding
+    return list(kept.values())
 
 
 def _numbered(findings: list[Finding]) -> list[Finding]:

@@ -24,7 +24,7 @@ DEFAULT_BASELINE = "ssem-advisor-baseline.json"
 class Session:
     """What the command line says, on top of each file's own configuration.
 
-    baseline: given explicitly; otherwise the one that the own configuration names.
+    baseline: given explicitly; otherwise the one that the own configuration names, or the one in the working folder.
     """
 
     select: tuple[str, ...] = ()
@@ -153,6 +153,8 @@ class Session:
 
     def _baseline(self, path: Path) -> Baseline | None:
         wanted = self.baseline or self.own(path).baseline
+        if wanted is None and Path(DEFAULT_BASELINE).is_file():
+            wanted = Path(DEFAULT_BASELINE).absolute()  # where --write-baseline writes without being told
         if wanted is None or not self.use_baseline:
             return None
         if wanted not in self._baselines:

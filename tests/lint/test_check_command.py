@@ -61,7 +61,7 @@ def run(*arguments, stdin=None, env=None):
         (["bad.yaml", "--output", "no/such/folder/out"], 2),
         (["bad.yaml", "--format", "json", "--format", "text"], 2),
         (["bad.yaml", "--output", "a", "--output", "b"], 2),
-        ([], 2),
+        ([], 1),
     ],
 )
 def test_exit_codes(arguments, code):
@@ -78,7 +78,7 @@ def test_a_finding_has_file_line_reason_and_remedy():
     assert "bad.yaml:2:8: SSM101 error:" in result.stdout
     assert "because: " in result.stdout
     assert "help: raise alpha above" in result.stdout
-    assert result.stderr == "ssem-advisor: 1 error, 1 warning in 1 file\n"
+    assert result.stderr == "ssem-advisor: 1 file, 1 recognised; 1 error, 1 warning\n"
 
 
 def test_a_missing_fact_is_one_line_on_stderr():
@@ -138,7 +138,7 @@ def test_each_output_belongs_to_the_format_named_before_it(folder):
     )
     assert result.stdout.startswith("::")
     assert json.loads((folder / "a.sarif").read_text())["version"] == "2.1.0"
-    assert json.loads((folder / "b.json").read_text())["schema_version"] == 1
+    assert json.loads((folder / "b.json").read_text())["version"] == 1
 
 
 def test_output_alone_is_text(folder):
@@ -229,8 +229,9 @@ def test_rule_all_prints_every_page_and_json():
 
     text = run("rule", "--all").stdout
     listed = json.loads(run("rule", "--all", "--format", "json").stdout)
-    assert [entry["code"] for entry in listed] == [rule.code for rule in all_rules()]
-    for entry in listed:
+    assert [entry["code"] for entry in listed["rules"]] == [rule.code for rule in all_rules()]
+    assert listed["version"] == 1
+    for entry in listed["rules"]:
         assert entry["page"] in text
 
 

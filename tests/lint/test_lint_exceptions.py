@@ -36,7 +36,7 @@ def test_a_comment_above_silences_and_its_reason_is_kept():
 
 
 def test_a_comment_above_skips_other_comments_and_covers_continuation_lines():
-    command = "python main_supcon.py --method SupCon \\\n  --batch_size 256 \\\n  --temp 0.05 --fp16 true\n"
+    command = "python main_supcon.py --method SupCon \\\n  --batch_size 256 \\\n  --temp 0.05 --precision fp16\n"
     active, suppressed = split(check("# ssem: ignore[SSM501, SSM201]\n# more\n" + command, "run.sh"))
     assert (active, suppressed) == ([], ["SSM201", "SSM501"])
 

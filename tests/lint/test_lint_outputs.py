@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -11,11 +12,14 @@ from xml.etree import ElementTree as ET
 import jsonschema
 import pytest
 
+from ssem_advisor.advice import recommend
 from ssem_advisor.config import Document, Run, Value
 from ssem_advisor.config.model import Location
+from ssem_advisor.domain import Setting
 from ssem_advisor.lint import Finding, Report, Result, Session, all_rules
 from ssem_advisor.lint.core import Suppression
 from ssem_advisor.report.findings import FORMATS, render, sarif
+from ssem_advisor.report.findings.text import summary
 
 HERE = Path(__file__).parent
 SARIF = json.loads((HERE / "data" / "sarif-schema-2.1.0.json").read_text())
@@ -55,18 +59,20 @@ def hostile():
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_format_survives_anything(form):
-    text = render(hostile(), form).encode("utf-8", "backslashreplace").decode()
-    assert text.endswith("\n")
+    told = render(hostile(), form).encode("utf-8", "backslashreplace").decode()
+    assert told.endswith("\n")
     if form in ("json", "sarif"):
-        json.loads(text, parse_constant=pytest.fail)
+        json.loads(told, parse_constant=pytest.fail)
     if form == "junit":
-        ET.fromstring(text)
+        ET.fromstring(told)
     if form == "text":
-        assert "\x1b" not in text
-        assert len(text.splitlines()) == 3 * len(hostile().active)
+        assert "\x1b" not in told
+        assert len(told.splitlines()) == 3 * len(hostile().active)
     if form == "github":
-        assert text.count("\n") == len(hostile().active)
-        assert all(line.startswith("::error file=") for line in text.splitlines())
+        *lines, last = told.splitlines()
+        assert len(lines) == len(hostile().active)
+        assert all(line.startswith("::error file=") for line in lines)
+        assert last.startswith("::notice title=ssem-advisor::")
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -145,7 +151,7 @@ def test_json_is_valid_by_its_own_schema(report):
 
 
 def test_the_schema_can_fail():
-    broken = json.loads(render(Report([]), "json")) | {"schema_version": 2}
+    broken = json.loads(render(Report([]), "json")) | {"version": 2}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.Draft202012Validator(OURS).validate(broken)
 
@@ -163,6 +169,7 @@ def test_json_per_file(report):
     assert files["open.yaml"]["findings"] == []
     assert [f["suppressed"]["reason"] for f in files["plain.yaml"]["suppressed"]] == ["an ablation"]
     empty = {"fields": {}, "missing": [], "not_covered": [], "findings": [], "suppressed": [], "error": None}
+    empty |= {"doubts": [], "witness": ""}
     assert files["other.yaml"] == {"path": "other.yaml", "kind": "not-contrastive"} | empty
     assert files["broken.yaml"]["kind"] == "unknown"
     assert files["broken.yaml"]["error"]
@@ -183,9 +190,39 @@ def test_text_reads_well(report):
     lines = render(report, "text").splitlines()
     start = next(i for i, line in enumerate(lines) if "SSM101" in line)
     assert lines[start].startswith("collapse.yaml:2:8: SSM101 error: class collapse minimises the loss: alpha 0.1 is ")
-    assert lines[start + 1].startswith("    because: ")
-    assert "views 2 (assumed)" in lines[start + 1]
-    assert lines[start + 2].startswith("    help: raise alpha above 0.5")
+    assert lines[start + 1 : start + 3] == ["  2 | alpha: 0.1", "    |        ^^^"]
+    assert lines[start + 3].startswith("    because: ")
+    assert "views 2 (assumed)" in lines[start + 3]
+    assert lines[start + 4].startswith("    help: raise alpha above 0.5")
+
+
+def test_text_keeps_to_the_width_of_the_terminal_and_breaks_no_word(report):
+    whole, narrow = render(report, "text"), render(report, "text", width=60)
+    sentences = [[line for line in told.splitlines() if " | " not in line] for told in (whole, narrow)]
+    assert "\n".join(sentences[0]).split() == "\n".join(sentences[1]).split()
+    assert all(len(line) <= 60 or " " not in line.strip() for line in narrow.splitlines())
+
+
+def test_plain_supcon_comes_with_its_witness_and_with_a_weight_or_the_command_that_gives_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    known = "training: {objective: supcon, temperature: 0.1, batch_size: 128, num_classes: 10}\n"
+    (tmp_path / "known.yaml").write_text(known)
+    (tmp_path / "open.yaml").write_text("training: {objective: supcon, temperature: 0.1, batch_size: 128}\n")
+    known, lacking = Session().run(["known.yaml", "open.yaml"]).active
+    assert known.because.startswith("training.objective: supcon; temperature 0.1, classes 10, batch_size 128")
+    chosen = recommend(Setting(classes=10, batch_size=128, temperature=0.1)).alpha
+    alpha, low, high = map(float, re.search(r"alpha (\S+) \(safe from (\S+) to (\S+)\)", known.numbers).groups())
+    assert chosen.safe[0] <= low <= alpha <= high <= chosen.safe[1]
+    assert alpha == pytest.approx(chosen.recommended, rel=0.01)
+    assert lacking.numbers == ""
+    assert "ssem-advisor recommend --classes CLASSES --temperature 0.1 --batch-size 128" in lacking.help
+
+
+def test_the_summary_counts_what_was_recognised_in_every_format(report):
+    told = "7 files, 5 recognised, 1 cannot tell: needs the number of classes, 1 not read; "
+    assert summary(report).startswith(told)
+    for form in ("json", "github", "sarif", "junit"):
+        assert told in render(report, form)
 
 
 def test_only_text_is_coloured(report):
@@ -197,7 +234,7 @@ def test_only_text_is_coloured(report):
 
 
 def test_github_commands(report):
-    lines = render(report, "github").splitlines()
+    *lines, _ = render(report, "github").splitlines()
     assert len(lines) == len(report.active)
     error = next(line for line in lines if "SSM101" in line)
     assert error.startswith("::error file=collapse.yaml,line=2,col=8,title=SSM101 collapse-is-optimal::class collapse ")
@@ -210,7 +247,9 @@ def test_junit_has_a_case_for_every_file_and_rule(report):
     xml = JUnitXml.fromstring(render(report, "junit").encode())
     suites = {suite.name: suite for suite in xml}
     assert suites.keys() == FILES.keys()
-    assert len(list(suites["other.yaml"])) == len(all_rules())
+    assert len(list(suites["open.yaml"])) == len(all_rules())
+    (nothing,) = suites["other.yaml"]
+    assert nothing.result[0].message == "no contrastive training recognised"
     failed = {
         case.name.split()[0] for case in suites["collapse.yaml"] if case.result and case.result[0]._tag == "failure"
     }

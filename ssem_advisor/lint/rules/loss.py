@@ -6,7 +6,20 @@ from collections.abc import Iterator
 
 from ssem_advisor.lint.core import Case, Says, rule
 
-_ADD = "add a self-supervised term, L = (1-alpha) L_sup + alpha L_self (ssem-advisor recommend gives alpha)"
+_ADD = "add a self-supervised term, L = (1-alpha) L_sup + alpha L_self"
+
+
+def _collapses(case: Case, message: str, remedy: str = _ADD) -> Says:
+    """The sentence, what it rests on, and the weight that would prevent it, or the command that gives one."""
+    from ssem_advisor.lint.outlook import in_words, outlook
+
+    seen = outlook(case.run)
+    if case.value("views") == 1:
+        remedy = f"use two views, and {remedy}"
+    if not seen.numbers:
+        why = f" once {in_words(list(seen.missing))} is known" if seen.missing else ""
+        remedy = f"{remedy}; for alpha{why}: {seen.command}"
+    return Says("loss", message, remedy, case.severity_of_collapse(), case.read, seen.numbers)
 
 
 @rule("SSM201", "plain-supcon", "warning", theorem="PLAIN-SUPCON", uses=("loss",))
@@ -46,12 +59,7 @@ def plain_supcon(case: Case) -> Iterator[Says]:
     When the classes are all that will ever be asked of the embedding: say so once with `goal = "classification"`.
     """
     if case.supervised and case.run.kind == "supcon" and case.value("loss") != "l_in":
-        yield Says(
-            "loss",
-            "plain supervised contrastive loss: class collapse minimises it at every temperature",
-            _ADD,
-            case.severity_of_collapse(),
-        )
+        yield _collapses(case, "plain supervised contrastive loss: class collapse minimises it at every temperature")
 
 
 @rule("SSM202", "cross-entropy-plus-supcon", "warning", theorem="CE-SUPCON", uses=("loss",))
@@ -90,11 +98,9 @@ def cross_entropy_plus_supcon(case: Case) -> Iterator[Says]:
     When the classes are all that will ever be asked of the embedding: say so once with `goal = "classification"`.
     """
     if case.supervised and case.run.kind == "ce+supcon" and case.value("loss") != "l_in":
-        yield Says(
-            "loss",
+        yield _collapses(
+            case,
             "cross-entropy with a supervised contrastive loss: class collapse minimises both, whatever their weights",
-            _ADD,
-            case.severity_of_collapse(),
         )
 
 
@@ -139,12 +145,11 @@ def log_of_sum_form(case: Case) -> Iterator[Says]:
     As for `plain-supcon`.
     """
     if case.supervised and case.value("loss") == "l_in":
-        yield Says(
-            "loss",
+        yield _collapses(
+            case,
             "supervised contrastive loss with the sum over positives inside the logarithm: it collapses at every "
             "temperature, and no theorem covers a mixture with it",
             "average over the positives outside the logarithm, and " + _ADD,
-            case.severity_of_collapse(),
         )
 
 

@@ -9,8 +9,8 @@ from ssem_advisor.lint.run import Report
 FORMATS = ("text", "json", "github", "sarif", "junit")
 
 
-def render(report: Report, form: str, *, color: bool = False) -> str:
-    """The whole report in one format; ends with a newline unless it is empty. Only text is ever coloured."""
+def render(report: Report, form: str, *, color: bool = False, width: int | None = None) -> str:
+    """The whole report in one format; ends with a newline unless it is empty. Only text has colour and a width."""
     module = import_module(f"{__name__}.{form}")
-    text: str = module.render(report, color) if form == "text" else module.render(report)
+    text: str = module.render(report, color, width) if form == "text" else module.render(report)
     return text

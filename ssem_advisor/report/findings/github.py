@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ssem_advisor.lint.core import Finding
 from ssem_advisor.lint.run import Report
+from ssem_advisor.report.findings.text import summary
 
 _COMMAND = {"error": "error", "warning": "warning", "note": "notice"}
 
@@ -18,8 +20,14 @@ def render(report: Report) -> str:
             "title": f"{finding.rule.code} {finding.rule.name}",
         }
         shown = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
-        lines.append(f"::{_COMMAND[finding.severity]} {shown}::{_message(f'{finding.message}. {finding.help}')}\n")
+        lines.append(f"::{_COMMAND[finding.severity]} {shown}::{_message(_told(finding))}\n")
+    if report.results:
+        lines.append(f"::notice title=ssem-advisor::{_message(summary(report))}\n")
     return "".join(lines)
+
+
+def _told(finding: Finding) -> str:
+    return ". ".join(filter(None, (finding.message, finding.numbers, finding.help)))
 
 
 def _message(text: str) -> str:

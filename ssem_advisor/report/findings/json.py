@@ -1,4 +1,4 @@
-"""JSON, versioned: `schemas/check.schema.json` describes it. Fields are only ever added."""
+"""JSON, versioned: `schemas/check.schema.json` describes it. Within a version fields are only ever added."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from ssem_advisor import __version__
 from ssem_advisor.config.model import Run, Value
 from ssem_advisor.lint.core import Finding
 from ssem_advisor.lint.run import Report, Result
+from ssem_advisor.report.findings.text import summary
 
-SCHEMA_VERSION = 1
+VERSION = 1
 
 # Of runs of several kinds the file takes the kind of the one that matters most.
 _KINDS = ("supcon+self", "ce+supcon", "supcon", "self-only", "unknown", "not-contrastive")
@@ -21,7 +22,7 @@ _KINDS = ("supcon+self", "ce+supcon", "supcon", "self-only", "unknown", "not-con
 def render(report: Report) -> str:
     active = report.active
     content = {
-        "schema_version": SCHEMA_VERSION,
+        "version": VERSION,
         "tool": {"name": "ssem-advisor", "version": __version__},
         "files": [_file(result) for result in report.results],
         "summary": {
@@ -29,8 +30,8 @@ def render(report: Report) -> str:
             "error": sum(f.severity == "error" for f in active),
             "warning": sum(f.severity == "warning" for f in active),
             "note": sum(f.severity == "note" for f in active),
-            "undecided": sum(bool(result.undecided) for result in report.results),
-            "suppressed": len(report.findings) - len(active),
+            **{name: count for name, count in report.counts.items() if name != "files"},
+            "text": summary(report),
         },
     }
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -48,6 +49,8 @@ def _file(result: Result) -> dict[str, Any]:
         "fields": _fields(_agreed(relevant)),
         "missing": result.missing,
         "not_covered": result.not_covered,
+        "doubts": result.doubts,
+        "witness": next((run.witness for run in relevant if run.witness), ""),
         "findings": [_finding(finding) for finding in result.active],
         "suppressed": [_finding(finding) for finding in result.suppressed],
     }
@@ -105,6 +108,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "message": finding.message,
         "help": finding.help,
         "because": finding.because,
+        "numbers": finding.numbers,
         "theorem": finding.rule.theorem or None,
         "path": finding.path,
         "line": place.line,

@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 from ssem_advisor.lint.core import Rule, all_rules
 from ssem_advisor.lint.run import Report, Result
+from ssem_advisor.report.findings.text import summary
 
 # Characters that XML 1.0 cannot carry, not even escaped.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -20,10 +21,14 @@ def render(report: Report) -> str:
         if result.document is not None and result.document.error is not None:
             case = _case(suite, result, "readable")
             ET.SubElement(case, "error", {"type": "unreadable", "message": _xml(result.document.error)})
+        elif result.document is not None and not result.document.runs and not result.findings:
+            case = _case(suite, result, "contrastive training")
+            ET.SubElement(case, "skipped", {"message": "no contrastive training recognised"})
         else:
             for rule in all_rules():
                 _judge(_case(suite, result, f"{rule.code} {rule.name}"), result, rule)
         _count(suite)
+    ET.SubElement(ET.SubElement(root, "properties"), "property", {"name": "summary", "value": _xml(summary(report))})
     _count(root)
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"

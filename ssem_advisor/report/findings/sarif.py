@@ -11,6 +11,7 @@ from urllib.parse import quote
 from ssem_advisor import __version__
 from ssem_advisor.lint.core import SEVERITIES, Finding, Rule, all_rules
 from ssem_advisor.lint.run import Report
+from ssem_advisor.report.findings.text import summary
 
 # Code scanning rejects a run with more results.
 MOST_RESULTS = 25_000
@@ -45,6 +46,7 @@ def render(report: Report) -> str:
         },
         "columnKind": "unicodeCodePoints",
         "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": notes}],
+        "properties": {"summary": summary(report)},
         "results": [_result(finding, index[finding.rule.code]) for finding in ordered[:MOST_RESULTS]],
     }
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
@@ -71,7 +73,7 @@ def _result(finding: Finding, index: int) -> dict[str, Any]:
         "ruleId": finding.rule.code,
         "ruleIndex": index,
         "level": finding.severity,
-        "message": {"text": f"{finding.message}. {finding.help[:1].upper()}{finding.help[1:]}."},
+        "message": {"text": _sentences(finding)},
         "locations": [{"physicalLocation": {"artifactLocation": _artifact(finding.path), "region": region}}],
         # Code scanning matches alerts by the first name alone; the second says how ours is made.
         "partialFingerprints": {
@@ -85,6 +87,11 @@ def _result(finding: Finding, index: int) -> dict[str, Any]:
             {"kind": _KIND[finding.suppressed.kind], "justification": finding.suppressed.reason or "no reason given"}
         ]
     return result
+
+
+def _sentences(finding: Finding) -> str:
+    parts = filter(None, (finding.message, finding.numbers, finding.help))
+    return " ".join(f"{part[:1].upper() if number else part[:1]}{part[1:]}." for number, part in enumerate(parts))
 
 
 def _notification(path: str, text: str, level: str) -> dict[str, Any]:

@@ -1,44 +1,115 @@
-"""For people and agents: `file:line:column: CODE severity: what`, then why it is believed and what to do."""
+"""For people and agents: `file:line:column: CODE severity: what`, the place itself, why it is believed, what to do."""
 
 from __future__ import annotations
 
+import textwrap
+from pathlib import Path
+
+from ssem_advisor.lint import outlook
 from ssem_advisor.lint.core import Finding
 from ssem_advisor.lint.run import Report
 from ssem_advisor.printing import plain
 
 _COLORS = {"error": "31", "warning": "33", "note": "36"}
+_LONGEST_EXCERPT = 160
 
 
-def render(report: Report, color: bool = False) -> str:
-    return "".join(_entry(finding, color) for finding in report.active)
+def render(report: Report, color: bool = False, width: int | None = None) -> str:
+    """width: of the terminal, to break lines between words; None = no break."""
+    sources = {
+        result.path: result.document.text for result in report.results if result.document and not result.document.error
+    }
+    return "".join(_entry(finding, sources.get(finding.path), color, width) for finding in report.active)
 
 
-def _entry(finding: Finding, color: bool) -> str:
+def _entry(finding: Finding, source: str | None, color: bool, width: int | None) -> str:
     def paint(text: str, code: str) -> str:
         return f"\033[{code}m{text}\033[0m" if color else text
 
-    place = paint(plain(f"{finding.path}:{finding.location.line}:{finding.location.column}"), "1")
-    label = paint(f"{finding.rule.code} {finding.severity}", f"1;{_COLORS[finding.severity]}")
-    lines = [f"{place}: {label}: {plain(finding.message)} [{finding.rule.name}, {finding.confidence}]"]
+    place = plain(f"{finding.path}:{finding.location.line}:{finding.location.column}")
+    label = f"{finding.rule.code} {finding.severity}"
+    tags = [finding.rule.name] + ([finding.confidence] if finding.confidence != "stated" else [])
+    tags += [f"theorem {finding.rule.theorem}"] if finding.rule.theorem else []
+    head = _folded(f"{place}: {label}: {plain(finding.message)} [{', '.join(tags)}]", width, "    ")
+    head = head.replace(place, paint(place, "1"), 1).replace(label, paint(label, f"1;{_COLORS[finding.severity]}"), 1)
+    lines = [head, *_excerpt(finding, source, width)]
+    if finding.root and finding.root != finding.path:
+        lines.append(f"    in: {plain(finding.root)}")
     if finding.because:
-        reasons = filter(None, (finding.rule.theorem, plain(finding.because)))
-        lines.append(f"    because: {' at '.join(reasons)}")
-    lines.append(f"    help: {plain(finding.help)}")
+        lines.append(_folded(f"    because: {plain(finding.because)}", width))
+    if finding.numbers:
+        lines.append(_folded(f"    numbers: {plain(finding.numbers)}", width))
+    lines.append(_folded(f"    help: {plain(finding.help)}", width))
     return "\n".join(lines) + "\n"
 
 
+def _folded(line: str, width: int | None, indent: str = "      ") -> str:
+    if width is None:
+        return line
+    return textwrap.fill(
+        line, max(width, 40), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False,
+        drop_whitespace=True, replace_whitespace=False,
+    )  # fmt: skip
+
+
+def _excerpt(finding: Finding, source: str | None, width: int | None) -> list[str]:
+    """The line of the place, with the place underlined; nothing where the text is not at hand."""
+    place = finding.location
+    if source is None or place.end <= place.start or place.path is not None:
+        return []
+    begin = source.rfind("\n", 0, place.start) + 1
+    stop = source.find("\n", place.start)
+    line = source[begin : len(source) if stop < 0 else stop].rstrip("\r")
+    room = min(_LONGEST_EXCERPT, (width or _LONGEST_EXCERPT) - 8)
+    if not line.isprintable() and line.replace("\t", "").isprintable():
+        line = line.replace("\t", " ")
+    column = place.start - begin
+    if not line.isprintable() or column >= room:
+        return []
+    length = max(1, min(place.end - place.start, len(line) - column, room - column))
+    number = str(place.line)
+    return [f"  {number} | {line[:room]}", f"  {' ' * len(number)} | {' ' * column}{'^' * length}"]
+
+
+def undecided(report: Report) -> list[str]:
+    """Lines on what could not be read or decided, and on the configuration that would settle it."""
+    lines = []
+    for result in report.results:
+        document = result.document
+        if document is not None and document.error is not None:
+            lines.append(plain(f"{result.path}: could not be read: {document.error}"))
+        elif result.undecided:
+            lines.append(plain(f"{result.path}: cannot decide: {result.undecided}"))
+            if result.to_add:
+                lines.append(
+                    "  to settle it, add to ssem-advisor.toml (or the same under tool.ssem-advisor of pyproject):"
+                )
+                lines += [f"    {plain(line)}" for line in _standalone(result.to_add)]
+        elif not result.is_config:
+            suffix = Path(result.path).suffix
+            lines.append(plain(f"{result.path}: not a config that is read: no training program keeps one in {suffix}"))
+    return lines
+
+
+def _standalone(lines: list[str]) -> list[str]:
+    """The lines as a stand-alone file holds them, which has no [tool.ssem-advisor] around."""
+    return [lines[0].replace("[tool.ssem-advisor.", "["), *lines[1:]]
+
+
 def summary(report: Report) -> str:
-    """One line for the end of the run."""
-    active = report.active
-    counts = [(sum(f.severity == severity for f in active), severity) for severity in ("error", "warning", "note")]
-    parts = [_count(number, what) for number, what in counts if number] or ["no findings"]
-    files = sum(result.document is not None for result in report.results)
-    parts[-1] += f" in {_count(files, 'file')}"
-    if undecided := sum(bool(result.undecided) for result in report.results):
-        parts.append(f"{undecided} undecided")
-    if silenced := len(report.findings) - len(active):
-        parts.append(f"{silenced} suppressed")
-    return ", ".join(parts)
+    """One line for the end of the run: how many files, what was recognised in them, and what was found."""
+    active, counted = report.active, report.counts
+    parts = [f"{_count(counted['files'], 'file')}, {counted['recognised']} recognised"]
+    if counted["undecided"]:
+        needs = list(dict.fromkeys(name for result in report.results for name in result.missing))
+        parts.append(f"{counted['undecided']} cannot tell" + (f": needs {outlook.in_words(needs)}" if needs else ""))
+    if counted["not_read"]:
+        parts.append(f"{counted['not_read']} not read")
+    found = [(sum(f.severity == severity for f in active), severity) for severity in ("error", "warning", "note")]
+    told = ", ".join(_count(number, what) for number, what in found if number) or "no findings"
+    if counted["suppressed"]:
+        told += f", {counted['suppressed']} suppressed"
+    return f"{', '.join(parts)}; {told}"
 
 
 def _count(number: int, what: str) -> str:

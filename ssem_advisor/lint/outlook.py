@@ -1,0 +1,111 @@
+"""What the numbers of a run add to the sentence of a rule: a weight to start from, or the command that gives one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ssem_advisor.config.model import Run
+from ssem_advisor.domain import AdvisorError, Setting
+from ssem_advisor.lint.numbers import above, below
+
+if TYPE_CHECKING:
+    from ssem_advisor.advice import Advice
+
+_FLAGS = {
+    "classes": "--classes", "dim": "--dim", "temperature": "--temperature", "batch_size": "--batch-size",
+    "views": "--views", "sampler": "--sampler", "classes_per_batch": "--classes-per-batch", "loss": "--loss",
+    "instances_per_class": "--instances-per-class",
+}  # fmt: skip
+_WORDS = {
+    "classes": "the number of classes", "temperature": "the temperature", "batch_size": "the batch size",
+    "batch_scope": "whether the batch size is for each device or for all", "alpha": "the self-supervised weight",
+    "gather": "whether the devices share their embeddings", "views": "the number of views", "kind": "which loss it is",
+}  # fmt: skip
+# More takes seconds: thresholds class by class are found by minimising over so many coordinates.
+_MOST_COORDINATES = 1_500
+
+
+def in_words(names: list[str]) -> str:
+    """Facts by the words a person would use."""
+    return ", ".join(_WORDS.get(name, name.replace("_", " ")) for name in names)
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a run could do about collapse, in numbers where its facts allow.
+
+    numbers: a sentence, empty where a fact is missing or no theorem covers the run; command: the call that answers the
+    same question, with capitals for what is not known; missing: those facts.
+    """
+
+    numbers: str
+    command: str
+    missing: tuple[str, ...] = ()
+
+
+def outlook(run: Run) -> Outlook:
+    """The weight of a self-supervised term for a run that has none, its safe range, and the loss at collapse."""
+    known = run.known()
+    missing = tuple(name for name in ("classes", "temperature", "batch_size") if name not in known)
+    parts = ["ssem-advisor recommend"]
+    for name, flag in _FLAGS.items():
+        value = known.get(name)
+        if value is not None and value != {"views": 2, "sampler": "random", "loss": "supcon"}.get(name):
+            if name != "loss" or value in ("ssem", "l_spread"):
+                parts.append(f"{flag} {value}")
+        elif name in missing and name != "temperature":
+            parts.append(f"{flag} {name.upper()}")
+    command = " ".join(parts)
+    if missing or known.get("views") == 1 or known.get("loss") == "l_in":
+        return Outlook("", command, missing)
+    try:
+        setting = run.setting().with_(alpha=None)
+        if (setting.unequal or _crowded(setting)) and setting.classes * min(
+            setting.dim or setting.classes, setting.classes
+        ) > _MOST_COORDINATES:
+            return Outlook("", command)
+        advice = _advice(setting)
+    except AdvisorError:
+        return Outlook("", command)
+    if advice.alpha.recommended is None or advice.alpha.safe is None:
+        return Outlook("", command)
+    low, high = advice.alpha.safe
+    numbers = (
+        f"with {setting.classes} classes in {_batches(setting)} at temperature {setting.temperature}: alpha "
+        f"{below(advice.alpha.recommended)} (safe from {above(low)} to {below(high)})"
+    )
+    if collapsed := _collapsed_loss(setting, run.get("base_temperature")):
+        numbers += f"; a loss near {collapsed} means collapse"
+    return Outlook(numbers, command)
+
+
+def _crowded(setting: Setting) -> bool:
+    return setting.dim is not None and setting.dim < setting.classes - 1
+
+
+def _batches(setting: Setting) -> str:
+    return f"{setting.sampler} batches of {setting.batch_size}"
+
+
+def _collapsed_loss(setting: Setting, base_temperature: float | None) -> str:
+    """The value of plain SupCon when every class sits on one point, as a training log would show it."""
+    import math
+
+    from ssem_advisor.theory.values import reference_losses
+
+    if setting.loss != "supcon":
+        return ""
+    try:
+        value = float(reference_losses(setting, base_temperature).class_collapse)
+    except AdvisorError:
+        return ""
+    return f"{value:.3g}" if math.isfinite(value) else ""
+
+
+@lru_cache(maxsize=256)
+def _advice(setting: Setting) -> Advice:
+    from ssem_advisor.advice import recommend
+
+    return recommend(setting)

@@ -133,7 +133,7 @@ def to_alpha(
     with labels and its term without by beside the weights (a sum over a batch in place of a mean, a base temperature of
     one term alone).
     Raises SettingError for weights outside their domain or a missing batch size or temperature, NotCovered where the
-    loss is no such mixture. Source: ALPHA-EQ (derived here).
+    loss is no such mixture. Source: PLAIN-SUPCON (derived here).
     """
     form = form_of(form) if isinstance(form, str) else form
     numbers = tuple(weights) if isinstance(weights, (tuple, list)) else (weights,)

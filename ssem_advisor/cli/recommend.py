@@ -55,6 +55,9 @@ def recommend(
 
     own = _own_weights(mix, given) if mix is not None else None
     setting = setting_of(given)
+    if setting.extras:
+        _say_extended(setting, form)
+        return
     assumed = [name for name in ("loss", "views", "sampler", "dim") if name not in given]
     if setting.instances_per_class is None and setting.class_counts is None:
         assumed.append("instances_per_class")
@@ -92,6 +95,17 @@ def recommend(
             tell(f"No picture: {reason}")
         else:
             tell(f"Phase diagram written to {plot}")
+
+
+def _say_extended(setting: Any, form: Format) -> None:
+    from ssem_advisor.report import extended
+
+    if form is Format.json:
+        import json
+
+        say(json.dumps(extended.to_dict(setting), indent=2, allow_nan=False))
+    else:
+        say(extended.to_text(setting, bold=lambda text: typer.style(text, bold=True)))
 
 
 def _band(text: str) -> tuple[float, float]:

@@ -31,7 +31,7 @@ def expected_variance(setting: Setting, view_reliability: float = 1.0, effective
         share their directions with the class means.
     Equals the exact optimum where that is exact (dim large enough, reliable views). With fully
     reliable views never above the optimum; unreliable views add variance of their own.
-    Raises NotCovered for l_spread. Source: FINITE-DIM and VIEWS (estimates, derived here).
+    Raises NotCovered for l_spread. Source: FINITE and RELIABILITY (estimates, derived here).
     """
     setting.need("alpha")
     if setting.unequal:
@@ -61,7 +61,7 @@ def alpha_for_expected_variance(
     """Estimate of the weight alpha at which training reaches a within-class variance: `expected_variance` inverted.
 
     At variance 0 and full reliability it is the collapse threshold; with reliability below 1 the threshold moves up.
-    Not bounded by 1: a larger value says that no weight reaches the variance. Source: FINITE-DIM and VIEWS.
+    Not bounded by 1: a larger value says that no weight reaches the variance. Source: FINITE and RELIABILITY.
     """
     if setting.unequal:
         raise NotCovered("alpha_for_expected_variance: the estimate is derived for classes of equal size")

@@ -10,7 +10,7 @@ tau_1 and tau_2 the temperatures of the supervised and of the self-supervised te
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class ExtendedLimits(NamedTuple):
 
     collapse_up_to: Any
     open_above: Any
-    kind: str
+    kind: Literal["exact", "local", "bound"]
     theorems: tuple[str, ...]
 
 
@@ -45,7 +45,7 @@ def extended_limits(setting: Setting) -> ExtendedLimits:
     """
     keys = tuple(THEOREM_OF[name] for name in setting.extras)
     require(setting, *keys)
-    kind = "local" if {"loss", "queue"} & set(setting.extras) else "exact"
+    kind: Literal["exact", "local"] = "local" if {"loss", "queue"} & set(setting.extras) else "exact"
     if "cross_entropy" in setting.extras:
         alone = mapped(setting.with_(cross_entropy=0.0), lambda part: _quotient(*_balance(part)))
         return ExtendedLimits(alone, cross_entropy_threshold(setting), "bound", keys)

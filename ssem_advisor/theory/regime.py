@@ -17,6 +17,7 @@ from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.theory.classes import class_openings, class_thresholds
 from ssem_advisor.theory.collapse import collapse_threshold
 from ssem_advisor.theory.estimates import is_exact
+from ssem_advisor.theory.extensions import extended_limits
 
 
 class Regime(StrEnum):
@@ -85,6 +86,8 @@ def collapse_limits(setting: Setting, quick: bool = False) -> CollapseLimits:
 
 @lru_cache(maxsize=512)
 def _limits(setting: Setting, quick: bool) -> CollapseLimits:
+    if setting.extras:
+        return _extended(setting)
     regime = regime_of(setting)
     if regime is Regime.UNEQUAL:
         return _unequal(setting, quick)
@@ -101,6 +104,13 @@ def _limits(setting: Setting, quick: bool) -> CollapseLimits:
     if regime is Regime.FINITE:
         keys += ("DIMENSION",)
     return CollapseLimits(regime, threshold, threshold, "exact", 0.0, None, keys)
+
+
+def _extended(setting: Setting) -> CollapseLimits:
+    """Log of the sum, a queue, two temperatures, non-negative features or cross-entropy: their own theorems."""
+    low, high, kind, keys = extended_limits(setting)
+    regime = Regime.EXACT if kind == "exact" and is_exact(setting) else Regime.FINITE
+    return CollapseLimits(regime, float(low), float(high), kind, 0.0, None, keys)
 
 
 def _tight(setting: Setting, threshold: float, keys: tuple[str, ...]) -> CollapseLimits:

@@ -92,7 +92,7 @@ def symbol_values(setting: Setting) -> dict[str, Any]:
         "Q": None if setting.queue is None else float(setting.queue),
         "tau_2": _first(setting.self_temperature, setting.temperature),
         "w": float(setting.cross_entropy),
-        "s": None,
+        "s": _hardest_margin(m) if "cross_entropy" in setting.extras else None,
         "k": None,
         "o": None,
         "n": None,
@@ -113,6 +113,13 @@ def _own(setting: Setting) -> float:
     if setting.loss == "ssem" or setting.queue is not None:
         return 1.0
     return (float(setting.views) - 1.0) / float(setting.views)
+
+
+def _hardest_margin(classes: float) -> float:
+    """The logit margin at which cross-entropy pulls hardest: no setting knows the classifier's own."""
+    from ssem_advisor.theory.extensions import hardest_pull
+
+    return 1.0 + float(hardest_pull(classes))
 
 
 def _first(*values: Any) -> float | None:

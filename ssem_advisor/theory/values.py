@@ -36,7 +36,7 @@ def reference_losses(setting: Setting, base_temperature: float | None = None) ->
     setting.alpha None means plain SupCon (loss "supcon"): all same-class positives merged, which is the mixture at
     alpha_eq = (p-1)/((k+1)p-1) for an anchor with k same-class instances, and collapses at every temperature.
     base_temperature: of the SupContrast code, which multiplies the loss by temperature / base_temperature.
-    Raises SettingError for missing fields. Source: VALUES (derived here).
+    Raises SettingError for missing fields. Source: TOTAL-COLLAPSE and REFERENCE (derived here).
     """
     scale: Any = 1.0
     if base_temperature is not None:
@@ -61,7 +61,7 @@ def equivalent_alpha(same: Any, views: Any) -> Any:
     """alpha_eq = (p-1)/(np-1), n = same + 1: plain SupCon of an anchor is the mixture at this weight.
 
     same: number of same-class instances of the anchor besides itself; views: p. 1 for a lonely anchor with two views
-    or more, 0 for one view. Source: ALPHA-EQ (derived here).
+    or more, 0 for one view. Source: PLAIN-SUPCON (derived here).
     """
     same, views = np.asarray(same, dtype=float), np.asarray(views, dtype=float)
     weight = np.where(views > 1, (views - 1.0) / np.maximum((same + 1.0) * views - 1.0, 1.0), 0.0)

@@ -142,3 +142,44 @@ def test_small_temperature_limit():
 def test_unknown_key_names_the_nearest():
     with pytest.raises(AdvisorError, match="THRESHOLD"):
         theorem("THRESHHOLD")
+
+
+PACKAGE = DOCS.parent / "ssem_advisor"
+
+
+def cited(text):
+    """Keys after "Source:" in docstrings: words in capitals, up to the first word in small letters."""
+    for phrase in re.findall(r"Source: ((?:[A-Z][A-Z-]+(?:, | and |,?\n *)?)+)", text):
+        yield from re.findall(r"[A-Z][A-Z-]+", phrase)
+
+
+def test_every_key_cited_in_a_docstring_or_rule_exists():
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        for key in [*cited(text), *re.findall(r'theorem="([A-Z-]+)"', text)]:
+            found.setdefault(key, path.name)
+    assert len(found) > 12
+    assert {key: where for key, where in found.items() if key not in theorems()} == {}
+
+
+def test_what_is_required_says_which_assumption_fails():
+    from ssem_advisor import NotCovered
+    from ssem_advisor.theory.registry import covered, require
+
+    plain = Setting(classes=10, batch_size=100, sampler="balanced", temperature=0.1, dim=64)
+    require(plain, "THRESHOLD", "DIMENSION")
+    assert "THRESHOLD" in covered(plain)
+    for setting, word in (
+        (plain.with_(queue=100), "current embeddings"),
+        (plain.with_(self_temperature=0.5), "share one temperature"),
+        (plain.with_(features="non-negative"), "either sign"),
+        (plain.with_(cross_entropy=1.0), "no cross-entropy"),
+        (plain.with_(dim=5), "dim >= classes - 1"),
+    ):
+        with pytest.raises(NotCovered, match=word):
+            require(setting, "THRESHOLD")
+        assert "THRESHOLD" not in covered(setting)
+        assert "PLAIN-SUPCON" in covered(setting) or setting.queue
+    for key in covered(plain.with_(loss="l_in")):
+        assert key in ("GEOMETRY", "L-IN", "CE-SUPCON", "L-IN-MIXED", "TWO-TEMPERATURES", "CROSS-ENTROPY-BOUND")

@@ -4,7 +4,7 @@ from ssem_advisor.config import own
 from ssem_advisor.config.files import collect
 from ssem_advisor.config.model import Document, Location, Run, Trap, Value
 from ssem_advisor.config.own import OwnConfig, Section
-from ssem_advisor.config.reader import Reading, read, read_setting
+from ssem_advisor.config.reader import Reading, names_another_loss, read, read_setting
 
 __all__ = [
     "Document",
@@ -16,6 +16,7 @@ __all__ = [
     "Trap",
     "Value",
     "collect",
+    "names_another_loss",
     "own",
     "read",
     "read_setting",

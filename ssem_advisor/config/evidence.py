@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from ssem_advisor.config import scalars
 from ssem_advisor.config.model import Kind
 from ssem_advisor.config.tree import LABELS, UNKNOWN, Leaf, Tree
 
@@ -132,7 +133,8 @@ class Evidence:
 
     kind: None if nothing about contrastive training; loss: "l_spread" where that is named; doubt: why the kind must not
     be built on; second: what names the term beside a supervised contrastive one; weights: those of the supervised and
-    the self-supervised term, where each is named once; alpha: a key of that bare name, whatever it means.
+    the self-supervised term, where each is named once; share: the weight of the self-supervised term where it is the
+    only one; alpha: a key of that bare name, whatever it means.
     """
 
     kind: Kind | None = None
@@ -141,6 +143,7 @@ class Evidence:
     doubt: str = ""
     second: Leaf | None = None
     weights: tuple[Leaf, Leaf] | None = None
+    share: Leaf | None = None
     alpha: Leaf | None = None
     multi_label: Leaf | None = None
 
@@ -191,6 +194,11 @@ def weigh(tree: Tree) -> Evidence:
     return _Hearing(tree).verdict()
 
 
+def states_rival(tree: Tree) -> bool:
+    """Whether a tree states a loss or method that is known not to be contrastive."""
+    return _Hearing(tree).rival is not None
+
+
 @dataclass
 class _Hearing:
     """The best witness of each meaning, the rivals, and the weights of the terms."""
@@ -199,6 +207,7 @@ class _Hearing:
     best: dict[str, Witness] = field(default_factory=dict)
     sup_weights: list[Leaf] = field(default_factory=list)
     self_weights: list[Leaf] = field(default_factory=list)
+    plain_weights: tuple[list[Leaf], list[Leaf]] = field(default_factory=lambda: ([], []))
     mixed: Leaf | None = None
     off: Leaf | None = None
     rival: Leaf | None = None
@@ -339,6 +348,12 @@ class _Hearing:
             self.say("spread", Grade.VALUE, leaf)
         elif _VAGUE_KEY.search(name) and not elsewhere(leaf):
             self.say("vague", Grade.KEY, leaf)
+        elif weight and leaf.value is not True and scalars.is_number(leaf.value):
+            parts = set(name.split("_"))  # lambda_sup beside lambda_self, of a mixture that a value names
+            if parts & {"sup", "supervised"} and not parts & {"self", "semi"}:
+                self.plain_weights[0].append(leaf)
+            elif parts & {"self", "unsup", "ssl", "selfsup", "instance"}:
+                self.plain_weights[1].append(leaf)
         if _MIXING.fullmatch(name):
             self.mixing = self.mixing or leaf
         if re.search(r"cross_entropy|(?:^|_)ce(?:_|$)", name) and not _TEMPERED.search(name):
@@ -427,7 +442,17 @@ class _Hearing:
         found.kind = "supcon+self"
         if len(self.sup_weights) == len(self.self_weights) == 1:
             found.weights = (self.sup_weights[0], self.self_weights[0])
+        else:
+            self.shares(found)
         return True
+
+    def shares(self, found: Evidence) -> None:
+        """The weights of the two terms under plain names, or the share of the self-supervised one alone."""
+        ours, theirs = self.plain_weights
+        if len(ours) == len(theirs) == 1 and not self.sup_weights and not self.self_weights:
+            found.weights = (ours[0], theirs[0])
+        elif not ours and len(theirs) == 1 and 0 < theirs[0].value < 1:
+            found.share = theirs[0]
 
     def stated(self, sup: Witness, found: Evidence) -> None:
         """A value names the supervised contrastive loss."""
@@ -435,6 +460,10 @@ class _Hearing:
         found.second = entropy.leaf if entropy else self.mixing
         found.witness = sup
         found.kind = "ce+supcon" if found.second is not None else "supcon"
+        if entropy is None and self.plain_weights[1]:  # a weight of a self-supervised term stands beside it
+            found.kind, found.second = "supcon+self", None
+            self.shares(found)
+            return
         leaf = sup.leaf
         choice = self.chosen(sup)
         if self.off is not None and choice != "loss" and not (leaf and leaf.path[:-1] != self.off.path[:-1] and choice):

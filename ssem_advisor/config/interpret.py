@@ -28,6 +28,7 @@ NEEDED = ("temperature", "alpha", "classes", "batch_size", "views")
 _NEAR_SECTIONS = re.compile(r"train|loss|criteri|method|objective|head|proj", re.I)
 _CONTRAST = re.compile(r"contrast|nt_?xent|info_?nce", re.I)
 _P_X_K = ("classes_per_batch", "instances_per_class")
+_SHARE = re.compile(r"\s*([\w.-]+)\s*/\s*\(\s*([\w.-]+)\s*\+\s*([\w.-]+)\s*\)\s*")
 _NODES = ("num_nodes", "nnodes", "n_nodes")
 _PER_CLASS = ("MPerClassSampler.m", "n_per_class", "m_per_class", "samples_per_class")
 
@@ -124,7 +125,10 @@ class _Reading:
 
     def read(self, quantity: str) -> None:
         leaves: list[Leaf] = []
-        if (own := self.own.fields.get(quantity)) is not None:
+        own = self.own.fields.get(quantity)
+        if quantity == "alpha" and own is not None and self.share(own):
+            return
+        if own is not None:
             leaves = next((found for key in own if (found := self.mapped(key))), [])
         leaves = leaves or self.pick(quantity, self.dialect.tiers(quantity))
         if not leaves:
@@ -136,6 +140,23 @@ class _Reading:
         self.fields[quantity] = value
         if quantity == "batch_size" and re.search(r"per_?(?:device|gpu)", value.key):
             self.fields["batch_scope"] = Value("device", "inferred", value.key, value.location, value.raw)
+
+    def share(self, formulas: Sequence[str]) -> bool:
+        """alpha from a formula of the user's, as `loss.lambda_self / (loss.lambda_sup + loss.lambda_self)`."""
+        for formula in formulas:
+            match = _SHARE.fullmatch(formula)
+            if match is None or match.group(1) not in match.groups()[1:]:
+                continue
+            found = {key: self.mapped(key) for key in match.groups()}
+            values = {key: leaves[0].value for key, leaves in found.items() if leaves}
+            if len(values) == len(found) and all(scalars.is_number(v) and v >= 0 for v in values.values()):
+                total = sum(values[key] for key in match.groups()[1:])
+                if total > 0:
+                    leaf = found[match.group(1)][0]
+                    share = values[match.group(1)] / total
+                    self.fields["alpha"] = Value(share, "inferred", leaf.dotted, leaf.location, leaf.raw, formula)
+                    return True
+        return False
 
     def mapped(self, key: str) -> list[Leaf]:
         """The leaves under a key path of the user's: the whole path, else the end of one."""
@@ -225,6 +246,11 @@ class _Reading:
 
     def mixture(self, evidence: Evidence) -> None:
         """alpha as the self-supervised share of two named weights."""
+        if evidence.share is not None and "alpha" not in self.fields and "alpha" not in self.blocked:
+            leaf = evidence.share
+            reason = "the weight of the self-supervised term, where no other is given"
+            self.fields["alpha"] = Value(leaf.value, "inferred", leaf.dotted, leaf.location, leaf.raw, reason)
+            return
         names = self.dialect.weights
         if names is not None:
             found = [self.pick(name, [name]) for name in names]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ssem_advisor.config import own as own_config
 from ssem_advisor.config.dialects import DIALECTS, GENERIC
-from ssem_advisor.config.evidence import MENTIONS, only_evaluates
+from ssem_advisor.config.evidence import MENTIONS, only_evaluates, states_rival
 from ssem_advisor.config.files import MAX_BYTES, SUFFIXES, load_text
 from ssem_advisor.config.interpret import interpret
 from ssem_advisor.config.model import Document, Run, Value
@@ -132,6 +132,14 @@ def values(document: Document) -> list[dict[tuple[str | int, ...], object]]:
         return [{leaf.path: leaf.value for leaf in tree.leaves} for tree in _trees(document)]
     except (Unreadable, RecursionError):
         return []
+
+
+def names_another_loss(document: Document) -> bool:
+    """Whether a config without a contrastive loss states the loss that it trains with instead."""
+    try:
+        return any(states_rival(tree) for tree in _trees(document) if tree.leaves)
+    except Unreadable:
+        return False
 
 
 def _format(path: Path, text: str) -> str:

@@ -301,40 +301,47 @@ TAKES_LONG = "thresholds of so many classes, one by one, take long; ssem-advisor
 class Verdict:
     """The theorems' numbers for one setting.
 
-    threshold: the weight up to which class collapse (of all classes, or with unequal classes of some) is the optimum;
-    critical: the temperature from which on it is; variance: expected within classes. None where not known or due.
+    threshold: the weight up to which class collapse (of all classes, or where every class has its own threshold of
+        some) is the optimum; open_above: the weight above which nothing is known to stay collapsed; critical: the
+        temperature from which on collapse is the optimum; variance: expected within classes. None where not known.
     """
 
     setting: Setting
     threshold: float
-    critical: float | None
-    variance: float | None
+    open_above: float
+    critical: float | None = None
+    variance: float | None = None
 
     @property
     def collapses(self) -> bool:
         return self.setting.alpha is not None and self.setting.alpha <= self.threshold
 
+    @property
+    def may_stay(self) -> bool:
+        """Whether collapse is not ruled out, though it is not proven to be the optimum either."""
+        return self.setting.alpha is not None and self.threshold < self.setting.alpha <= self.open_above
+
 
 @lru_cache(maxsize=1024)
 def verdict_on(setting: Setting) -> Verdict:
     """Ask the theorems. Raises NotCovered or SettingError where they are silent."""
-    import numpy as np
-
     from ssem_advisor import theory
+    from ssem_advisor.theory.regime import collapse_limits
 
-    if coordinates := class_by_class(setting):
-        if coordinates > _MOST_COORDINATES:
-            raise NotCovered(TAKES_LONG)
-        return Verdict(setting, float(np.nanmax(theory.class_thresholds(setting))), None, None)
-    threshold = theory.collapse_threshold(setting)
+    if class_by_class(setting) > _MOST_COORDINATES:
+        raise NotCovered(TAKES_LONG)
+    limits = collapse_limits(setting, quick=True)
+    if limits.regime.by_class:  # the last class to open decides
+        return Verdict(setting, limits.open_above, limits.open_above)
+    threshold, above = limits.collapse_up_to, limits.open_above
     if setting.alpha is None:
-        return Verdict(setting, threshold, None, None)
+        return Verdict(setting, threshold, above)
     if setting.alpha <= threshold:
-        return Verdict(setting, threshold, theory.critical_temperature(setting), 0.0)
+        return Verdict(setting, threshold, above, theory.critical_temperature(setting), 0.0)
     try:
-        return Verdict(setting, threshold, None, theory.expected_variance(setting))
+        return Verdict(setting, threshold, above, None, theory.expected_variance(setting))
     except NotCovered:  # no estimate for this loss in finite dimension: the optimum itself
-        return Verdict(setting, threshold, None, theory.optimal_variance(setting))
+        return Verdict(setting, threshold, above, None, theory.optimal_variance(setting))
 
 
 def class_by_class(setting: Setting) -> int:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ssem_advisor.config import Document, OwnConfig, Run, Value, own, read
+from ssem_advisor.config import Document, OwnConfig, Run, Value, names_another_loss, own, read
 from ssem_advisor.domain import FIELDS, AdvisorError, Setting, SettingError
 from ssem_advisor.lint.core import SEVERITIES
 from ssem_advisor.lint.run import Policy, check_document
@@ -37,7 +37,7 @@ def assert_safe(config: Setting | Mapping[str, Any] | str | Path, *, goal: str |
         for f in result.active
         if SEVERITIES.index(f.severity) >= SEVERITIES.index("warning")
     ]
-    if not problems and not document.runs:
+    if not problems and not document.runs and not names_another_loss(document):
         result.missing = ["kind"]
     if not problems and result.undecided:
         problems = [f"{result.path}: cannot decide: {result.undecided}"]

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssem_advisor.config import from_json, from_python, from_shell, from_toml, from_yaml, read, read_setting, scalars
+from ssem_advisor.config import (
+    OwnConfig,
+    from_json,
+    from_python,
+    from_shell,
+    from_toml,
+    from_yaml,
+    read,
+    read_setting,
+    scalars,
+)
 from ssem_advisor.config.tree import UNKNOWN, Text
 from ssem_advisor.domain import AdvisorError
 
@@ -467,3 +477,24 @@ def test_python_configs_in_objects_functions_and_branches(body, temperature):
 def test_a_loss_behind_a_flag_that_is_off_is_not_the_loss(default):
     text = f"USE = {default}\nbatch_size = 64\nlr = 0.1\nif USE:\n    c = SupConLoss(temperature=0.2)\n"
     assert read(Path("train_x.py"), text=text).runs == []
+
+
+@pytest.mark.parametrize(
+    ("text", "alpha"),
+    [
+        ("loss: {name: supcon_simclr_mix, lambda_self: 0.3, lambda_sup: 1.0, temperature: 0.1}\n", 0.3 / 1.3),
+        ("loss: {name: supcon, self_supervised_weight: 0.6, temperature: 0.1}\nbatch_size: 64\n", 0.6),
+        ("loss: {name: supcon, self_weight: 1.0, temperature: 0.1}\nbatch_size: 64\n", None),
+    ],
+)
+def test_a_weight_of_a_self_supervised_term_makes_a_mixture(text, alpha):
+    (run,) = read(Path("train.yaml"), text=text).runs
+    assert run.kind == "supcon+self"
+    assert run.get("alpha") == (None if alpha is None else pytest.approx(alpha))
+
+
+def test_the_own_configuration_may_state_a_share_of_two_weights():
+    own = OwnConfig(fields={"alpha": ("loss.b / (loss.a + loss.b)",)})
+    text = "loss: {name: supcon, a: 3.0, b: 1.0, temperature: 0.1}\nbatch_size: 64\n"
+    (run,) = read(Path("train.yaml"), own, text).runs
+    assert (run.kind, run.get("alpha"), run.fields["alpha"].location.line) == ("supcon+self", 0.25, 1)

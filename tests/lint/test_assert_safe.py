@@ -87,3 +87,12 @@ def test_facts_outside_their_domain_are_named(config, facts):
 def test_a_file_that_cannot_be_read(tmp_path):
     with pytest.raises(AdvisorError, match="could not be read"):
         assert_safe(tmp_path / "none.yaml")
+
+
+def test_a_config_that_states_another_loss_passes_here_as_it_does_in_check(tmp_path):
+    path = tmp_path / "ce.yaml"
+    path.write_text("loss: cross_entropy\nlr: 0.1\nbatch_size: 64\n")
+    assert_safe(path)
+    path.write_text("lr: 0.1\nbatch_size: 64\n")
+    with pytest.raises(AssertionError, match="needs kind"):
+        assert_safe(path)

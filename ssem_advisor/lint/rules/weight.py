@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from ssem_advisor.lint.core import Case, Says, rule
@@ -89,7 +90,8 @@ def close_to_collapse(case: Case) -> Iterator[Says]:
     ## What it does
 
     Estimates the within-class variance that the loss asks for, in the run's dimension, and reports less than 0.05
-    (the total is 1) where it is not zero.
+    (the total is 1) where it is not zero. With exactly classes - 1 dimensions it also reports a weight at which
+    collapse is no longer proven to be the optimum, but still a minimum.
 
     ## Why is this bad
 
@@ -129,7 +131,21 @@ def close_to_collapse(case: Case) -> Iterator[Says]:
         return
     from ssem_advisor.advice import BAND
 
-    if verdict.variance < BAND[0]:
+    if verdict.may_stay:
+        known = math.isfinite(verdict.open_above)
+        yield Says(
+            "alpha",
+            f"alpha {verdict.setting.alpha} is above {below(verdict.threshold)}, up to which collapse is proven to be "
+            "the optimum, but "
+            + (
+                f"collapse stays a minimum up to {above(verdict.open_above)}"
+                if known
+                else "no weight is known to end it"
+            )
+            + f" in exactly classes - 1 dimensions ({case.shown('dim', 'classes')})",
+            (f"raise alpha above {above(verdict.open_above)}, or " if known else "") + "use more dimensions",
+        )
+    elif verdict.variance < BAND[0]:
         yield Says(
             "alpha",
             f"alpha {verdict.setting.alpha} is just above its collapse threshold {below(verdict.threshold)}: about "

@@ -21,7 +21,7 @@ from ssem_advisor.domain import AdvisorError
 from ssem_advisor.limits import DEBUG, OWN_FAULT
 
 # Each command is the function of its name in the module of its name.
-COMMANDS = ("recommend", "explain", "datasets", "check", "rule", "measure", "plot", "explore", "validate")
+COMMANDS = ("recommend", "explain", "datasets", "check", "rule", "measure", "diagnose", "plot", "explore", "validate")
 
 
 class _Group(TyperGroup):

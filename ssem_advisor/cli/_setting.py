@@ -38,7 +38,12 @@ _OPTIONS: dict[str, Any] = {
     "instances_per_class": _option(
         int, "--instances-per-class", "-n", help="Data-set size per class; default infinite."
     ),
-    "class_counts": _option(Path, "--class-counts", help="Size of every class: 500,200,80 or a csv or json file."),
+    "class_counts": _option(
+        Path,
+        "--class-counts",
+        help="Size of every class: 500,200,80, a file, or 7:2:1 with --instances.",
+    ),
+    "instances": _option(int, "--instances", help="Data-set size, all classes together; with class ratios."),
     "queue": _option(int, "--queue", help="Keys of a queue or memory bank that an anchor meets in place of a batch."),
     "features": _option(str, "--features", metavar="|".join(FEATURES), help="non-negative: a ReLU before normalising."),
     "self_temperature": _option(
@@ -93,8 +98,18 @@ def given_setting(chosen: dict[str, Any]) -> dict[str, Any]:
         for field, value in data.fields().items():
             given.setdefault(field, value)
         given["dataset"] = data.name
+    instances = given.pop("instances", None)
     if isinstance(given.get("class_counts"), Path):
-        given["class_counts"] = read_class_counts(given["class_counts"])
+        ratio = class_ratio(str(given["class_counts"])) if not given["class_counts"].exists() else None
+        if ratio is not None and (instances is not None or not all(part % 1 == 0 for part in ratio) or _marked(given)):
+            given["class_counts"] = sizes_of(ratio, instances, str(given["class_counts"]))
+        elif instances is not None:
+            raise SettingError("instances: goes with class ratios, such as --class-counts 7:2:1")
+        else:
+            given["class_counts"] = read_class_counts(given["class_counts"])
+        _check_batch(given)
+    elif instances is not None:
+        raise SettingError("instances: goes with class ratios, --class-counts 7:2:1; else give --instances-per-class")
     world, gather = given.pop("world_size", None), given.pop("gather", None)
     if world is not None and world < 1:
         raise SettingError(f"world_size={world}: must be an integer >= 1")
@@ -118,6 +133,49 @@ def setting_of(given: dict[str, Any]) -> Setting:
 _MOST_BYTES = 50_000_000
 
 
+def class_ratio(text: str) -> tuple[float, ...] | None:
+    """`7:2:1`, `70%,20%,10%` or `7,2,1` as numbers; None where the text is something else."""
+    number = r"\d+(?:\.\d+)?"
+    if not re.fullmatch(rf"{number}%?(?:[:,] ?{number}%?)+", text):
+        return None
+    return tuple(float(part.strip().rstrip("%")) for part in re.split("[:,]", text))
+
+
+def _marked(given: dict[str, Any]) -> bool:
+    """Whether the sizes are written as a ratio: with colons or per cent."""
+    return bool(re.search("[:%]", str(given["class_counts"])))
+
+
+def sizes_of(ratio: tuple[float, ...], instances: int | None, text: str) -> tuple[int, ...]:
+    """Class sizes in the ratio that add up to `instances`, by largest remainder."""
+    if instances is None:
+        raise SettingError(f"class_counts={text}: a ratio; give --instances N as well, the size of the data set")
+    if "%" in text and abs(sum(ratio) - 100) > 0.51:
+        raise SettingError(f"class_counts={text}: adds up to {sum(ratio):g}%, not to 100%")
+    total = sum(ratio)
+    if min(ratio) <= 0:
+        raise SettingError(f"class_counts={text}: every class needs a share above 0; leave empty classes out")
+    exact = [instances * part / total for part in ratio]
+    sizes = [int(share) for share in exact]
+    left = sorted(range(len(ratio)), key=lambda i: sizes[i] - exact[i])
+    for i in left[: instances - sum(sizes)]:
+        sizes[i] += 1
+    if min(sizes) < 1:
+        raise SettingError(f"instances={instances}: too few for the ratio {text}; its smallest class would be empty")
+    return tuple(sizes)
+
+
+def _check_batch(given: dict[str, Any]) -> None:
+    """A batch larger than a data set of ten instances: the sizes were meant as a ratio."""
+    sizes, batch = given["class_counts"], given.get("batch_size")
+    if batch is None or not all(isinstance(size, int) for size in sizes) or max(sizes) > 100 or batch <= sum(sizes):
+        return
+    raise SettingError(
+        f"class_counts: {','.join(map(str, sizes))} are {sum(sizes)} instances, fewer than batch_size={batch}; if they "
+        f"are a ratio, add --instances N, the size of the data set"
+    )
+
+
 def read_class_counts(path: Path) -> tuple[int, ...]:
     """Class sizes as they stand (500,200,80), from a JSON list or object, or from the last column of a CSV."""
     if re.fullmatch(r"\d+(,\d+)+", str(path)) and not os.path.exists(path):
@@ -127,7 +185,7 @@ def read_class_counts(path: Path) -> tuple[int, ...]:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(
             f"class_counts: cannot read {path}: {getattr(error, 'strerror', None) or 'not a text file'}; "
-            "give sizes (500,200,80) or a JSON or CSV file of sizes"
+            "give sizes (500,200,80), a ratio (7:2:1) with --instances N, or a JSON or CSV file of sizes"
         ) from error
     if path.suffix.lower() == ".json":
         try:

@@ -31,6 +31,10 @@ def recommend(
     trained: Annotated[
         bool, typer.Option("--trained", help="Aim at what trained networks reach (fitted), not at the minimiser.")
     ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="Take what a training config says; options here win over it."),
+    ] = None,
     mix: Annotated[
         str | None,
         typer.Option(
@@ -49,8 +53,14 @@ def recommend(
 
         typer.echo(forms_text(), nl=False)
         return
+    facts = None
+    if config is not None:
+        from ssem_advisor.cli._config import adopt
+
+        facts = adopt(config, given)
     if not {"classes", "class_counts"} & given.keys():
-        raise SettingError("classes: missing; give --classes N, --class-counts FILE or --dataset NAME")
+        where = "" if config is None else f"{config} does not say how many classes there are; "
+        raise SettingError(f"classes: missing; {where} give --classes N, --class-counts FILE or --dataset NAME")
     from ssem_advisor import advice as advisor
 
     own = _own_weights(mix, given) if mix is not None else None
@@ -78,10 +88,14 @@ def recommend(
         import json
 
         data = report.to_dict(answer)
+        if facts is not None:
+            data["config"] = facts.to_dict()
         if own is not None:
             data["mix"] = own.to_dict(answer)
         say(json.dumps(data, indent=2, allow_nan=False))
     else:
+        if facts is not None:
+            say(facts.to_text())
         say(report.to_text(answer, bold=lambda text: typer.style(text, bold=True)))
         if own is not None:
             say(own.to_text(answer))

@@ -1,0 +1,88 @@
+"""`diagnose`: config, loss curve and embeddings of a run, any of them, to one verdict with reasons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ssem_advisor.cli._options import Format, FormatOption
+from ssem_advisor.cli._output import say
+from ssem_advisor.cli._setting import setting_of, takes_setting
+from ssem_advisor.domain import SettingError
+
+
+@takes_setting
+def diagnose(
+    given: dict[str, Any],
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Training config, launch script or Python config.")
+    ] = None,
+    loss_curve: Annotated[
+        Path | None,
+        typer.Option(
+            "--loss-curve",
+            metavar="FILE",
+            help="csv, W&B export, HF trainer state, JSON lines, TensorBoard events.",
+        ),
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option("--column", metavar="NAME", help="Column or tag of the training loss.")
+    ] = None,
+    embeddings: Annotated[
+        Path | None, typer.Option("--embeddings", metavar="FILE", help="Embeddings, as `measure` reads them.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", metavar="FILE", help="Labels, if in a file of their own.")
+    ] = None,
+    base_temperature: Annotated[
+        float | None,
+        typer.Option("--base-temperature", help="Of SupContrast's code: its loss is scaled by temperature / this."),
+    ] = None,
+    form: FormatOption = Format.text,
+) -> None:
+    """Say what is wrong with a run, if anything, and what to change first."""
+    if labels is not None and embeddings is None:
+        raise SettingError("labels: go with --embeddings FILE")
+    if column is not None and loss_curve is None:
+        raise SettingError("column: goes with --loss-curve FILE")
+    from ssem_advisor import diagnosis
+    from ssem_advisor.report.diagnosis import diagnosis_json, diagnosis_text
+
+    facts = None
+    if config is not None:
+        from ssem_advisor.cli._config import adopt
+
+        facts = adopt(config, given)
+        base_temperature = facts.base_temperature if base_temperature is None else base_temperature
+    curve = diagnosis.read_curve(loss_curve, column) if loss_curve is not None else None
+    measured = setting = None
+    if embeddings is not None:
+        import numpy as np
+
+        from ssem_advisor import measurement
+
+        found = measurement.load(embeddings, labels)
+        measured = measurement.measure(found.embeddings, found.labels, instance_ids=found.instance_ids)
+        if given and not {"classes", "class_counts"} & given.keys():
+            given["classes"] = len(np.unique(found.labels))
+    if {"classes", "class_counts"} & given.keys():
+        setting = setting_of(given)
+    verdict = diagnosis.diagnose(
+        setting,
+        curve,
+        measured,
+        known=given,
+        base_temperature=base_temperature if {"temperature"} & given.keys() else None,
+        plain=facts is not None and facts.plain and "alpha" not in given,
+    )
+    if form is Format.json:
+        import json
+
+        data = diagnosis_json(verdict)
+        if facts is not None:
+            data["config"] = facts.to_dict()
+        say(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        say((facts.to_text() if facts is not None else "") + diagnosis_text(verdict))

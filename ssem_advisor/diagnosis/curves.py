@@ -1,0 +1,153 @@
+"""Loss curves from the files that trainers write: csv (W&B exports too), HF trainer state, JSON lines, TensorBoard."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ssem_advisor.domain import AdvisorError
+
+MAX_BYTES = 200_000_000
+_NOT_TRAINING = re.compile(r"(?:^|[\W_])(?:val|valid|validation|eval|test)(?:$|[\W_])|__(?:MIN|MAX)$", re.I)
+
+
+class CurveError(AdvisorError, ValueError):
+    """A loss curve that cannot be read; one line with the remedy."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A training loss over time. values: in nats as the training loop prints it, at least one; name: column or tag."""
+
+    path: Path
+    name: str
+    values: tuple[float, ...]
+
+    @property
+    def finite(self) -> bool:
+        return all(map(math.isfinite, self.values))
+
+    @property
+    def first(self) -> float:
+        return self.values[0]
+
+    @property
+    def last(self) -> float:
+        """The median of the last tenth, of five values at least: one step's noise does not decide."""
+        tail = sorted(self.values[-max(5, len(self.values) // 10) :])
+        return tail[len(tail) // 2]
+
+
+def read_curve(path: Path | str, column: str | None = None) -> Curve:
+    """The training loss of a file: csv or tsv, JSON (a list, HF's trainer_state.json), JSON lines, TensorBoard events.
+
+    column: the name to take where several could be meant. Raises CurveError.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise CurveError(f"{path}: no such file; check the path")
+    if path.is_dir() or "tfevents" in path.name:
+        return _chosen(path, _tensorboard(path), column)
+    if path.stat().st_size > MAX_BYTES:
+        raise CurveError(f"{path}: larger than {MAX_BYTES // 1_000_000} MB: export the loss alone")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise CurveError(f"{path}: not a text file; give csv, JSON or TensorBoard events") from None
+    if not text.strip():
+        raise CurveError(f"{path}: empty; give a file with at least one loss value")
+    records = _json_records(path, text) if text.lstrip()[0] in "{[" else _csv_records(path, text)
+    series: dict[str, list[float]] = {}
+    for record in records:
+        for key, value in record.items():
+            number = _number(value)
+            if number is not None:
+                series.setdefault(key, []).append(number)
+    return _chosen(path, series, column)
+
+
+def _chosen(path: Path, series: dict[str, list[float]], column: str | None) -> Curve:
+    if column is not None:
+        if column not in series:
+            raise CurveError(f"{path}: no column {column!r} with numbers; it has {_listed(list(series))}")
+        return Curve(path, column, tuple(series[column]))
+    named = [name for name in series if "loss" in name.lower() and not _NOT_TRAINING.search(name)]
+    whole = [name for name in named if re.split(r"[/ .]+", name.lower())[-1] in ("loss", "train_loss", "loss_step")]
+    contrastive = [name for name in named if re.search(r"contras|supcon|nce", name, re.I)]
+    best = contrastive if len(contrastive) == 1 else whole if len(whole) == 1 else named
+    if len(best) == 1:
+        return Curve(path, best[0], tuple(series[best[0]]))
+    if not best and len(series) == 1:
+        return Curve(path, *next((name, tuple(values)) for name, values in series.items()))
+    why = "several could be the training loss" if best else "no column is named a training loss"
+    raise CurveError(f"{path}: {why}; say --column with one of {_listed(best or list(series))}")
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") if names else "none"
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, (int, float)):
+        return float(value)
+    try:
+        return float(value) if isinstance(value, str) and value.strip() else None
+    except ValueError:
+        return None
+
+
+def _json_records(path: Path, text: str) -> list[dict[str, Any]]:
+    try:
+        data = json.loads(text)
+    except RecursionError:
+        raise CurveError(f"{path}: nested too deeply") from None
+    except ValueError:
+        lines = [line for line in text.splitlines() if line.strip()]
+        try:
+            data = [json.loads(line) for line in lines]
+        except (ValueError, RecursionError) as error:
+            raise CurveError(f"{path}: neither JSON nor JSON lines: {error}") from None
+    if isinstance(data, dict):
+        data = data.get("log_history", data.get("history", [data]))
+    if isinstance(data, list) and data and all(_number(value) is not None for value in data):
+        data = [{"loss": value} for value in data]
+    if not isinstance(data, list):
+        raise CurveError(f"{path}: must hold a list of records, such as the log_history of a trainer state")
+    return [record for record in data if isinstance(record, dict)]
+
+
+def _csv_records(path: Path, text: str) -> list[dict[str, Any]]:
+    first = text.lstrip().splitlines()[0]
+    delimiter = max(",;\t", key=first.count)
+    try:
+        rows = list(csv.reader(io.StringIO(text), delimiter=delimiter))
+    except csv.Error as error:
+        raise CurveError(f"{path}: not a csv file: {error}") from None
+    rows = [row for row in rows if row]
+    if all(_number(cell) is not None for cell in rows[0]):
+        if len(rows[0]) == 1:
+            return [{"loss": row[0]} for row in rows]
+        raise CurveError(f"{path}: its first line holds numbers, not names of columns; give it a header")
+    names = [name.strip() for name in rows[0]]
+    return [dict(zip(names, row, strict=False)) for row in rows[1:]]
+
+
+def _tensorboard(path: Path) -> dict[str, list[float]]:
+    try:
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    except ModuleNotFoundError:
+        raise CurveError(f"{path}: events need pip install tensorboard; or export a csv") from None
+    events = EventAccumulator(str(path), size_guidance={"scalars": 0, "tensors": 0})
+    events.Reload()
+    series = {tag: [event.value for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+    if not series:
+        raise CurveError(f"{path}: no scalars in it; give a folder or file of TensorBoard events")
+    return series

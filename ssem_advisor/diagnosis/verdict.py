@@ -1,0 +1,284 @@
+"""One verdict on a run: what its loss asks for, where its loss stands, what its embeddings have become."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ssem_advisor.diagnosis.curves import Curve
+from ssem_advisor.domain import NotCovered, Setting, SettingError
+from ssem_advisor.measurement.embeddings import Measurement
+from ssem_advisor.measurement.loss_value import LossPlacement, place_loss
+from ssem_advisor.theory.regime import collapse_limits
+
+VERDICTS = (
+    "diverged",
+    "has not started",
+    "collapsed, as the loss asks",
+    "collapsed in training",
+    "collapsed",
+    "on the way to collapse",
+    "classes not learned",
+    "too little spread",
+    "too much spread",
+    "still learning",
+    "healthy",
+    "cannot tell",
+)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A sentence and what it rests on: "setting", "loss curve" or "embeddings"."""
+
+    source: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """verdict: one of VERDICTS. change: what to do, the first first. missing: what would say more, by option name."""
+
+    verdict: str
+    reasons: tuple[Reason, ...]
+    change: tuple[str, ...]
+    missing: tuple[str, ...]
+    curve: LossPlacement | None = None
+
+
+def diagnose(
+    setting: Setting | None = None,
+    curve: Curve | None = None,
+    measured: Measurement | None = None,
+    *,
+    known: dict[str, object] | None = None,
+    base_temperature: float | None = None,
+    plain: bool = False,
+) -> Diagnosis:
+    """The verdict on a run from any of its three witnesses.
+
+    setting: None where its classes are unknown; known: those of batch_size, views, loss and temperature that are known
+    then. plain: the loss has no self-supervised term (plain SupCon).
+    Raises SettingError if there is nothing to judge.
+    """
+    if setting is None and curve is None and measured is None:
+        raise SettingError("diagnose: nothing to judge; give --config, --loss-curve or --embeddings")
+    reasons: list[Reason] = []
+    missing: list[str] = []
+    asks = _what_the_loss_asks(setting, plain, reasons, missing)
+    placed = _where_the_loss_stands(setting, curve, known or {}, base_temperature, plain, reasons, missing)
+    became = _what_became(setting, measured, reasons, missing)
+
+    place = None if placed is None else placed.verdict
+    stuck = place == "total collapse"
+    verdict = "cannot tell"
+    change: list[str] = []
+    if curve is not None and not curve.finite:
+        verdict = "diverged"
+        change.append(
+            "look at the steps before the first infinite or missing loss: lower the learning rate, compute "
+            "the loss in float32, normalise the embeddings"
+        )
+    elif stuck or became == "total collapse":
+        verdict = "has not started"
+        if stuck and became not in (None, "total collapse"):
+            reasons.append(
+                Reason(
+                    "embeddings",
+                    f"they are not equal ({became}), so they are of another step or layer "
+                    "than the loss; measure the projection that the loss sees",
+                )
+            )
+        change += [
+            "warm the learning rate up, or lower it, and start again: waiting does not help",
+            "check that the loss gets normalised embeddings and that labels match rows",
+        ]
+    elif became == "class collapse" or (became is None and place == "class collapse"):
+        verdict = {True: "collapsed, as the loss asks", False: "collapsed in training", None: "collapsed"}[asks]
+    elif became == "class structure lost":
+        verdict = "classes not learned"
+        change.append("check that labels belong to these rows; else lower alpha")
+    elif became == "too loose":
+        verdict = "too much spread"
+        change.append("lower alpha, the weight of the self-supervised term: ssem-advisor recommend gives a weight")
+    elif asks:
+        verdict = "on the way to collapse"
+    elif became == "too little":
+        verdict = "too little spread"
+    elif became == "healthy" or (became is None and asks is False and place in _GOOD):
+        verdict = "healthy"
+        change.append("nothing to do")
+    elif became is None and place == "between total and class collapse":
+        verdict = "still learning"
+        change.append("keep training; where the loss has stopped falling, measure embeddings")
+    elif place in ("above total collapse", "below the optimum") and placed is not None:
+        change.append(placed.remedy)
+    if verdict in ("collapsed, as the loss asks", "on the way to collapse", "too little spread", "collapsed"):
+        change.append(_weight(setting, plain))
+    if verdict == "collapsed in training":
+        change += [
+            "train longer or with a smaller learning rate decay; the minimiser keeps instances apart",
+            "make the views of an instance more alike: what the network cannot recognise again it cannot keep apart",
+        ]
+    if verdict in ("cannot tell", "still learning") and measured is None:
+        missing.append("--embeddings FILE: with them the state is measured, not concluded")
+    _long_tail(setting, reasons, change)
+    return Diagnosis(verdict, tuple(reasons), tuple(change), tuple(dict.fromkeys(missing)), placed)
+
+
+_GOOD = ("optimum", "between class collapse and optimum")
+
+
+def _what_the_loss_asks(setting: Setting | None, plain: bool, reasons: list[Reason], missing: list[str]) -> bool | None:
+    """Whether class collapse is the optimum; None where it is not known."""
+    if plain:
+        reasons.append(
+            Reason(
+                "setting",
+                "plain supervised contrastive loss, without a self-supervised term: class "
+                "collapse minimises it at every temperature",
+            )
+        )
+        return True
+    if setting is None:
+        missing.append("--classes, --temperature, --alpha and --batch-size (or --config FILE): what the loss asks for")
+        return None
+    lacking = [name for name in ("alpha", "temperature", "batch_size") if getattr(setting, name) is None]
+    if setting.sampler == "full":
+        lacking = [name for name in lacking if name != "batch_size"]
+    if lacking:
+        missing += [f"--{name.replace('_', '-')}: whether the loss asks for collapse depends on it" for name in lacking]
+        return None
+    try:
+        limits = collapse_limits(setting, quick=True)
+    except (NotCovered, SettingError) as error:
+        reasons.append(Reason("setting", f"no theorem says what this loss asks for: {error}"))
+        return None
+    if setting.alpha <= limits.collapse_up_to:
+        reasons.append(
+            Reason(
+                "setting",
+                f"alpha = {setting.alpha:.4g} is at or below {limits.collapse_up_to:.4g}, up "
+                "to which class collapse is the optimum",
+            )
+        )
+        return True
+    if setting.alpha > limits.open_above:
+        reasons.append(
+            Reason(
+                "setting",
+                f"alpha = {setting.alpha:.4g} is above {limits.open_above:.4g}: the optimum "
+                "keeps the instances of every class apart",
+            )
+        )
+        return False
+    reasons.append(
+        Reason(
+            "setting",
+            f"alpha = {setting.alpha:.4g} lies between {limits.collapse_up_to:.4g} and "
+            f"{limits.open_above:.4g}: some classes may be collapsed at the optimum",
+        )
+    )
+    return None
+
+
+def _where_the_loss_stands(
+    setting: Setting | None,
+    curve: Curve | None,
+    known: dict[str, object],
+    base: float | None,
+    plain: bool,
+    reasons: list[Reason],
+    missing: list[str],
+) -> LossPlacement | None:
+    if curve is None:
+        return None
+    if not curve.finite:
+        first = next(i for i, value in enumerate(curve.values) if not abs(value) < float("inf"))
+        reasons.append(Reason("loss curve", f"value {first + 1} of {len(curve.values)} is not a finite number"))
+        return None
+    full = setting is not None and None not in (setting.temperature, setting.batch_size)
+    full = full and (plain or setting.alpha is not None)  # type: ignore[union-attr]
+    if full:
+        placed = place_loss(curve.last, setting=setting, base_temperature=base)
+    else:
+        options = {name: known[name] for name in ("batch_size", "views", "loss", "temperature") if name in known}
+        placed = place_loss(curve.last, base_temperature=base, **options)  # type: ignore[arg-type]
+    moved = f"from {curve.first:.4g} to {curve.last:.4g} over {len(curve.values)} values"
+    reasons.append(Reason("loss curve", f"{moved}, {placed.verdict}: {placed.meaning}"))
+    if placed.total_collapse is None and placed.verdict != "total collapse":
+        missing.append("--batch-size: the loss of equal embeddings, with which a stuck run is told from a slow one")
+    return placed
+
+
+def _what_became(
+    setting: Setting | None, measured: Measurement | None, reasons: list[Reason], missing: list[str]
+) -> str | None:
+    if measured is None:
+        return None
+    if setting is not None and setting.dim is not None and measured.dim != setting.dim:
+        reasons.append(
+            Reason(
+                "embeddings",
+                f"dim {measured.dim}, while the loss sees dim {setting.dim}: another layer. "
+                f"The encoder may keep what the projection gave up, so these ({measured.verdict}) do not "
+                "decide; they say what a classifier on that layer finds",
+            )
+        )
+        missing.append(f"--embeddings of the projection with dim {setting.dim}: that is where the theorems speak")
+        return None
+    if setting is not None and measured.classes > setting.classes:
+        reasons.append(
+            Reason(
+                "embeddings",
+                f"{measured.classes} labels, while the loss is told of {setting.classes}: "
+                "other labels than those of training",
+            )
+        )
+        missing.append("--labels of training: collapse is a statement about those classes")
+        return None
+    reasons.append(Reason("embeddings", f"{measured.verdict}: {measured.meaning}"))
+    return measured.verdict
+
+
+def _weight(setting: Setting | None, plain: bool) -> str:
+    from ssem_advisor.advice import recommend
+
+    add = "add a self-supervised term, (1-alpha) L_sup + alpha L_self" if plain else "raise alpha"
+    if setting is not None and setting.temperature is not None:
+        try:
+            start = recommend(setting.with_(alpha=None)).alpha.recommended
+        except (NotCovered, SettingError):
+            start = None
+        if start is not None:
+            return (
+                f"{add}: start from alpha = {start:.3g} at temperature {setting.temperature:g} (recommend "
+                "--mix says it in the weights of your code)"
+            )
+    return f"{add}: ssem-advisor recommend gives the weight"
+
+
+def _long_tail(setting: Setting | None, reasons: list[Reason], change: list[str]) -> None:
+    """What a balanced sampler would change where classes differ in size."""
+    if setting is None or not setting.unequal or setting.sampler != "random":
+        return
+    if setting.temperature is None or setting.batch_size is None:
+        return
+    each = max(2, setting.batch_size // setting.classes)
+    counts = setting.class_counts or ()
+    if each * setting.classes > 2 * setting.batch_size or each > min(counts):
+        return
+    balanced = setting.with_(sampler="balanced", batch_size=each * setting.classes)
+    try:
+        now, then = collapse_limits(setting, quick=True).open_above, collapse_limits(balanced, quick=True).open_above
+    except (NotCovered, SettingError):
+        return
+    reasons.append(
+        Reason(
+            "setting",
+            f"classes from {min(counts)} to {max(counts)} instances in random batches: the "
+            f"last class opens above alpha = {now:.3g}; in balanced batches of {balanced.batch_size} "
+            f"above {then:.3g}",
+        )
+    )
+    if then < now:
+        change.append(f"draw balanced batches of {balanced.batch_size} ({each} of each class)")

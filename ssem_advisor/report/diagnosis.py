@@ -1,0 +1,39 @@
+"""A diagnosis as text for people (80 columns) and as JSON-ready dictionaries."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from ssem_advisor.diagnosis import Diagnosis
+from ssem_advisor.report.measurement import loss_json
+
+VERSION = 1
+_WIDTH = 80
+
+
+def diagnosis_text(d: Diagnosis) -> str:
+    """The verdict, its reasons, what to change first, what would say more."""
+    lines = [d.verdict, ""]
+    for reason in d.reasons:
+        lines += _wrapped(reason.text, f"{reason.source}: ")
+    for number, step in enumerate(d.change, 1):
+        lines += ([""] if number == 1 else []) + _wrapped(step, f"{number}. " if len(d.change) > 1 else "do: ")
+    for number, item in enumerate(d.missing):
+        lines += ([""] if number == 0 else []) + _wrapped(item, "missing: ")
+    return "\n".join(lines) + "\n"
+
+
+def diagnosis_json(d: Diagnosis) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "verdict": d.verdict,
+        "reasons": [{"source": reason.source, "text": reason.text} for reason in d.reasons],
+        "change": list(d.change),
+        "missing": list(d.missing),
+        "loss_value": None if d.curve is None else loss_json(d.curve)["loss_value"],
+    }
+
+
+def _wrapped(text: str, head: str) -> list[str]:
+    return textwrap.wrap(head + text, _WIDTH, subsequent_indent="    ", break_on_hyphens=False)

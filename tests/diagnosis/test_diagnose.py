@@ -1,0 +1,206 @@
+"""The verdict on a run from any of its witnesses, and the commands that read a config."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from ssem_advisor.cli import app
+from ssem_advisor.diagnosis import Curve, diagnose
+from ssem_advisor.domain import Setting
+from ssem_advisor.measurement import measure
+from ssem_advisor.theory import collapse_threshold, reference_losses
+
+SETTING = Setting(classes=5, dim=16, temperature=0.5, batch_size=250, sampler="balanced")
+THRESHOLD = float(collapse_threshold(SETTING))
+LOW, HIGH = SETTING.with_(alpha=0.5 * THRESHOLD), SETTING.with_(alpha=2 * THRESHOLD)
+
+
+def curve(value, first=9.0):
+    return Curve(Path("log.csv"), "loss", (first, *[value] * 20))
+
+
+def embeddings(noise, dim=16, classes=5):
+    y = np.arange(400) % classes
+    rng = np.random.default_rng(0)
+    means = np.eye(classes, dim) - np.eye(classes, dim).mean(0)
+    return measure(means[y] + noise * rng.normal(size=(400, dim)), y)
+
+
+def total():
+    """Every embedding the same, to within a trace of noise."""
+    return measure(np.ones((400, 16)) + 1e-4 * np.random.default_rng(0).normal(size=(400, 16)), np.arange(400) % 5)
+
+
+@pytest.mark.parametrize(
+    ("witnesses", "verdict", "first"),
+    [
+        ({"setting": LOW, "measured": embeddings(0.005)}, "collapsed, as the loss asks", "raise alpha"),
+        ({"setting": HIGH, "measured": embeddings(0.005)}, "collapsed in training", "train longer"),
+        ({"measured": embeddings(0.005)}, "collapsed", "raise alpha"),
+        ({"setting": LOW}, "on the way to collapse", "raise alpha"),
+        ({"setting": HIGH, "measured": embeddings(0.15)}, "healthy", "nothing"),
+        ({"setting": HIGH, "measured": total()}, "has not started", "warm"),
+        ({"setting": HIGH, "curve": curve(math.log(499))}, "has not started", "warm"),
+        ({"setting": HIGH, "curve": curve(reference_losses(HIGH).optimum)}, "healthy", "nothing"),
+        (
+            {"setting": LOW, "curve": curve(reference_losses(LOW).optimum)},
+            "collapsed, as the loss asks",
+            "raise",
+        ),
+        ({"setting": HIGH, "curve": curve(5.9)}, "still learning", "keep training"),
+        ({"setting": HIGH, "curve": curve(0.1)}, "cannot tell", "check batch size"),
+        ({"curve": curve(6.92)}, "has not started", "warm"),  # (0.1/0.07) ln(2*64-1), recognised without a batch size
+        ({"curve": curve(math.nan)}, "diverged", "look at the steps before"),
+        ({"plain": True, "setting": SETTING}, "on the way to collapse", "add a self-supervised term"),
+    ],
+)
+def test_verdict_and_what_to_change_first(witnesses, verdict, first):
+    found = diagnose(**witnesses)
+    assert found.verdict == verdict
+    assert found.change[0].startswith(first)
+    assert found.reasons
+
+
+def test_the_threshold_decides_what_the_loss_asks_for():
+    for factor, verdict in ((1 - 1e-6, "collapsed, as the loss asks"), (1 + 1e-6, "collapsed in training")):
+        setting = SETTING.with_(alpha=factor * THRESHOLD)
+        assert diagnose(setting, measured=embeddings(0.005)).verdict == verdict
+
+
+def test_embeddings_of_another_layer_do_not_decide():
+    found = diagnose(HIGH, measured=embeddings(0.005, dim=64))
+    assert found.verdict == "cannot tell"
+    assert "another layer" in " ".join(reason.text for reason in found.reasons)
+    assert "dim 16" in found.missing[0]
+
+
+def test_embeddings_of_another_step_than_the_loss():
+    found = diagnose(HIGH, curve(math.log(499)), embeddings(0.15))
+    assert found.verdict == "has not started"
+    assert "of another step or layer" in " ".join(reason.text for reason in found.reasons)
+
+
+def test_a_curve_without_the_batch_size_says_what_is_missing():
+    found = diagnose(curve=curve(3.21))
+    assert found.verdict == "cannot tell"
+    assert any(item.startswith("--batch-size") for item in found.missing)
+
+
+def test_what_a_balanced_sampler_would_change():
+    tail = Setting(class_counts=(500, 100, 20), alpha=0.2, temperature=0.2, batch_size=60, dim=16)
+    change = " ".join(diagnose(tail).change)
+    assert "balanced batches of 60 (20 of each class)" in change
+    even = Setting(classes=3, instances_per_class=200, alpha=0.2, temperature=0.2, batch_size=60, dim=16)
+    assert "balanced" not in " ".join(diagnose(even).change)
+
+
+# -- the commands ---------------------------------------------------------------------------------------------------
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "train.sh"
+    path.write_text("python main_supcon.py --batch_size 1024 --temp 0.1 --cosine --dataset cifar100\n")
+    return path
+
+
+def test_recommend_says_from_which_line_each_fact_comes(config):
+    text = run("recommend", "--config", config).stdout
+    assert "temperature          0.1       line 1 --temp" in text
+    assert "100 classes, dim 128, supcon, 2 views, random batches of 1024" in text
+
+
+def test_an_option_wins_over_the_config_and_is_said(config):
+    text = run("recommend", "--config", config, "--temperature", 0.2, "--alpha", 0.4).stdout
+    assert "the command line says otherwise" in text
+    assert "temperature = 0.2" in text
+    data = json.loads(run("recommend", "--config", config, "--temperature", 0.2, "--format", "json").stdout)
+    assert data["setting"]["temperature"] == 0.2
+    assert data["config"]["overruled"] == ["temperature"]
+
+
+def test_recommend_from_a_config_is_recommend_from_its_facts(config):
+    options = "--dataset cifar100 --dim 128 --views 2 --batch-size 1024 --temperature 0.1 --loss supcon --format json"
+    plain = json.loads(run("recommend", *options.split()).stdout)
+    read = json.loads(run("recommend", "--config", config, "--format", "json").stdout)
+    for part in ("alpha", "temperature", "recommended", "reference_losses"):
+        assert read[part] == plain[part]
+
+
+def test_what_a_config_leaves_open_is_asked_for_by_option(tmp_path):
+    path = tmp_path / "train.yaml"
+    path.write_text("loss: supcon\ntemperature: 0.1\n")
+    result = run("recommend", "--config", path)
+    assert result.exit_code == 2
+    assert "classes: missing" in result.stderr
+    assert "--batch-size" in run("recommend", "--config", path, "--classes", 10).stdout
+
+
+def test_diagnose_reads_a_config_and_a_curve(config, tmp_path):
+    value = (0.1 / 0.07) * math.log(2047)
+    (tmp_path / "log.csv").write_text("step,train/loss\n" + "\n".join(f"{i},{value:.3f}" for i in range(20)))
+    result = run("diagnose", "--config", config, "--loss-curve", tmp_path / "log.csv", "--format", "json")
+    data = json.loads(result.stdout)
+    assert data["verdict"] == "has not started"
+    assert data["loss_value"]["scale"] == pytest.approx(0.1 / 0.07)
+    assert [reason["source"] for reason in data["reasons"]] == ["setting", "loss curve"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("", "nothing to judge"),
+        ("--config nowhere.yaml", "no such file"),
+        ("--loss-curve nowhere.csv", "no such file"),
+        ("--labels y.npy", "go with --embeddings"),
+        ("--column loss", "goes with --loss-curve"),
+    ],
+)
+def test_bad_input_is_one_line(options, message):
+    result = run("diagnose", *options.split())
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes"),
+    [
+        ("7:2:1 --instances 1000", [700, 200, 100]),
+        ("7,2,1 --instances 1000", [700, 200, 100]),
+        ("70%,20%,10% --instances 999", [699, 200, 100]),
+        ("0.7,0.2,0.1 --instances 10", [7, 2, 1]),
+        ("500,200,80", [500, 200, 80]),
+    ],
+)
+def test_class_ratios(text, sizes):
+    options = ["recommend", "--class-counts", *text.split(), "--dim", 8, "-b", 8, "--format", "json"]
+    data = json.loads(run(*options).stdout)
+    assert data["setting"]["class_counts"] == sizes
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("--class-counts 7:2:1", "give --instances N"),
+        ("--class-counts 7,2,1 --batch-size 64", "add --instances N"),
+        ("--class-counts 70%,20% --instances 100", "adds up to 90%"),
+        ("--class-counts 7:0:1 --instances 100", "share above 0"),
+        ("--class-counts 99:1 --instances 4", "would be empty"),
+        ("--classes 3 --instances 100", "--instances-per-class"),
+    ],
+)
+def test_a_ratio_that_cannot_be_one_says_how(text, message):
+    result = run("recommend", *text.split())
+    assert result.exit_code == 2
+    assert message in result.stderr

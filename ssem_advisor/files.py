@@ -35,7 +35,19 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
-    """Replace the file at `path` by `content` in one step; AdvisorError, naming the path, if that cannot be done."""
+    """Replace the file at `path` by `content` in one step; AdvisorError, naming the path, if that cannot be done.
+
+    A link, of the file or of a folder on the way, is followed only within the working folder, or for a path outside of
+    it within the folder that the path names: what is checked may come from strangers, and must not choose the place.
+    """
+    named = os.path.abspath(path)
+    inside = named.startswith(os.path.join(os.getcwd(), ""))
+    root = os.path.realpath(os.getcwd() if inside else os.path.dirname(named))
+    real = os.path.realpath(path)
+    if os.path.commonpath([root, real]) != root:
+        raise AdvisorError(f"{path}: is a link to {real}, outside the folder; give that path itself")
+    if os.path.lexists(real) and not os.path.isfile(real):
+        raise AdvisorError(f"{path}: is not a regular file; choose another")
     try:
         with replacing(path) as file:
             file.write(content)

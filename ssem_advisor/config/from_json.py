@@ -49,7 +49,7 @@ class _Reader:
             return self.container(start, path, depth, "]")
         match = (_STRING if char == '"' else _WORD).match(self.source, start)
         if match is None:
-            raise self.wrong(start, f"unexpected {char or 'end of text'!r}")
+            raise self.wrong(start, "unexpected character" if char else "unexpected end of text")
         raw, end = match.group(), match.end()
         if len(self.leaves) >= MAX_LEAVES:
             raise Unreadable(f"more than {MAX_LEAVES} values: data, not a training config")
@@ -64,7 +64,7 @@ class _Reader:
         try:
             return json.loads(raw)
         except ValueError:
-            raise self.wrong(start, f"unexpected {raw[:20]!r}") from None
+            raise self.wrong(start, "unexpected word") from None  # unquoted: a link may lead to what nobody should see
 
     def container(self, start: int, path: Path, depth: int, close: str) -> int:
         position, count, seen = self.skip(start + 1), 0, set()

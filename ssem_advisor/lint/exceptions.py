@@ -12,6 +12,7 @@ from typing import Any
 
 from ssem_advisor.config.model import Location
 from ssem_advisor.domain import AdvisorError
+from ssem_advisor.limits import read_bytes
 from ssem_advisor.lint.core import Finding, Rule, Suppression, rules_matching
 
 # -- comments ----------------------------------------------------------------------------------------------------
@@ -99,6 +100,7 @@ def silence(findings: Iterable[Finding], found: Sequence[Comment]) -> list[Findi
 # -- the baseline ------------------------------------------------------------------------------------------------
 
 _VERSION = 1
+_MOST_BYTES = 50_000_000
 
 
 class Baseline:
@@ -113,16 +115,18 @@ class Baseline:
         import json
 
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(read_bytes(path, _MOST_BYTES).decode())
             if content["version"] != _VERSION:
                 raise ValueError("made by another version")
             entries: list[dict[str, Any]] = content["findings"]
             accepted = Counter({(e["path"], e["rule"], e["key"]): int(e["count"]) for e in entries})
+            if not all(isinstance(part, str) and "\0" not in part for entry in accepted for part in entry):
+                raise ValueError("an entry is not text")
         except OSError as error:
             raise AdvisorError(
                 f"baseline {path}: {error.strerror or error}; create it with --write-baseline"
             ) from error
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
             raise AdvisorError(f"baseline {path}: not a baseline; create it anew with --write-baseline") from error
         return cls(path, accepted)
 

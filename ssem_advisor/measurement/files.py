@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +16,10 @@ from ssem_advisor.measurement.rows import MeasurementError, as_array
 EMBEDDINGS = ("embeddings", "embedding", "features", "feats", "z", "x")
 LABELS = ("labels", "label", "targets", "target", "classes", "class", "y")
 INSTANCES = ("instance_ids", "instance_id", "instances", "instance")
+
+
+MOST_NUMBERS = 500_000_000
+"""The largest array that is unpacked from an .npz archive: 4 GB in float64. May be raised."""
 
 
 class Embeddings(NamedTuple):
@@ -113,7 +118,38 @@ def _npz(path: Path) -> Any:
     if not zipfile.is_zipfile(path):
         raise MeasurementError(f"{path}: not an .npz archive, or cut short")
     with np.load(path, allow_pickle=False) as archive:
+        shapes = {name: shape for name in archive.files if (shape := _shape(archive, name)) is not None}
+        _lengths_agree(shapes, path)
         return {name: archive[name] for name in archive.files}
+
+
+def _shape(archive: Any, name: str) -> tuple[int, ...] | None:
+    """The shape of a member by its header alone; None where there is none to read."""
+    member = name if name in archive.zip.namelist() else f"{name}.npy"
+    with archive.zip.open(member) as file:
+        try:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            return tuple(read(file)[0])
+        except ValueError:
+            return None
+
+
+def _lengths_agree(shapes: dict[str, tuple[int, ...]], path: Path) -> None:
+    """Compare rows and labels before anything is unpacked: a small archive can hold an array larger than memory."""
+    lower = {name.lower(): shape for name, shape in shapes.items()}
+    rows = next((lower[name] for name in EMBEDDINGS if name in lower), None)
+    labels = next((lower[name] for name in LABELS if name in lower), None)
+    if rows and labels and len(rows) in (2, 3) and max(labels) not in (rows[0], math.prod(rows[:-1])):
+        raise MeasurementError(
+            f"{path}: {max(labels)} labels for embeddings of shape {rows}; give one label each, in the same order"
+        )
+    numbers = max((math.prod(shape) for shape in shapes.values()), default=0)
+    if numbers > MOST_NUMBERS:
+        raise MeasurementError(
+            f"{path}: holds an array of {numbers} numbers, more than {MOST_NUMBERS}; save it as .npy, which is read in "
+            "pieces, or raise ssem_advisor.measurement.files.MOST_NUMBERS"
+        )
 
 
 def _torch(path: Path) -> Any:
@@ -167,6 +203,9 @@ def _csv(path: Path) -> Any:
             rows.append(row)
     if not header:
         names = [f"column{i}" for i in range(len(names))]
+    if len({*names}) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise MeasurementError(f"{path}: column {twice!r} stands twice in the header; name every column once")
     columns = dict(zip(names, np.array(rows, dtype=str).reshape(-1, len(names)).T, strict=True))
     special = {name for name in columns if name.lower() in LABELS + INSTANCES} if header else set()
     if not special and len(columns) == 1:

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?= --classes 100 --dim 128
 
-.PHONY: recommend test lint types imports unit docs bench mutation clean
+.PHONY: recommend test lint types imports unit docs bench mutation fuzz clean
 
 recommend: .venv/core
 	@$(BIN)/ssem-advisor recommend $(ARGS)
@@ -33,6 +33,11 @@ bench: .venv/dev
 mutation: .venv/dev
 	$(BIN)/mutmut run $(NAMES)
 	$(BIN)/mutmut export-cicd-stats && cat mutants/mutmut-cicd-stats.json
+
+# A minute of fresh hostile input for every command; for hours: make fuzz FUZZ_SECONDS=7200
+FUZZ_SECONDS ?= 60
+fuzz: .venv/dev
+	SSEM_ADVISOR_DEBUG=1 $(BIN)/python tests/fuzz/hostile.py --seconds $(FUZZ_SECONDS)
 
 clean:
 	rm -rf .venv .virtualenv build dist site mutants

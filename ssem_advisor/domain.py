@@ -166,9 +166,10 @@ class Setting:
         value = getattr(self, name)
         if value is None:
             return
-        ok = _is_number(value) and _every(value, lambda v: (v >= least) & (v % 1 == 0) & (v < math.inf))
+        ok = _is_number(value) and _every(value, lambda v: (v >= least) & (v % 1 == 0) & (v < _MOST))
         if not ok:
-            raise SettingError(f"{name}={value!r}: must be an integer >= {least}")
+            large = _is_number(value) and _every(value, lambda v: v >= _MOST)
+            raise SettingError(f"{name}={value!r}: must be an integer >= {least}{' and below 1e15' if large else ''}")
 
     def _check_real(self, name: str, inside: Any, domain: str) -> None:
         value = getattr(self, name)
@@ -238,6 +239,7 @@ class Setting:
             )
 
 
+_MOST = 10**15  # beyond, neighbouring integers are no longer told apart in sums of floats
 _INTEGERS = {
     "classes": 2,
     "dim": 1,

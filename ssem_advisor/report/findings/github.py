@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ssem_advisor.lint.core import Finding
 from ssem_advisor.lint.run import Report
+from ssem_advisor.printing import plain
 from ssem_advisor.report.findings.text import summary
 
 _COMMAND = {"error": "error", "warning": "warning", "note": "notice"}
@@ -31,7 +32,8 @@ def _told(finding: Finding) -> str:
 
 
 def _message(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    shown = "".join(plain(c) if c not in "\r\n" and not c.isprintable() else c for c in text)
+    return shown.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

@@ -145,11 +145,16 @@ def margin_at_decay(m, weight, decay):
 
 
 @pytest.mark.parametrize(
-    ("m", "n", "views", "loss", "tau", "weight", "decay"),
-    [(3, 3, 2, "supcon", 0.3, 1.0, 0.05), (2, 4, 1, "ssem", 0.5, 2.0, 0.3), (4, 2, 2, "supcon", 0.2, 0.7, 0.01)],
+    ("m", "n", "views", "loss", "tau", "weight", "decay", "dim"),
+    [
+        (3, 3, 2, "supcon", 0.3, 1.0, 0.05, 9),
+        (2, 4, 1, "ssem", 0.5, 2.0, 0.3, 2),  # one direction beside the class means
+        (4, 2, 2, "supcon", 0.2, 0.7, 0.01, 8),
+        (2, 3, 2, "l_spread", 0.4, 1.0, 0.1, 6),
+    ],
 )
-def test_cross_entropy_moves_the_threshold_up_by_what_its_margin_says(m, n, views, loss, tau, weight, decay):
-    labels, dim = np.repeat(np.arange(m), n), m * n
+def test_cross_entropy_moves_the_threshold_up_by_what_its_margin_says(m, n, views, loss, tau, weight, decay, dim):
+    labels = np.repeat(np.arange(m), n)
     label = np.repeat(labels, views)
     setting = Setting(classes=m, instances_per_class=n, sampler="full", views=views, loss=loss, temperature=tau)
     with_ce = setting.with_(cross_entropy=weight)
@@ -271,6 +276,47 @@ def test_a_momentum_encoder_does_not_move_the_threshold():
         assert (rates.max() > 0) == (own + via > 0)
 
 
+def test_gathering_without_gradient_by_simulation():
+    """Attached keys of the own process, detached keys of others; per-process balanced batches, formula of the page."""
+    m, local, processes, tau = 3, 2, 2, 0.5
+    n = local * processes  # one gathered batch holds every instance: N = n
+    labels, e, step = np.repeat(np.arange(m), n), np.eye(m)[m - 1], 1e-5
+    t = step * np.tile(np.linspace(-1, 1, n), m)
+    z = np.cos(t)[:, None] * simplex(m, m)[labels] + np.sin(t)[:, None] * e
+
+    def rate(alpha):
+        forces = []
+        for split in itertools.product(list(itertools.combinations(range(n), local)), repeat=m):
+            first = {c * n + i for c, chosen in enumerate(split) for i in chosen}
+            process = np.array([i in first for i in range(m * n)])
+            force = np.zeros_like(z)
+            for a in range(m * n):
+                keys = [b for b in range(m * n) if b != a]
+                bank = [a, *keys]  # ssem with one view: the anchor itself is its own key, which passes no gradient
+                s = z[bank] @ z[a] / tau
+                soft = np.exp(s - s.max()) / np.exp(s - s.max()).sum()
+                same = np.r_[False, labels[keys] == labels[a]]
+                weight = (alpha * np.eye(len(bank))[0] + (1 - alpha) * same / same.sum() - soft) / tau
+                force[a] += weight @ z[bank]
+                for b, w in zip(keys, weight[1:], strict=True):
+                    if process[b] == process[a]:
+                        force[b] += w * z[a]
+            force -= (force * z).sum(1, keepdims=True) * z
+            forces.append(force[0] @ e)
+        return np.mean(forces) / t[0]
+
+    low, high = rate(0.0), rate(1.0)
+    k, o, r, rho = n - 1, (m - 1) * n, np.exp(-m / ((m - 1) * tau)), (1 - 1 / n) / (m - 1)
+    whole = 1 + k + o * r
+    own = (1 + (m - 1) * local / o) / (1 + (local - 1) / k)
+    page = 1 - k / whole + own * rho * o * r / whole
+    gathered = collapse_threshold(
+        Setting(classes=m, instances_per_class=n, sampler="full", loss="ssem", temperature=tau)
+    )
+    assert low / (low - high) == pytest.approx(page, rel=1e-5)
+    assert page > gathered + 1e-3
+
+
 # -- features without negative coordinates -----------------------------------------------------------------------------
 
 
@@ -350,6 +396,58 @@ def test_a_smaller_temperature_reaches_every_value_of_a_larger_one(loss):
     before = loss_and_gradient(z, labels, 2, 0.4, warm, loss)[0]
     after = loss_and_gradient(shifted, labels, 2, 0.4, cold, loss)[0]
     assert after == pytest.approx(before, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["loss", "queue", "features", "self_temperature", "cross_entropy"])
+def test_thresholds_keep_their_digits_over_the_whole_domain(name):
+    """Against the definitions at 1000 digits (l_in cancels most), temperatures 1e-3 to 1e3, to a million classes."""
+    import mpmath as mp
+
+    rng = np.random.default_rng(5)
+    for _ in range(40):
+        m, n = int(10 ** rng.uniform(0.31, 6)), int(10 ** rng.uniform(0.31, 4))
+        big_n, views = n + int(10 ** rng.uniform(0, 5)), int(rng.integers(2, 9))
+        tau, self_tau, weight = (float(10 ** rng.uniform(*ends)) for ends in ((-3, 3), (-3, 3), (-2, 2)))
+        setting = Setting(
+            classes=m, instances_per_class=big_n, views=views, temperature=tau, sampler="balanced", batch_size=m * n
+        )
+        extra = {"loss": "l_in", "features": "non-negative", "self_temperature": self_tau, "cross_entropy": weight}
+        if name == "queue":
+            # every queue of one law is a sum; two keys keep it short
+            setting, extra["queue"] = setting.with_(instances_per_class=None, batch_size=None, sampler="random"), 2
+        found = extended_limits(setting.with_(**{name: extra[name]}))
+        with mp.workdps(1000):
+            M, k, o, c = mp.mpf(m), mp.mpf(n - 1), mp.mpf(m - 1) * n, 1 - 1 / mp.mpf(views)
+            rho = (1 - 1 / mp.mpf(big_n)) / (M - 1)
+
+            def slope(t, c=c, k=k, o=o, rho=rho, M=M):
+                r = mp.exp(-M / ((M - 1) * mp.mpf(t)))
+                return (k - o * rho * r) / (c + k + o * r), r
+
+            g, r = slope(tau)
+            if name == "loss":
+                alpha_eq = c / (c + k)
+                wanted = (1 - g - alpha_eq) / (1 - alpha_eq)
+            elif name == "features":
+                wanted = (c + o * mp.exp(-1 / mp.mpf(tau))) / (c + k + o * mp.exp(-1 / mp.mpf(tau)))
+            elif name == "self_temperature":
+                pull, push = (1 - g) / mp.mpf(tau), slope(self_tau)[0] / mp.mpf(self_tau)
+                wanted = pull / (pull + push) if pull + push > 0 else mp.inf
+            elif name == "cross_entropy":
+                wanted = 1 - g + mp.mpf(weight) * (1 - 1 / mp.mpf(big_n)) * tau * mp.lambertw((M - 1) / mp.e).real / 2
+            else:
+                share, rest = 1 / M, 1 / (M - 1)
+                sums = [(mp.binomial(2, j) * share**j * (1 - share) ** (2 - j), j, 2 - j) for j in range(3)]
+                pull = sum(q * (1 + b * r * (1 + rest)) / (1 + j + b * r) for q, j, b in sums if j)
+                wanted = pull / (1 - sums[0][0] - sums[0][0] * 2 * rest * r / (1 + 2 * r))
+                wanted = wanted if wanted > 0 else mp.inf
+            digits = float(wanted)
+        # Far above one push and pull cancel, and only the size matters: no weight prevents collapse.
+        tolerance = 1e-11 if digits < 10 else 1e-9 * max(1.0, digits)
+        if digits > 1e3:
+            assert found.open_above > 1e3
+        else:  # below 1e-300 floats lose digits themselves
+            assert found.open_above == pytest.approx(digits, rel=tolerance, abs=1e-300)
 
 
 # -- what is not covered says so ---------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,24 +14,33 @@ from ssem_advisor.cli._setting import setting_of, takes_setting
 from ssem_advisor.domain import NotCovered, SettingError
 
 
+class Kind(StrEnum):
+    """The networks that need no measurement."""
+
+    typical = "typical"
+    perfect = "perfect"
+
+
 @takes_setting
 def recommend(
     given: dict[str, Any],
-    target_variance: Annotated[
-        float, typer.Option("--target-variance", help="Within-class variance to aim for.", show_default=True)
-    ] = 0.25,
-    band: Annotated[
-        str, typer.Option("--band", metavar="LOW,HIGH", help="Least and largest within-class variance that is safe.")
-    ] = "0.05,0.5",
-    view_reliability: Annotated[
-        float, typer.Option("--view-reliability", help="Measured share of the spread that is the instance's own.")
-    ] = 1.0,
-    effective_dim: Annotated[
-        float | None, typer.Option("--effective-dim", help="Measured directions of the within-class spread.")
+    network: Annotated[
+        Kind | None,
+        typer.Option("--network", help="Whose free spread to aim at: a typical network, or the loss's minimum."),
     ] = None,
-    trained: Annotated[
-        bool, typer.Option("--trained", help="Aim at what trained networks reach (fitted), not at the minimiser.")
-    ] = False,
+    measured: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="EMBEDDINGS", help="Aim at your network's: embeddings of several views, from a pilot run."
+        ),
+    ] = None,
+    free_spread: Annotated[
+        float | None, typer.Option("--free-spread", help="Share of the variance to keep within classes; default 0.2.")
+    ] = None,
+    safe_spread: Annotated[
+        str | None,
+        typer.Option("--safe-spread", metavar="LOW,HIGH", help="Least and largest safe free spread; default 0.1,0.25."),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option("--config", metavar="FILE", help="Take what a training config says; options here win over it."),
@@ -71,17 +81,21 @@ def recommend(
     assumed = [name for name in ("loss", "views", "sampler", "dim") if name not in given]
     if setting.instances_per_class is None and setting.class_counts is None:
         assumed.append("instances_per_class")
+    wishes: dict[str, Any] = {}
+    if free_spread is not None:
+        wishes["free_spread"] = free_spread
+    if safe_spread is not None:
+        wishes["safe_spread"] = _pair(safe_spread)
+    if measured is not None:
+        if network is not None:
+            raise SettingError("--from: measures the network; leave --network out")
+        wishes["network"], wishes["pilot"] = _measured(measured)
+    elif network is Kind.perfect:
+        from ssem_advisor.theory.network import PERFECT
+
+        wishes["network"] = PERFECT
     with _patience(setting):
-        answer = advisor.recommend(
-            setting,
-            target_variance,
-            _band(band),
-            assumed=tuple(assumed),
-            alternatives=True,
-            view_reliability=view_reliability,
-            effective_dim=effective_dim,
-            trained=trained,
-        )
+        answer = advisor.recommend(setting, assumed=tuple(assumed), alternatives=True, **wishes)
     from ssem_advisor.report import advice as report
 
     if form is Format.json:
@@ -122,11 +136,30 @@ def _say_extended(setting: Any, form: Format) -> None:
         say(extended.to_text(setting, bold=lambda text: typer.style(text, bold=True)))
 
 
-def _band(text: str) -> tuple[float, float]:
+def _measured(path: Path) -> tuple[Any, float]:
+    """The network of a pilot run, and the free spread at which it was measured."""
+    from ssem_advisor.measurement import load, measure
+    from ssem_advisor.theory.network import Network
+
+    rows = load(path)
+    found = measure(rows.embeddings, rows.labels, instance_ids=rows.instance_ids, pairs=1000)
+    reliability = found.view_reliability
+    if reliability is None or not reliability > 0:
+        raise SettingError(f"--from {path}: needs at least two views of every instance to measure a network")
+    interval = found.intervals.get("view_reliability")
+    if interval is not None:
+        interval = max(interval[0], 0.01), min(max(interval[1], 0.01), 1.0)
+    network = Network(min(reliability, 1.0), max(found.effective_dimension, 1.0), interval)
+    return network, reliability * found.within_class_variance
+
+
+def _pair(text: str) -> tuple[float, float]:
     try:
         low, high = (float(part) for part in text.split(","))
     except ValueError:
-        raise SettingError(f"band={text!r}: must be two numbers with a comma between, such as 0.05,0.5") from None
+        raise SettingError(
+            f"safe_spread={text!r}: must be two numbers with a comma between, such as 0.1,0.25"
+        ) from None
     return low, high
 
 

@@ -6,10 +6,8 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from ssem_advisor import theory
-from ssem_advisor.advice import recommend, regime_of
+from ssem_advisor.advice import recommend
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
 
 
@@ -106,10 +104,3 @@ def compare(
     if optimum is None and finite is None:
         return None, [*notes, f"no comparison with theory: {silence}"]
     return Comparison(setting, threshold, optimum, finite, network, measured), notes
-
-
-def threshold_of(setting: Setting) -> float:
-    """The weight above which no class collapses; slow for many classes where each has its own."""
-    if regime_of(setting) in ("unequal", "crowded"):
-        return float(np.max(theory.class_thresholds(setting)))
-    return float(theory.collapse_threshold(setting))

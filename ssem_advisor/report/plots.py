@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from ssem_advisor.advice import BAND, complete, recommend, regime_of
+from ssem_advisor.advice import BAND, complete, recommend
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
 from ssem_advisor.files import write_atomically
 from ssem_advisor.theory import (
@@ -33,6 +33,7 @@ from ssem_advisor.theory import (
     optimal_variance,
     reference_losses,
 )
+from ssem_advisor.theory.regime import Regime, regime_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -396,7 +397,7 @@ def _variance(setting: Setting) -> float:
 
 
 def _basis(setting: Setting) -> str:
-    if regime_of(setting) == "exact":
+    if regime_of(setting) is Regime.EXACT:
         return "at the optimum"
     return "at the optimum, an upper bound" if setting.loss == "l_spread" else f"expected in {setting.dim} dimensions"
 

@@ -9,7 +9,8 @@ built on `estimates.expected_variance` (derived here); for the minimiser it is t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,11 @@ from ssem_advisor.domain import Setting, SettingError
 from ssem_advisor.theory.estimates import alpha_for_expected_variance, expected_variance
 
 # Networks on real images at the weights worth training (CIFAR-100 coarse and CIFAR-10 pairs, dim 64): reliability .3 to
-# .65 at temperature .1, rising with alpha, and about half of the directions beside the class means.
-TYPICAL_RELIABILITY, TYPICAL_SHARE = 0.5, 0.5
+# .65 at temperature .1, rising with alpha, and about half of the directions that the minimiser uses.
+TYPICAL_RELIABILITY, TYPICAL_RANGE, TYPICAL_SHARE = 0.5, (0.3, 0.65), 0.5
+# Near dim = classes the minimiser's residuals leave the complement of the class means and use about three quarters of
+# all directions beside their own class mean (direct minimisation).
+_SHARE_NEAR_CLASSES = 0.75
 
 
 @dataclass(frozen=True)
@@ -29,26 +33,62 @@ class Network:
     view_reliability: share of the within-class variance that different views of an instance have in common, in (0, 1].
     directions: effective number of directions of the within-class variance, tr(C)^2 / tr(C^2) >= 1; None = all that
         are left beside the class means.
+    reliability_range: the least and the greatest reliability that are plausible; None = it is certain.
     """
 
     view_reliability: float
     directions: float | None = None
+    reliability_range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.view_reliability <= 1:
-            raise SettingError(f"view_reliability={self.view_reliability!r}: must be in (0, 1]")
+        for value in (self.view_reliability, *(self.reliability_range or ())):
+            if not 0 < value <= 1:
+                raise SettingError(f"view_reliability={value!r}: must be in (0, 1]")
         if self.directions is not None and not 1 <= self.directions < np.inf:
             raise SettingError(f"directions={self.directions!r}: must be a finite number >= 1")
+
+    def at_spread(self, measured: float, wanted: float) -> Network:
+        """The same network trained to another free spread: reliability rises with what there is to tell apart.
+
+        measured: spread of the instances' own, reliability times within-class variance, at which the reliability was
+        measured, > 0; wanted: the one to train for. The odds rho / (1 - rho) grow like the square root of it: an
+        empirical rule (exponents .3 to .6 between recorded runs on digits, CIFAR-10 pairs and CIFAR-100 coarse), used
+        over a factor of at most 10.
+        """
+        if self.view_reliability == 1.0:
+            return self
+        growth = math.sqrt(min(max(wanted / max(measured, 1e-300), 0.1), 10.0))
+
+        def moved(rho: float) -> float:
+            return growth * rho / (1.0 - rho + growth * rho)
+
+        ends = self.reliability_range
+        return replace(
+            self,
+            view_reliability=moved(self.view_reliability),
+            reliability_range=None if ends is None else (moved(ends[0]), moved(ends[1])),
+        )
 
 
 PERFECT = Network(1.0)
 
 
 def typical(setting: Setting) -> Network:
-    """The network to expect where none was measured: reliability .5 and half of the directions (an estimate)."""
+    """The network to expect where none was measured: reliability .5 and half of the minimiser's directions."""
     if setting.dim is None:
-        return Network(TYPICAL_RELIABILITY)
-    return Network(TYPICAL_RELIABILITY, max(1.0, TYPICAL_SHARE * (setting.dim - setting.classes + 1)))
+        return Network(TYPICAL_RELIABILITY, None, TYPICAL_RANGE)
+    return Network(TYPICAL_RELIABILITY, max(1.0, TYPICAL_SHARE * directions_left(setting)), TYPICAL_RANGE)
+
+
+def directions_left(setting: Setting) -> float:
+    """Effective number of directions that the minimiser's within-class variance uses in the setting's dimension.
+
+    All dim - (classes - 1) beside the class means, and where these are few, three quarters of dim - 1, so that it is
+    continuous in dim (an estimate, derived here from direct minimisation). inf for unlimited dim.
+    """
+    if setting.dim is None:
+        return math.inf
+    return max(setting.dim - setting.classes + 1.0, _SHARE_NEAR_CLASSES * (setting.dim - 1.0))
 
 
 def expected_free_spread(setting: Setting, network: Network) -> Any:

@@ -94,7 +94,7 @@ def test_colour_of_a_place_is_its_variance(drawn: list[Axes], tmp_path: Path) ->
 def test_points_of_the_phase_diagram(drawn: list[Axes], tmp_path: Path) -> None:
     config = Setting(classes=20, batch_size=256, temperature=0.05, alpha=0.25)
     plots.phase_diagram(SETTING.with_(alpha=0.1), tmp_path / "phase.png", config=config)
-    recommended = alpha_for_expected_variance(SETTING, 0.25)
+    recommended = recommend(SETTING.with_(alpha=None)).alpha.recommended
     plain = equivalent_alpha(255 / 20, 2)
     assert points(drawn[0]) == {
         "this setting: α 0.1, τ 0.2": (0.2, 0.1),

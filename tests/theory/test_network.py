@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssem_advisor import Setting, SettingError, alpha_for_variance, collapse_threshold, expected_variance
-from ssem_advisor.theory.network import PERFECT, Network, alpha_for_free_spread, expected_free_spread, typical
+from ssem_advisor.theory.network import (
+    PERFECT,
+    Network,
+    alpha_for_free_spread,
+    directions_left,
+    expected_free_spread,
+    typical,
+)
 
 CIFAR10_PAIRS = Setting(classes=5, dim=64, temperature=0.1, batch_size=400, sampler="balanced")
 CIFAR100_COARSE = CIFAR10_PAIRS.with_(classes=20)
@@ -85,8 +92,31 @@ def test_more_than_reliable_views_allow_is_out_of_reach():
 
 
 def test_typical_is_half_and_half():
-    assert typical(CIFAR10_PAIRS) == Network(0.5, 30.0)
-    assert typical(CIFAR10_PAIRS.with_(dim=None)) == Network(0.5)
+    assert typical(CIFAR10_PAIRS) == Network(0.5, 30.0, (0.3, 0.65))
+    assert typical(CIFAR10_PAIRS.with_(dim=None)) == Network(0.5, None, (0.3, 0.65))
+
+
+@given(classes=st.integers(2, 300), dim=st.integers(3, 600))
+def test_directions_change_steadily_with_dim(classes, dim):
+    """One more dimension is at most one more direction, also across dim = classes."""
+    setting = Setting(classes=classes, dim=dim)
+    step = directions_left(setting.with_(dim=dim + 1)) - directions_left(setting)
+    assert 0 < step <= 1 + 1e-12
+    assert directions_left(setting) <= dim
+
+
+def test_reliability_rises_with_the_spread():
+    """Reliability and own spread of recorded networks: CIFAR-10 pairs twice, CIFAR-100 coarse."""
+    recorded = [(0.28, 0.033, 0.50, 0.246), (0.35, 0.061, 0.50, 0.246), (0.49, 0.261, 0.57, 0.495)]
+    for before, spread, after, wanted in recorded:
+        assert Network(before).at_spread(spread, wanted).view_reliability == pytest.approx(after, abs=0.05)
+    network = Network(0.4, 10.0, (0.3, 0.5))
+    assert network.at_spread(0.2, 0.2) == network
+    there = network.at_spread(0.1, 0.2).at_spread(0.2, 0.1)
+    assert there.view_reliability == pytest.approx(0.4)
+    assert there.reliability_range == pytest.approx((0.3, 0.5))
+    assert PERFECT.at_spread(0.1, 0.2) == PERFECT
+    assert network.at_spread(0.0, 0.2).view_reliability < 0.7  # no spread at all says little
 
 
 @pytest.mark.parametrize(("reliability", "directions"), [(0, 3.0), (1.1, 3.0), (math.nan, 3.0), (0.5, 0.5)])

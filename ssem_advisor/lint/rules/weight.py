@@ -129,7 +129,7 @@ def close_to_collapse(case: Case) -> Iterator[Says]:
     verdict = case.verdict
     if verdict is None or verdict.variance is None or verdict.collapses:
         return
-    from ssem_advisor.advice import BAND
+    from ssem_advisor.advice import BAND, State, judge
 
     if verdict.may_stay:
         known = math.isfinite(verdict.open_above)
@@ -145,7 +145,7 @@ def close_to_collapse(case: Case) -> Iterator[Says]:
             + f" in exactly classes - 1 dimensions ({case.shown('dim', 'classes')})",
             (f"raise alpha above {above(verdict.open_above)}, or " if known else "") + "use more dimensions",
         )
-    elif verdict.variance < BAND[0]:
+    elif verdict.variance < BAND[0] and judge(verdict.setting).state is not State.safe:
         yield Says(
             "alpha",
             f"alpha {verdict.setting.alpha} is just above its collapse threshold {below(verdict.threshold)}: about "
@@ -262,9 +262,9 @@ def too_much_variance(case: Case) -> Iterator[Says]:
     verdict = case.verdict
     if verdict is None or verdict.variance is None:
         return
-    from ssem_advisor.advice import BAND
+    from ssem_advisor.advice import BAND, State, judge
 
-    if verdict.variance > BAND[1]:
+    if verdict.variance > BAND[1] and judge(verdict.setting).state is not State.safe:
         yield Says(
             "alpha",
             f"the self-supervised term has taken over: about {verdict.variance:.2g} of the variance stays within "

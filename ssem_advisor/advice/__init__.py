@@ -1,0 +1,40 @@
+"""From a setting to an answer: safe ranges, a setting to start from, what to train, and what stands behind each."""
+
+from ssem_advisor.advice.advise import SAFE_SPREAD, WANTED, complete, judge, recommend
+from ssem_advisor.advice.answer import (
+    Advice,
+    Alternative,
+    Basis,
+    Code,
+    Note,
+    Origin,
+    Point,
+    Purpose,
+    Range,
+    State,
+    Trial,
+)
+from ssem_advisor.advice.outlook import BAND, LARGEST_WEIGHT, TARGET, Outlook
+
+__all__ = [
+    "BAND",
+    "LARGEST_WEIGHT",
+    "SAFE_SPREAD",
+    "TARGET",
+    "WANTED",
+    "Advice",
+    "Alternative",
+    "Basis",
+    "Code",
+    "Note",
+    "Origin",
+    "Outlook",
+    "Point",
+    "Purpose",
+    "Range",
+    "State",
+    "Trial",
+    "complete",
+    "judge",
+    "recommend",
+]

@@ -1,0 +1,260 @@
+"""What a setting holds for one network: thresholds, weights for a wanted free spread, safe ranges, single points."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ssem_advisor.advice.answer import Basis, Point, State
+from ssem_advisor.domain import NotCovered, Setting
+from ssem_advisor.theory.collapse import alpha_for_variance, optimal_variance
+from ssem_advisor.theory.estimates import is_exact
+from ssem_advisor.theory.network import (
+    PERFECT,
+    Network,
+    alpha_for_free_spread,
+    directions_left,
+    expected_free_spread,
+)
+from ssem_advisor.theory.regime import CollapseLimits, Regime, collapse_limits, regime_of
+
+# A weight above this leaves so little of the supervised term that a smaller temperature is the better way; at 1 coarse
+# accuracy is lost on every data set recorded.
+LARGEST_WEIGHT = 0.95
+# Within-class variance of the minimiser: outside the band it is near collapse, or has lost the classes.
+BAND, TARGET = (0.05, 0.5), 0.25
+# Within these temperatures a safe interval is looked for; smaller ones underflow in float32 losses.
+_TEMPERATURES = np.geomspace(1e-3, 10.0, 400)
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """A complete setting (its alpha and temperature are ignored), a network and the free spread that counts as safe."""
+
+    setting: Setting
+    network: Network
+    safe_spread: tuple[float, float]
+
+    # -- the threshold -------------------------------------------------------------------------------------------------
+
+    @property
+    def regime(self) -> Regime:
+        return regime_of(self.setting)
+
+    @property
+    def by_class(self) -> bool:
+        """Whether every class has its own threshold."""
+        return self.regime.by_class
+
+    def limits(self, temperature: float, quick: bool = False) -> CollapseLimits | None:
+        """Where collapse is the optimum and where it is excluded; None where not covered."""
+        try:
+            return collapse_limits(self.setting.with_(temperature=float(temperature)), quick=quick)
+        except NotCovered:
+            return None
+
+    def threshold(self, temperature: float) -> float | None:
+        """The weight up to which some class is collapsed: all of them, where they have one threshold."""
+        limits = self.limits(temperature)
+        if limits is None:
+            return None
+        return limits.open_above if self.by_class else limits.collapse_up_to
+
+    def why_no_limits(self, temperature: float) -> str:
+        """Why no threshold is covered; empty where one is."""
+        try:
+            collapse_limits(self.setting.with_(temperature=temperature))
+        except NotCovered as reason:
+            return str(reason)
+        return ""
+
+    # -- free spread ---------------------------------------------------------------------------------------------------
+
+    @property
+    def why_not_covered(self) -> str | None:
+        """Why there is no estimate of the spread; None where there is one."""
+        try:
+            self.weight(self.safe_spread[0], 0.1)
+        except NotCovered as reason:
+            return str(reason)
+        return None
+
+    @property
+    def basis(self) -> Basis:
+        setting = self.setting
+        if self._minimiser_only:
+            return Basis.exact if is_exact(setting) else Basis.upper_bound
+        if self.network == PERFECT and is_exact(setting) and not setting.unequal:
+            return Basis.exact
+        return Basis.rough if setting.unequal or self.shares_directions else Basis.estimate
+
+    @property
+    def shares_directions(self) -> bool:
+        """Whether much of the spread needs directions that the class means use too."""
+        setting = self.setting
+        return setting.dim is not None and setting.dim - setting.classes + 1 < 0.7 * directions_left(setting)
+
+    @property
+    def _minimiser_only(self) -> bool:
+        """No estimate with imperfect views is derived for this loss: the minimiser stands in."""
+        return self.setting.loss == "l_spread"
+
+    def weight(self, spread: float, temperature: Any) -> Any:
+        """The weight at which a free spread is expected, inf for none; temperatures may be an array.
+
+        Raises NotCovered where nothing is derived.
+        """
+        at = self.stand_in.with_(temperature=temperature, alpha=None)
+        if self._minimiser_only:
+            return alpha_for_variance(at.with_(dim=None), spread)
+        return alpha_for_free_spread(at, spread, self.network)
+
+    def spread(self, alpha: float, temperature: float, network: Network | None = None) -> float:
+        """The free spread to expect. Raises NotCovered where nothing is derived."""
+        at = self.stand_in.with_(temperature=temperature, alpha=alpha)
+        if self._minimiser_only:
+            return float(optimal_variance(at.with_(dim=None)))
+        return float(expected_free_spread(at, network or self.network))
+
+    @property
+    def stand_in(self) -> Setting:
+        """Classes of equal mean size in place of unequal ones, for the estimates."""
+        setting = self.setting
+        if not setting.unequal:
+            return setting
+        counts = setting.class_counts or ()
+        each = None if setting.sampler == "balanced" else max(2, round(sum(counts) / len(counts)))
+        batch = None if setting.sampler == "full" else setting.batch_size
+        if each is not None and batch is not None:
+            batch = min(batch, each * len(counts))
+        return setting.with_(class_counts=None, instances_per_class=each, batch_size=batch)
+
+    # -- safe ranges ---------------------------------------------------------------------------------------------------
+
+    @property
+    def closed(self) -> bool:
+        """Whether no weight can be safe, whatever the temperature: one view, or points on a line."""
+        setting = self.setting
+        return setting.dim == 1 or (setting.loss != "ssem" and setting.views < 2)
+
+    def safe_weights(self, temperature: float) -> tuple[float, float] | None:
+        """The safe interval of alpha: nothing collapsed, expected free spread inside the safe range."""
+        limits = None if self.closed else self.limits(temperature)
+        if limits is None or self.why_not_covered is not None:
+            return None
+        low = max(float(self.weight(self.safe_spread[0], temperature)), np.nextafter(limits.open_above, math.inf))
+        high = min(float(self.weight(self.safe_spread[1], temperature)), LARGEST_WEIGHT)
+        return (float(low), high) if low < high else None
+
+    def best_weight(self, wanted: float, temperature: float) -> float | None:
+        """The weight for a wanted free spread; where the safe interval is cut, as far along what is left of it."""
+        safe = self.safe_weights(temperature)
+        if safe is None:
+            return None
+        low, high = self.safe_spread
+        least, most = (self.spread(end, temperature) for end in safe)
+        aim = least + (wanted - low) / (high - low) * (most - least)
+        return min(max(float(self.weight(aim, temperature)), safe[0]), safe[1])
+
+    def safe_temperatures(self, alpha: float, near: float) -> tuple[tuple[float, float] | None, bool]:
+        """The safe interval of the temperature at a weight that holds `near`, or the nearest one; whether it is the
+        only one."""
+        if self.closed or self.why_not_covered is not None or alpha > LARGEST_WEIGHT:
+            return None, True
+        inside = self._is_safe(alpha, _TEMPERATURES)
+        if self._is_safe(alpha, np.array([near]))[0]:
+            inside[np.argmin(np.abs(np.log(_TEMPERATURES / near)))] = True
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]]).astype(int)))
+        pieces = [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+        if not pieces:
+            return None, True
+        grid = np.log(_TEMPERATURES)
+        first, last = min(pieces, key=lambda p: max(grid[p[0]] - math.log(near), math.log(near) - grid[p[1]], 0.0))
+        low = self._edge(alpha, first, -1)
+        high = self._open_end(alpha, low, self._edge(alpha, last, +1))
+        if high is None:
+            return None, True
+        if self._is_safe(alpha, np.array([near]))[0] and self._opened(alpha, near):
+            low, high = min(low, near), max(high, near)
+        return (low, high), len(pieces) == 1
+
+    def _is_safe(self, alpha: float, temperatures: np.ndarray) -> np.ndarray:
+        """Whether the expected free spread is inside the safe range."""
+        low, high = self.safe_spread
+        return np.asarray((self.weight(low, temperatures) <= alpha) & (self.weight(high, temperatures) >= alpha))
+
+    def _edge(self, alpha: float, index: int, step: int) -> float:
+        """The last safe temperature between a safe one of the grid and its neighbour; safe itself."""
+        inside = float(_TEMPERATURES[index])
+        if not 0 <= index + step < len(_TEMPERATURES):
+            return inside
+        outside = float(_TEMPERATURES[index + step])
+        for _ in range(3):
+            grid = np.geomspace(inside, outside, 50)
+            safe = self._is_safe(alpha, grid)
+            safe[0] = True
+            last = int(np.argmin(safe)) - 1 if not safe.all() else len(grid) - 2
+            inside, outside = float(grid[last]), float(grid[last + 1])
+        return inside
+
+    def _open_end(self, alpha: float, low: float, high: float) -> float | None:
+        """The largest temperature up to `high` at which nothing is collapsed; thresholds grow with temperature."""
+        if self._opened(alpha, high):
+            return high
+        if not self._opened(alpha, low):
+            return None
+        while high / low > 1.001:
+            middle = math.sqrt(low * high)
+            low, high = (middle, high) if self._opened(alpha, middle) else (low, middle)
+        return low
+
+    def _opened(self, alpha: float, temperature: float) -> bool:
+        """Whether nothing is collapsed."""
+        limits = self.limits(temperature, quick=True)
+        return limits is not None and limits.open_above < alpha
+
+    # -- a single point ------------------------------------------------------------------------------------------------
+
+    def point(self, alpha: float, temperature: float) -> Point:
+        """What to expect at a weight and temperature."""
+        limits = self.limits(temperature)
+        point = Point(alpha, temperature, State.not_covered)
+        if limits is None:
+            return point
+        try:
+            optimum: float | None = float(optimal_variance(self.setting.with_(alpha=alpha, temperature=temperature)))
+        except NotCovered:
+            optimum = None
+        point = replace(point, optimal_variance=optimum)
+        if alpha <= limits.collapse_up_to:
+            return replace(point, state=State.collapse, free_spread=0.0, basis=Basis.exact, within_class_variance=0.0)
+        if self.closed or self.why_not_covered is not None:
+            return point
+        spread = self.spread(alpha, temperature)
+        point = replace(
+            point,
+            free_spread=spread,
+            spread_range=self._spread_range(alpha, temperature),
+            basis=self.basis,
+            within_class_variance=spread / self.network.view_reliability,
+        )
+        return replace(point, state=self._state(alpha, temperature, spread, limits))
+
+    def _state(self, alpha: float, temperature: float, spread: float, limits: CollapseLimits) -> State:
+        if alpha <= limits.open_above:
+            return State.may_collapse
+        safe = self.safe_weights(temperature)
+        # The ends of a safe range are safe: compare with the weights that define them.
+        if safe is not None and safe[0] <= alpha <= safe[1]:
+            return State.safe
+        return State.too_little if spread < self.safe_spread[0] else State.too_much
+
+    def _spread_range(self, alpha: float, temperature: float) -> tuple[float, float] | None:
+        if self._minimiser_only or self.network.reliability_range is None:
+            return None
+        ends = (replace(self.network, view_reliability=r) for r in self.network.reliability_range)
+        low, high = (self.spread(alpha, temperature, network) for network in ends)
+        return min(low, high), max(low, high)

@@ -101,5 +101,9 @@ def _root(
     pass
 
 
+# Threads of a parallel loop wait asleep: beside another busy process, spinning makes a training step 20 times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def main() -> None:
     app()

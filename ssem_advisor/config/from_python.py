@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, TypeGuard
 
 from ssem_advisor.config import scalars
@@ -302,13 +303,21 @@ class _Module:
             if isinstance(target, ast.Name) and value is not None:
                 self.leaves += self.expand((node.name, target.id), value)
 
+    @cached_property
+    def _initialisers(self) -> dict[str, list[str]]:
+        """The parameters of the classes that this file defines."""
+        return {
+            node.name: [each.arg for each in inner.args.args[1:]]
+            for node in reversed(list(ast.walk(self.module)))
+            if isinstance(node, ast.ClassDef)
+            for inner in reversed(node.body)
+            if isinstance(inner, ast.FunctionDef) and inner.name == "__init__"
+        }
+
     def parameters(self, name: str, full: str) -> Sequence[str]:
         """The names of a call's positional arguments, where this file or common knowledge tells them."""
-        for node in ast.walk(self.module):
-            if isinstance(node, ast.ClassDef) and node.name == name:
-                for inner in node.body:
-                    if isinstance(inner, ast.FunctionDef) and inner.name == "__init__":
-                        return [each.arg for each in inner.args.args[1:]]
+        if name in self._initialisers:
+            return self._initialisers[name]
         if full in _POSITIONS:
             return _POSITIONS[full]
         return ("temperature?",) if SUPERVISED.search(name) else ()

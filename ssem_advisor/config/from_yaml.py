@@ -8,8 +8,10 @@ from typing import Any
 from ssem_advisor.config import scalars
 from ssem_advisor.config.model import Trap
 from ssem_advisor.config.tree import MAX_DEPTH, MAX_LEAVES, UNKNOWN, Leaf, Text, Unreadable
+from ssem_advisor.limits import TOO_LARGE
 
 _TAGS = {"tag:yaml.org,2002:float": float, "tag:yaml.org,2002:int": int, "tag:yaml.org,2002:str": str}
+MAX_DOCUMENTS = 500
 Path = tuple[str | int, ...]
 
 
@@ -19,9 +21,11 @@ def read(text: Text) -> Iterator[tuple[list[Leaf], list[Trap]]]:
     from ruamel.yaml.error import YAMLError
 
     try:
-        document = None
+        documents = 0
         for event in (events := iter(YAML(typ="safe", pure=True).parse(text.text))):
             if type(event).__name__ == "DocumentStartEvent":
+                if (documents := documents + 1) > MAX_DOCUMENTS:
+                    raise Unreadable(f"more than {MAX_DOCUMENTS} documents: {TOO_LARGE}")
                 document = _Document(text, events)
                 document.node(next(events), (), 0)
                 yield [leaf for leaf in document.leaves if leaf.path], document.traps

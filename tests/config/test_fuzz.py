@@ -1,6 +1,7 @@
 """No content makes the reader raise, hang or run anything."""
 
 import random
+import signal
 import time
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import scoring
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ssem_advisor.config import Document, collect, read
+from ssem_advisor.config import Document, collect, read, reader
+from ssem_advisor.limits import TOO_LARGE
 
 SUFFIXES = (".yaml", ".json", ".toml", ".py", ".sh", ".md", "")
 SEEDS = [path.read_bytes().decode("utf-8", errors="replace") for path in scoring.cases()]
@@ -99,9 +101,44 @@ NESTED = {
 @pytest.mark.parametrize("name", NESTED)
 def test_hostile_text_is_bounded(name):
     suffix, text = NESTED[name]
-    start = time.perf_counter()
+    start = time.process_time()  # not of the wall: the machine may be busy with other things
     check(Path(f"x{suffix}"), text)
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
+
+
+ENDLESS = {
+    "dots": (".toml", "# supcon\n[" + ".".join(["a"] * 400_000) + "]\n"),
+    "tables": (".toml", "# supcon\n" + "".join(f"[{'.'.join('a' * (i % 300 + 1))}.c{i}]\n" for i in range(900))),
+    "exclamation marks": (".yaml", "supcon: " + "!" * 900_000),
+    "flow maps": (".yaml", "supcon: [" + "{}," * 300_000 + "]"),
+    "dashes": (".yaml", "supcon:\n" + "- " * 400_000),
+    "documents": (".yaml", "# supcon\n" + "---\na: 1\n" * 90_000),
+    "empty documents": (".yaml", "# supcon\n" + "---\n" * 200_000),
+    "calls": (".py", "loss='supcon'\n" + "".join(f"class A{i}: pass\nSupConLoss({i})\n" for i in range(4000))),
+    "repeated keys": (
+        ".json",
+        '{"supcon": 1,' + ",".join(f'"b{i}": 1' for i in range(4000)) + "," + '"a": 1,' * 20_000 + '"z": 1}',
+    ),
+    "open braces": (".sh", "python supcon.py " + "${" * 100_000),
+    "programs": (".sh", "x='supcon " + "python " * 28_000 + "'\n"),
+}
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer of processor time")
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_file_that_takes_too_long_is_left_and_said(name, monkeypatch):
+    monkeypatch.setattr(reader, "READ_SECONDS", 0.2)
+    suffix, text = ENDLESS[name]
+    start = time.process_time()
+    document = read(Path(f"x{suffix}"), text=text)
+    assert time.process_time() - start < 3
+    assert (
+        document.error is None
+        or TOO_LARGE in document.error
+        or document.error.startswith(("more than", "nested", "line"))
+    )
+    assert read(Path("next.yaml"), text="method: supcon\ntemperature: 0.1\n").runs
+    assert signal.getsignal(signal.SIGPROF) is signal.SIG_DFL
 
 
 @pytest.mark.parametrize(
@@ -118,7 +155,7 @@ def test_a_huge_file_is_not_loaded(tmp_path):
     path = tmp_path / "huge.yaml"
     with path.open("wb") as stream:
         stream.truncate(100_000_000)
-    start = time.perf_counter()
+    start = time.process_time()
     assert "larger than" in read(path).error
     assert list(collect([tmp_path])) == []
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1

@@ -195,8 +195,9 @@ def test_ctrl_c_leaves_a_partial_report(tmp_path):
     options = ["--alphas", "0.5", "--temperatures", "0.5", "--jobs", "1", "--out", str(tmp_path / "run")]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
-        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
+    )  # fmt: skip
     progress = tmp_path / "run/progress"
     deadline = time.monotonic() + 60
     while not (progress.exists() and any(progress.iterdir())):

@@ -157,7 +157,9 @@ class UnitRows:
             raise MeasurementError(
                 f"labels: position {int(np.argmin(np.isfinite(y)))} is not a number; drop it and its row"
             )
-        if y.dtype.kind not in "biufUS":
+        if y.dtype.kind == "S":
+            y = np.char.decode(y, "utf-8", "replace")
+        if y.dtype.kind not in "biufU":
             raise MeasurementError(f"labels: of type {y.dtype}; must be integers or strings")
         if y.dtype.kind == "f" and (y == np.round(y)).all() and np.abs(y).max(initial=0) < 2**53:
             y = y.astype(np.int64)

@@ -31,6 +31,14 @@ from ssem_advisor.losses._loss import (
     plain_supcon_alpha,
     supervised_contrastive_loss,
 )
+from ssem_advisor.losses._metric_learning import MetricLearningLoss
 from ssem_advisor.losses._mixture import dense_loss
 
-__all__ = ["LossParts", "SupervisedContrastiveLoss", "dense_loss", "plain_supcon_alpha", "supervised_contrastive_loss"]
+__all__ = [
+    "LossParts",
+    "MetricLearningLoss",
+    "SupervisedContrastiveLoss",
+    "dense_loss",
+    "plain_supcon_alpha",
+    "supervised_contrastive_loss",
+]

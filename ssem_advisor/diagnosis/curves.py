@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ssem_advisor.domain import AdvisorError
+from ssem_advisor.limits import read_bytes
 
 MAX_BYTES = 200_000_000
 _NOT_TRAINING = re.compile(r"(?:^|[\W_])(?:val|valid|validation|eval|test)(?:$|[\W_])|__(?:MIN|MAX)$", re.I)
@@ -54,12 +55,11 @@ def read_curve(path: Path | str, column: str | None = None) -> Curve:
         raise CurveError(f"{path}: no such file; check the path")
     if path.is_dir() or "tfevents" in path.name:
         return _chosen(path, _tensorboard(path), column)
-    if path.stat().st_size > MAX_BYTES:
-        raise CurveError(f"{path}: larger than {MAX_BYTES // 1_000_000} MB: export the loss alone")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
-        raise CurveError(f"{path}: not a text file; give csv, JSON or TensorBoard events") from None
+        text = read_bytes(path, MAX_BYTES).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "not a text file"
+        raise CurveError(f"{path}: cannot be read: {why}; give csv, JSON or TensorBoard events") from None
     if not text.strip():
         raise CurveError(f"{path}: empty; give a file with at least one loss value")
     records = _json_records(path, text) if text.lstrip()[0] in "{[" else _csv_records(path, text)
@@ -96,11 +96,9 @@ def _listed(names: list[str]) -> str:
 def _number(value: Any) -> float | None:
     if isinstance(value, bool) or value is None:
         return None
-    if isinstance(value, (int, float)):
-        return float(value)
     try:
-        return float(value) if isinstance(value, str) and value.strip() else None
-    except ValueError:
+        return float(value) if isinstance(value, (int, float, str)) else None
+    except (ValueError, OverflowError):
         return None
 
 
@@ -132,6 +130,8 @@ def _csv_records(path: Path, text: str) -> list[dict[str, Any]]:
     except csv.Error as error:
         raise CurveError(f"{path}: not a csv file: {error}") from None
     rows = [row for row in rows if row]
+    if not rows:
+        raise CurveError(f"{path}: empty; give a file with at least one loss value")
     if all(_number(cell) is not None for cell in rows[0]):
         if len(rows[0]) == 1:
             return [{"loss": row[0]} for row in rows]
@@ -146,7 +146,10 @@ def _tensorboard(path: Path) -> dict[str, list[float]]:
     except ModuleNotFoundError:
         raise CurveError(f"{path}: events need pip install tensorboard; or export a csv") from None
     events = EventAccumulator(str(path), size_guidance={"scalars": 0, "tensors": 0})
-    events.Reload()
+    try:
+        events.Reload()
+    except Exception as error:  # whatever its reader makes of a broken file
+        raise CurveError(f"{path}: no readable TensorBoard events ({type(error).__name__})") from None
     series = {tag: [event.value for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
     if not series:
         raise CurveError(f"{path}: no scalars in it; give a folder or file of TensorBoard events")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +59,26 @@ def test_what_cannot_be_read_is_one_line(tmp_path, text, message):
     path = tmp_path / "curve"
     path.write_text(text)
     with pytest.raises(CurveError, match=message) as caught:
+        read_curve(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_devices_and_broken_events_are_one_line(tmp_path):
+    (tmp_path / "events.out.tfevents.1").write_bytes(b"no events")
+    for path in (Path("/dev/zero"), tmp_path / "events.out.tfevents.1"):
+        with pytest.raises(CurveError) as caught:
+            read_curve(path)
+        assert "\n" not in str(caught.value)
+
+
+HUGE = "1" + "0" * 400
+
+
+@pytest.mark.parametrize("text", [f'{{"loss": {HUGE}}}', '""\n,'])
+def test_hostile_text_is_one_line(tmp_path, text):
+    path = tmp_path / "curve"
+    path.write_text(text)
+    with pytest.raises(CurveError) as caught:
         read_curve(path)
     assert "\n" not in str(caught.value)
 

@@ -6,7 +6,7 @@ there is one threshold of a setting, and this is its owner.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Literal
@@ -18,6 +18,7 @@ from ssem_advisor.theory.classes import class_openings, class_thresholds
 from ssem_advisor.theory.collapse import collapse_threshold
 from ssem_advisor.theory.estimates import is_exact
 from ssem_advisor.theory.extensions import extended_limits
+from ssem_advisor.theory.registry import covered
 
 
 class Regime(StrEnum):
@@ -48,7 +49,7 @@ class CollapseLimits:
         `open_above` already lies on the safe side of it.
     per_class: the weight above which each class is spread, shape (classes,), nan for a class of one instance; None
         where all classes open together.
-    theorems: keys of what stands behind the numbers.
+    theorems: keys of what stands behind the numbers; every assumption of theirs holds here.
     """
 
     regime: Regime
@@ -81,7 +82,8 @@ def collapse_limits(setting: Setting, quick: bool = False) -> CollapseLimits:
     for name in Setting.__dataclass_fields__:
         if name != "class_counts" and np.ndim(getattr(setting, name)) > 0:
             raise SettingError(f"{name}: collapse_limits answers one setting at a time, not arrays")
-    return _limits(setting.with_(alpha=None), quick)
+    limits = _limits(setting.with_(alpha=None), quick)
+    return replace(limits, theorems=covered(setting, *limits.theorems))
 
 
 @lru_cache(maxsize=512)

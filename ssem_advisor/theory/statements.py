@@ -159,14 +159,15 @@ def _own_and_same(sp: Any, n: Any, p: Any) -> tuple[Any, Any]:
     return (p - 1) / p, n - 1
 
 
-def _h(sp: Any, m: Any, tau: Any) -> tuple[Any, Any]:
+def _tight(sp: Any, m: Any, n: Any, c: Any, tau: Any) -> Any:
     r = _r(sp, m, tau)
-    return (1 - r) / (1 + (m - 1) * r), r / (1 + (m - 1) * r)
+    whole = n - 1 + c + (m - 1) * n * r
+    return 1 - (n - 1) / n * (n * (1 - r) / whole - m / (m - 1) * n * r / whole / tau)
 
 
-def _tight(sp: Any, m: Any, n: Any, tau: Any) -> Any:
-    h, h_d = _h(sp, m, tau)
-    return 1 - (n - 1) / n * (h - m / (m - 1) * h_d / tau)
+def _numeric_tight(m: float, n: float, c: float, tau: float) -> float:
+    loss, views = ("ssem", 2) if c == 1 else ("supcon", round(1 / (1 - c)))
+    return float(class_thresholds(_full(m, n, views, tau, loss, dim=int(m) - 1))[0])
 
 
 def _finite_weight(sp: Any, m: Any, k: Any, o: Any, c: Any, tau: Any, v: Any, D: Any) -> Any:
@@ -284,10 +285,11 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="THRESHOLD",
         title="Collapse threshold",
         statement=(
-            "The instances of every class coincide at the minimum if and only if alpha <= alpha_c, and the class means "
-            "are then at a simplex (in supcon below alpha_view only views drift). For k same-class and o other-class "
-            "instances in every anchor's batch, r = exp(-m/((m-1) tau)), rho = (1-1/N)/(m-1), c = 1 for ssem and "
-            "(p-1)/p for supcon, alpha_c is in closed form. Above 1, no weight prevents collapse."
+            "The instances of every class coincide at the minimum if and only if alpha <= alpha_c, and the class "
+            "means are then at a simplex (in supcon below alpha_view only views drift). For k same-class and o other- "
+            "class instances in every anchor's batch, r = exp(-m/((m-1) tau)), rho = (1-1/N)/(m-1), c = 1 for ssem "
+            "and (p-1)/p for supcon, alpha_c is in closed form. Above 1, no weight prevents collapse. With dim = "
+            "classes - 1 only the if is proven: see TIGHT."
         ),
         left="alpha_c",
         symbols=("m", "N", "k", "o", "c", "tau"),
@@ -413,7 +415,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         title="Critical temperature",
         statement=(
             "alpha_c increases with tau, so collapse is optimal if and only if tau >= tau_c. 0: at every temperature; "
-            "infinity: at none."
+            "infinity: at none. With dim = classes - 1 only the if is proven: see TIGHT."
         ),
         left="tau_c",
         symbols=("m", "N", "k", "o", "p", "alpha"),
@@ -681,15 +683,15 @@ STATEMENTS: tuple[Theorem, ...] = (
         title="One dimension fewer than classes",
         statement=(
             "With dim = classes - 1 no direction beside the class means is left: collapse is the global minimum for "
-            "alpha <= alpha_c and stays a local one up to the larger alpha_loc. (Formula for ssem, full batch.)"
+            "alpha <= alpha_c and stays a local one up to the larger alpha_loc. (Formula for full batches.)"
         ),
         left="alpha_loc",
-        symbols=("m", "n", "tau"),
+        symbols=("m", "n", "c", "tau"),
         symbolic=_tight,
-        numeric=lambda m, n, tau: float(class_thresholds(_full(m, n, 2, tau, "ssem", dim=int(m) - 1))[0]),
+        numeric=_numeric_tight,
         page="theory/dimension.md#tight",
         assumptions=(
-            is_loss("ssem"),
+            SOFTMAX,
             is_sampler("full"),
             EQUAL_CLASSES,
             BASIC,
@@ -700,11 +702,11 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="UNEQUAL",
         title="Every class has its own threshold",
         statement=(
-            "With unequal class sizes, or dim < classes - 1, class i stops being collapsed at its own alpha_i: "
-            "F is the between-class force and lambda the least curvature of the collapsed loss at its mean. Small "
-            "classes need the larger weight. It speaks of the fully collapsed state: once larger classes have opened, "
-            "the last one opens at a still larger weight, which is found by minimising the symmetrised loss. (Formula "
-            "for full batches; q is the softmax weight of one embedding.)"
+            "With unequal class sizes, or dim < classes - 1, class i stops being collapsed at its own alpha_i: F is "
+            "the between-class force and lambda the least curvature of the collapsed loss at its mean. Usually, not "
+            "always, small classes need the larger weight. It speaks of the fully collapsed state: once larger "
+            "classes have opened, the last one opens at a still larger weight, which is found by minimising the "
+            "symmetrised loss. (Formula for full batches; q is the softmax weight of one embedding.)"
         ),
         left="alpha_i",
         symbols=("n", "p", "q", "F", "lambda_i", "tau"),
@@ -714,9 +716,8 @@ STATEMENTS: tuple[Theorem, ...] = (
         assumptions=(
             SOFTMAX,
             BASIC,
-            is_sampler("full", "balanced"),
             Assumption(
-                "every batch holds every class",
+                "batches draw from all classes: no P x K batches of some",
                 lambda s: s.classes_per_batch is None or bool(s.classes_per_batch == s.classes),
             ),
         ),

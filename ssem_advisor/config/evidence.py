@@ -307,7 +307,7 @@ class _Hearing:
             self.say("spread", Grade.VALUE, leaf)
         if not supervised and not own:
             self.other(leaf, name, text, choice)
-        if _ENTROPY.search(without) and (choice or name in _BUILDS):
+        if _ENTROPY.search(without) and (choice or name in _BUILDS) and not elsewhere(leaf):
             self.say("entropy", Grade.VALUE, leaf)
 
     def other(self, leaf: Leaf, name: str, text: str, choice: str) -> None:

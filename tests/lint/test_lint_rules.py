@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ssem_advisor.config import Document, Run, Value, read
+from ssem_advisor.config import Document, OwnConfig, Run, Value, read
 from ssem_advisor.lint import Policy, Session, all_rules, check_document, pages, rules_matching
 from ssem_advisor.theory import registry
 
@@ -260,3 +260,55 @@ def test_writing_the_pages_removes_those_of_rules_that_are_gone(tmp_path):
 def test_every_page_names_its_theorem_as_reference():
     for rule in RULES:
         assert ("## References" in pages.page(rule)) == bool(rule.theorem)
+
+
+def test_a_batch_for_all_devices_is_divided_where_nothing_is_gathered():
+    run = Run("supcon", "made", {
+        name: Value(value, "stated", name)
+        for name, value in {"batch_size": 512, "world_size": 4, "batch_scope": "total", "gather": False}.items()
+    })  # fmt: skip
+    assert run.loss_batch == run.known()["batch_size"] == 128
+    run.fields["gather"] = Value(True, "stated", "gather")
+    assert run.loss_batch == 512
+
+
+def test_more_instances_of_a_class_than_the_data_hold_are_told_and_not_judged():
+    text = (
+        "temperature: 0.1\nalpha: 0.5\nn_augment: 2\nbalanced_batch: true\nbatch_size: 150\nnum_classes: 10\n"
+        "instances_per_class: 20\nclasses_per_batch: 5\n"
+    )
+    own = {"instances_per_class": ("instances_per_class",)}
+    result = check_document(read(Path("t.yaml"), OwnConfig(fields=own), text), Policy(), "t.yaml")
+    assert "asks for 30 instances of each class, the data set has 20" in result.undecided
+
+
+def test_in_exactly_simplex_dimension_a_weight_is_safe_only_where_collapse_is_no_minimum():
+    text = "temperature: 0.7\nalpha: {}\nn_augment: 2\nbalanced_batch: true\nbatch_size: 200\nnum_classes: 4\ndim: 3\n"
+    from ssem_advisor.theory.regime import collapse_limits
+
+    limits = collapse_limits(read(Path("t.yaml"), None, text.format(0.6)).runs[0].setting())
+    assert limits.collapse_up_to < limits.open_above < 1
+    between = (limits.collapse_up_to + limits.open_above) / 2
+    assert "SSM102" in codes(text.format(between))
+    assert "SSM101" in codes(text.format(limits.collapse_up_to * 0.99))
+
+
+def test_multi_label_data_and_a_loss_beside_it_are_not_judged():
+    many = check("loss: supcon\ntask: multi_label_tags\ntemperature: 0.1\nbatch_size: 64\n")
+    assert "one class for each instance" in many.undecided
+    beside = check("loss: {supcon_weight: 0.5, recon_weight: 1.0, ce_weight: 1.0, temperature: 0.1}\nbatch_size: 64\n")
+    assert "cannot tell" in beside.undecided
+    for result in (many, beside):
+        assert not [finding for finding in result.active if finding.rule.code.startswith("SSM2")]
+
+
+def test_autocast_computes_the_softmax_in_single_precision():
+    text = "method: supcon\ntemperature: 0.05\nbatch_size: 256\n"
+    assert "SSM501" in codes(text + "precision: fp16\n")
+    assert "SSM501" not in codes(text + "amp: true\n")
+
+
+def test_a_pool_of_images_is_no_queue_of_embeddings():
+    text = "method: supcon\ntemperature: 0.1\nbatch_size: 256\n"
+    assert "SSM304" in codes(text + "moco: {queue_size: 4096}\n")
+    assert "SSM304" not in codes(text + "cgan_strategy: {queue_size: 50}\n")

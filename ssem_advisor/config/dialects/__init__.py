@@ -3,11 +3,8 @@
 from ssem_advisor.config.dialects import (
     bcl,
     generic,
-    hydra_objects,
     keras_example,
-    lightly,
     lightning_cli,
-    openmmlab,
     paco,
     pytorch_metric_learning,
     setfit,
@@ -33,12 +30,9 @@ DIALECTS: tuple[Dialect, ...] = tuple(
         paco,
         setfit,
         pytorch_metric_learning,
-        lightly,
         keras_example,
         supcontrast,
-        openmmlab,
         lightning_cli,
-        hydra_objects,
         generic,
     )
 )

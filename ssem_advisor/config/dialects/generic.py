@@ -16,8 +16,8 @@ DIALECT = Dialect(
         "class_counts": ("class_counts cls_num_list samples_per_class num_per_class img_num_list",),
         "dim": (
             "projection_dim projection_dims projector_dim proj_output_dim proj_dim proj_out "
-            "projection_units projection_size moco_dim aux_head.out_channels contrastive_dim moco.dim "
-            "projector.output_dim projector.out_dim head.output_dim",
+            "projection_units projection_size moco_dim aux_head.out_channels neck.out_channels moco.dim "
+            "contrastive_dim projector.output_dim projector.out_dim head.output_dim",
             "feat_dim feature_dim emb_dim dim out_dim lin_neurons",
             "embedding_dim embed_dim",
         ),

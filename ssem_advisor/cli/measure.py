@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,6 +41,9 @@ def measure(
 ) -> None:
     """Measure embeddings, or place a loss value: collapsed, healthy, or how far from either.
 
+    The spread inside classes is divided into view noise, confusion and free spread, which finer labels need. Embeddings
+    of several views, (instances, views, dim), tell all three; with one view the free spread holds the view noise.
+
     Setting options add a comparison with theory; classes and dim are read from the embeddings.
     """
     if file is None and loss_value is None:
@@ -60,6 +65,8 @@ def measure(
         measured = measurement.measure(
             found.embeddings, found.labels, instance_ids=found.instance_ids, setting=setting, seed=seed
         )
+        command = measured.remedy.replace("--from FILE", f"--from {shlex.quote(str(file))}")
+        measured = replace(measured, diagnosis=replace(measured.diagnosis, remedy=command))
         text, data = measurement_text(measured), measurement_json(measured)
     if loss_value is not None:
         from ssem_advisor.measurement.loss_value import place_loss

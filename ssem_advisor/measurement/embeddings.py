@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ssem_advisor.advice import BAND
 from ssem_advisor.domain import Setting
 from ssem_advisor.measurement.prediction import Comparison, compare
 from ssem_advisor.measurement.rows import BLOCK, UnitRows
-from ssem_advisor.measurement.verdict import Verdict, diagnose
+from ssem_advisor.measurement.spread import FEWEST, Spread, spread_of_rows
+from ssem_advisor.measurement.verdict import Diagnosis, diagnose
 
 _BOOTSTRAP_INSTANCES = 20_000
 _ANCHOR_CLASSES = 4096
@@ -47,6 +47,7 @@ class Measurement:
 
     within_class_variance, between_class_variance, total_variance: in [0, 1], within + between = total.
     class_variances: within-class variance of each label.
+    spread: the same without the bias of few rows, divided into view noise, confusion and free spread.
     nc1: tr(S_W S_B^+) / classes (Papyan, Han, Donoho 2020); 0 = classes are points.
     class_distance_variance: mean over class pairs of (var_a + var_b) / (2 |mu_a - mu_b|^2) (Galanti et al. 2022); above
         4096 classes over the pairs with 4096 of them, evenly spaced.
@@ -72,6 +73,7 @@ class Measurement:
     nc1: float
     class_distance_variance: float
     etf_deviation: float
+    spread: Spread
     ssem: SSEMFit
     effective_rank: float
     effective_dimension: float
@@ -80,13 +82,13 @@ class Measurement:
     uniformity: float
     uniformity_pairs: int
     seed: int
-    diagnosis: Verdict
+    diagnosis: Diagnosis
     theory: Comparison | None
     notes: tuple[str, ...]
 
     @property
     def verdict(self) -> str:
-        """One of "total collapse", "class collapse", "anisotropic", "class structure lost" and "healthy"."""
+        """One of `verdict.NAMES`."""
         return self.diagnosis.name
 
     @property
@@ -134,12 +136,8 @@ def measure(
         reliability=moments.reliability,
         effective_dim=moments.effective_dimension,
     )
-    diagnosis = diagnose(
-        spread=1 - ssem.within_similarity,
-        structure=(ssem.within_similarity - ssem.between_similarity) * (m - 1) / m,
-        common=common,
-        theory=theory,
-    )
+    spread = spread_of_rows(rows)
+    diagnosis = diagnose(spread, theory)
     return Measurement(
         rows=rows.rows,
         instances=int(rows.instances.sum()),
@@ -153,6 +151,7 @@ def measure(
         nc1=moments.nc1(),
         class_distance_variance=moments.class_distance_variance(),
         etf_deviation=moments.etf_deviation(),
+        spread=spread,
         ssem=ssem,
         effective_rank=moments.effective_rank(),
         effective_dimension=moments.effective_dimension,
@@ -163,7 +162,7 @@ def measure(
         seed=seed,
         diagnosis=diagnosis,
         theory=theory,
-        notes=(*_notes(rows, moments, within, common, diagnosis), *remarks),
+        notes=(*_notes(rows, moments, spread, common, diagnosis), *remarks),
     )
 
 
@@ -413,7 +412,7 @@ def _uniformity(rows: UnitRows, pairs: int, rng: np.random.Generator) -> float:
     return float(np.log(total / pairs))
 
 
-def _notes(rows: UnitRows, moments: _Moments, within: float, common: float, diagnosis: Verdict) -> list[str]:
+def _notes(rows: UnitRows, moments: _Moments, spread: Spread, common: float, diagnosis: Diagnosis) -> list[str]:
     notes = []
     low, high = rows.norms
     if low < 1 - 1e-3 or high > 1 + 1e-3:
@@ -425,13 +424,15 @@ def _notes(rows: UnitRows, moments: _Moments, within: float, common: float, diag
         notes.append(f"classes of {rows.class_rows.min()} to {rows.class_rows.max()} rows: each class counts the same")
     if moments.effective_dimension > rows.class_rows.min() / 4:
         notes.append("few rows a class: the effective dimension is bounded by them and reads low")
-    if diagnosis.name == "healthy" and not BAND[0] <= within <= BAND[1]:
-        side = "below" if within < BAND[0] else "above"
+    if common > 0.1 and diagnosis.name != "total collapse":
         notes.append(
-            f"within-class variance {within:.3g} lies {side} the band {BAND[0]}..{BAND[1]} that counts as safe"
+            f"a common mean holds {common:.0%} of the squared length; shares are of the rest, {1 - common:.3g}"
         )
-    if common > 0.1 and diagnosis.name not in ("anisotropic", "total collapse"):
-        notes.append(f"a common mean holds {common:.0%} of the squared length; at an optimum it is 0")
+    if spread.view_noise is None and spread.free_spread is not None:
+        notes.append("one view an instance: free spread holds the view noise and is an upper bound; save two views")
+    if spread.left_out > len(rows.lonely):
+        few = spread.left_out - len(rows.lonely)
+        notes.append(f"classes with fewer than {FEWEST} instances left out of the division of the spread: {few}")
     if rows.dim < moments.m - 1:
         notes.append(f"dim={rows.dim} < classes-1={moments.m - 1}: class means cannot form a simplex")
     return notes

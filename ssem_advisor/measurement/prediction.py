@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 
 from ssem_advisor import theory
 from ssem_advisor.advice import recommend
@@ -43,20 +43,26 @@ class Comparison:
         """Measured over optimal variance; NaN where the optimum is 0 or not known."""
         return self.measured / self.optimum if self.optimum else math.nan
 
-    @cached_property
-    def recommendation(self) -> str:
-        """What to set instead, as a clause; empty if there is nothing better to say."""
-        try:
-            point = recommend(self.setting).recommended
-        except AdvisorError:
-            return ""
-        if point is None:
-            return "no alpha and temperature are safe here: draw more instances of each class, or take two views"
-        alpha, temperature = math.ceil(point.alpha * 1000) / 1000, point.temperature
-        if (point.alpha, temperature) == (self.setting.alpha, self.setting.temperature):
-            return ""
-        moved = "" if temperature == self.setting.temperature else f" at temperature {temperature:.3g}"
-        return f"use alpha={alpha:.3g}{moved}"
+
+@lru_cache(maxsize=32)
+def advised_point(setting: Setting) -> str:
+    """Weight and temperature to train with instead, as a clause; empty if there is nothing better to say.
+
+    Also empty where more classes than dimensions make the answer slow: `recommend` gives it.
+    """
+    if setting.dim is not None and setting.classes > setting.dim:
+        return ""
+    try:
+        point = recommend(setting).recommended
+    except AdvisorError:
+        return ""
+    if point is None:
+        return "no alpha and temperature are safe here: draw more instances of each class, or take two views"
+    alpha = math.ceil(point.alpha * 1000) / 1000
+    if (point.alpha, point.temperature) == (setting.alpha, setting.temperature):
+        return ""
+    moved = "" if point.temperature == setting.temperature else f" at temperature {point.temperature:.3g}"
+    return f"alpha={alpha:.3g}{moved}"
 
 
 def compare(

@@ -10,6 +10,7 @@ from typing import Any
 from ssem_advisor.measurement.embeddings import Measurement
 from ssem_advisor.measurement.loss_value import LossPlacement
 from ssem_advisor.measurement.prediction import Comparison
+from ssem_advisor.measurement.spread import Estimate, Spread
 
 VERSION = 1
 _WIDTH = 80
@@ -18,14 +19,9 @@ _MANY = 12  # classes listed in full
 
 def measurement_text(m: Measurement) -> str:
     """The verdict first, then the numbers behind it."""
-    gloss = " (common mean)" if m.verdict == "anisotropic" else ""
-    lines = [f"{m.verdict}{gloss}", *_wrapped(m.meaning), *_wrapped(m.remedy, "do: "), ""]
+    lines = [m.verdict, *_wrapped(m.meaning), *_wrapped(m.remedy, "do: "), ""]
     views = "" if m.rows == m.instances else f" with {m.rows / m.instances:.3g} views"
-    lines += [f"{m.instances} instances{views}, {m.classes} classes, dim {m.dim}", ""]
-    for name, key in (("within-class", "within_class"), ("between-class", "between_class"), ("total", "total")):
-        low, high = m.intervals.get(f"{key}_variance", (None, None))
-        interval = "" if low is None or high is None else f"95% interval {_number(low)} .. {_number(high)}"
-        lines.append(_row(f"{name} variance", getattr(m, f"{key}_variance"), interval))
+    lines += [f"{m.instances} instances{views}, {m.classes} classes, dim {m.dim}", "", *_parts(m.spread)]
     lines += ["", *_theory(m), *_classes(m)]
     lines += [
         _row("within similarity x", m.ssem.within_similarity, "same class, different instances"),
@@ -92,6 +88,7 @@ def measurement_json(m: Measurement) -> dict[str, Any]:
             "within_class_variance": m.within_class_variance,
             "between_class_variance": m.between_class_variance,
             "total_variance": m.total_variance,
+            "spread": _spread_json(m.spread),
             "intervals": {name: list(interval) for name, interval in m.intervals.items()},
             "per_class": [
                 {"label": label, "within_class_variance": value} for label, value in m.class_variances.items()
@@ -109,6 +106,28 @@ def measurement_json(m: Measurement) -> dict[str, Any]:
             "notes": list(m.notes),
         }
     )
+
+
+def _spread_json(spread: Spread) -> dict[str, Any]:
+    def part(estimate: Estimate | None) -> dict[str, Any] | None:
+        return None if estimate is None else {"value": estimate.value, "interval": [estimate.low, estimate.high]}
+
+    return {
+        "common_mean": part(spread.common_mean),
+        "between": part(spread.between),
+        "within": part(spread.within),
+        "view_noise": part(spread.view_noise),
+        "confusion": part(spread.confusion),
+        "free_spread": part(spread.free_spread),
+        "free_share": part(spread.free_share),
+        "view_reliability": part(spread.reliability),
+        "directions": part(spread.directions),
+        "missing": spread.missing,
+        "classes_left_out": spread.left_out,
+        "free_spread_by_class": [
+            {"label": label, "free_spread": value} for label, value in spread.free_by_class.items()
+        ],
+    }
 
 
 def loss_text(p: LossPlacement) -> str:
@@ -132,6 +151,28 @@ def loss_json(p: LossPlacement) -> dict[str, Any]:
 
 
 # -- pieces ---------------------------------------------------------------------------------------------------------
+
+
+def _parts(spread: Spread) -> list[str]:
+    """The parts that a squared length of 1 goes to, and what of the rest the common mean leaves."""
+    parts = [
+        ("common mean", spread.common_mean, ""),
+        ("between classes", spread.between, ""),
+        ("inside classes", spread.within, ""),
+        ("  view noise", spread.view_noise, "what augmentation moves"),
+        ("  confusion", spread.confusion, "towards other classes"),
+        ("  free spread", spread.free_spread, "beside the classes"),
+    ]
+    lines = [f"{'squared length':<17} {'':>7}   {'share':>6}   95% interval"]
+    for name, part, text in parts:
+        if part is None:
+            continue
+        low, high = _number(max(part.low, 0.0)), _number(min(part.high, 1.0))
+        share = "" if name == "common mean" or not spread.available else f"{part.value / spread.available:.1%}"
+        lines.append(f"{name:<17} {_number(part.value):>7}   {share:>6}   {low} .. {high}   {text}".rstrip())
+    if spread.missing:
+        lines += _wrapped(spread.missing, "not divided: ")
+    return lines
 
 
 def _theory(m: Measurement) -> list[str]:

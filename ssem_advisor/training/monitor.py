@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import sys
 import warnings
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -16,7 +18,9 @@ from ssem_advisor.domain import Setting, SettingError
 from ssem_advisor.losses import supervised_contrastive_loss
 from ssem_advisor.measurement.loss_value import references
 from ssem_advisor.measurement.prediction import Comparison, compare
-from ssem_advisor.measurement.verdict import Verdict, class_collapse, diagnose
+from ssem_advisor.measurement.rows import MeasurementError
+from ssem_advisor.measurement.spread import Estimate, Spread, spread_of
+from ssem_advisor.measurement.verdict import Diagnosis, class_collapse, diagnose
 
 Scalars = dict[str, float]
 
@@ -24,6 +28,8 @@ Scalars = dict[str, float]
 _UNDER_WAY = 0.25
 # Networks start with all embeddings nearly equal; total collapse is called only where they do not leave that state.
 _TOTAL_PATIENCE = 10
+# Instances of the last batches that free spread is measured on: at most _MOST, about _EACH of a class.
+_EACH, _LEAST, _MOST = 20, 512, 4096
 
 
 class CollapseWarning(UserWarning):
@@ -45,13 +51,18 @@ class CollapseMonitor:
 
     within_class_variance, between_class_variance, total_variance: unbiased estimates from the batches since the last
         report; anchors_with_positives: share of instances with another one of their class in the batch.
+    Every `spread_every` updates the last batches (512 to 4096 instances) are measured as `measure` does:
+    free_spread, confusion, view_noise (with views) and free_share, the free spread over what the common mean leaves.
+
     With a temperature in the setting also share_of_optimum (of the within-class variance), loss, distance_to_plateau
     and distance_to_class_collapse (reference value minus loss: how far it has come below total and class collapse) and
     distance_to_optimum (loss minus optimum), in nats without base temperature.
 
     setting: what the loss is trained with; it makes verdicts earlier and remedies concrete. alpha None in it means
         plain SupCon. Without a setting the embeddings alone are judged.
-    every: updates between reports. patience: consecutive bad reports before the warning.
+    every: updates between reports. spread_every: updates between measurements of the free spread, which happen at the
+        first report from then on; 0 = never. patience: consecutive bad reports, or measurements that find too little
+        free spread, before the warning.
     log: where reports go: a callable (scalars, step), a TensorBoard SummaryWriter or a Lightning logger. None = the
         W&B and MLflow runs active in this process, if any; no run is ever created.
 
@@ -65,16 +76,23 @@ class CollapseMonitor:
         every: int = 10,
         patience: int = 3,
         log: Any = None,
+        spread_every: int = 100,
     ) -> None:
         if every < 1 or patience < 1:
             raise ValueError("every and patience must be integers >= 1")
+        if spread_every < 0:
+            raise ValueError("spread_every must be an integer >= 0")
         self.setting, self.every, self.patience = setting, every, patience
         self.log = log_to(log) if log is not None else log_to_active_runs
         self.steps = 0
-        self.verdict: Verdict | None = None  # of the last report
+        self.verdict: Diagnosis | None = None  # of the last report
+        self.spread: Spread | None = None  # as last measured
+        self.spread_every = spread_every
         self.warning: str | None = None  # what was warned about, if anything
         self._sums: Tensor | None = None
         self._bad, self._lowest = 0, 0.0  # bad reports in a row; the lowest total variance in them
+        self._recent: deque[tuple[Tensor, Tensor, Tensor | None]] = deque()
+        self._measured_at, self._little = 0, 0  # step of the last measurement; those with too little spread in a row
         self._predictions: dict[int, Comparison | None] = {}
         self._references: dict[int, tuple[float | None, float | None, float | None]] = {}
 
@@ -104,6 +122,8 @@ class CollapseMonitor:
                 f"z of shape {tuple(z.shape)} with {len(y)} labels: give (instances, views, dim) with one label per "
                 "instance, or (embeddings, dim) with one per row"
             )
+        if self.spread_every:
+            self._remember(z, y, instance_ids)
         sums = _pair_sums(z, y, instance_ids)
         self._sums = sums.clone() if self._sums is None else self._sums.to(sums).add_(sums)
         if self.steps % self.every:
@@ -121,12 +141,15 @@ class CollapseMonitor:
             "warning": self.warning,
             "bad": self._bad,
             "lowest": self._lowest,
+            "little": self._little,
+            "measured_at": self._measured_at,
             "sums": None if self._sums is None else self._sums.tolist(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.steps, self.warning = state["steps"], state["warning"]
         self._bad, self._lowest = state["bad"], state["lowest"]
+        self._little, self._measured_at = state.get("little", 0), state.get("measured_at", 0)
         self._sums = None if state["sums"] is None else torch.tensor(state["sums"], dtype=torch.float64)
 
     # -- pieces -----------------------------------------------------------------------------------------------------
@@ -154,26 +177,78 @@ class CollapseMonitor:
             if collapse is not None and optimum is not None:
                 scalars["ssem/distance_to_class_collapse"] = collapse - value
                 scalars["ssem/distance_to_optimum"] = value - optimum
-        self._judge(spread, structure, predicted)
+        fresh = self._measure()
+        if fresh is not None:
+            scalars |= _scalars(fresh)
+        self._judge(spread, structure, m, dim, predicted, fresh)
         return scalars
 
-    def _judge(self, spread: float, structure: float, predicted: Comparison | None) -> None:
+    def _remember(self, z: Tensor, y: Tensor, instance_ids: Tensor | None) -> None:
+        """Keep a batch, and of the earlier ones as many as a measurement needs."""
+        classes = self.setting.classes if self.setting is not None else _LEAST // _EACH
+        self._recent.append((z, y, instance_ids))
+        enough = min(max(_EACH * classes, _LEAST), _MOST)
+        while sum(len(y) for _, y, _ in self._recent) - len(self._recent[0][1]) >= enough:
+            self._recent.popleft()
+
+    def _measure(self) -> Spread | None:
+        """The spread of the batches at hand when it is due; None when it is not, or when they cannot be measured."""
+        if not self.spread_every or self.steps - self._measured_at < self.spread_every:
+            return None
+        self._measured_at = self.steps
+        batches = [(z, y, ids) for z, y, ids in self._recent if z.shape[1:] == self._recent[-1][0].shape[1:]]
+        rows = torch.cat([z.float() for z, _, _ in batches]).cpu().numpy()
+        labels = torch.cat([y for _, y, _ in batches]).cpu().numpy()
+        ids = None
+        if all(ids is not None for _, _, ids in batches) and rows.ndim == 2:
+            # An instance that comes again in a later batch has changed since: it counts as another.
+            ids = np.concatenate(
+                [_offset(ids.cpu().numpy(), i) for i, (_, _, ids) in enumerate(batches) if ids is not None]
+            )
+        try:
+            self.spread = spread_of(rows, labels, ids)
+        except MeasurementError:  # one class, a class of one, NaN: nothing to be told from these batches
+            return None
+        return self.spread
+
+    def _judge(
+        self,
+        spread: float,
+        structure: float,
+        classes: int,
+        dim: int,
+        predicted: Comparison | None,
+        fresh: Spread | None,
+    ) -> None:
         total = spread + structure
         if math.isnan(total):  # no pair of one class, or of two, since the last report; or NaN embeddings
             self.verdict = None
             return
-        self.verdict = diagnose(spread, structure, 1 - total, predicted)
-        equal = self.verdict.name == "total collapse"
+        coarse = _undivided(spread, structure, classes, dim)
+        found = diagnose(coarse, predicted)
+        if found.name == "cannot tell":
+            if fresh is not None:
+                self.verdict = diagnose(fresh, predicted)
+            elif self.verdict is None or self.verdict.name in ("total collapse", "class structure lost"):
+                self.verdict = found
+        else:
+            self.verdict = found
+        verdict = self.verdict if self.verdict is not None else found
+        equal = found.name == "total collapse"
         if predicted is not None and predicted.why_collapse and not equal and spread < _UNDER_WAY * total:
-            self.verdict = class_collapse(predicted, under_way=True)
+            self.verdict = verdict = class_collapse(coarse, predicted, share=spread / total, under_way=True)
+            found = verdict
         starting = equal and self._bad > 0 and total > 1.5 * self._lowest
-        bad = self.verdict.name in ("total collapse", "class collapse") and not starting
+        bad = found.name in ("total collapse", "class collapse") and not starting
         self._bad = self._bad + 1 if bad else 0
         self._lowest = total if self._bad <= 1 else min(self._lowest, total)
-        if self.warning is None and self._bad >= (_TOTAL_PATIENCE if equal else self.patience):
+        if fresh is not None:
+            self._little = self._little + 1 if verdict.name in ("class collapse", "too little") else 0
+        late = self._bad >= (_TOTAL_PATIENCE if equal else self.patience) or self._little >= self.patience
+        if self.warning is None and late:
             self.warning = (
-                f"{self.verdict.name} after {self.steps} updates: within-class variance {spread:.3g} of {total:.3g} in "
-                f"all; {self.verdict.meaning}. Remedy: {self.verdict.remedy}."
+                f"{verdict.name} after {self.steps} updates: within-class variance {spread:.3g} of {total:.3g} in "
+                f"all; {verdict.meaning}. Remedy: {verdict.remedy}."
             )
             if _rank() == 0:
                 warnings.warn(self.warning, CollapseWarning, stacklevel=7)
@@ -208,6 +283,46 @@ class CollapseMonitor:
             except SettingError:  # a last batch that the sampler of the setting could not have drawn
                 self._references[batch] = (None, None, None)
         return self._references[batch]
+
+
+def _undivided(within: float, between: float, classes: int, dim: int) -> Spread:
+    """The spread as far as pair sums tell it: neither view noise nor confusion."""
+
+    def exactly(value: float) -> Estimate:
+        return Estimate(value, value, value)
+
+    return Spread(
+        classes=classes,
+        dim=dim,
+        instances=0,
+        common_mean=exactly(1 - within - between),
+        between=exactly(between),
+        within=exactly(within),
+        view_noise=None,
+        confusion=None,
+        free_spread=None,
+        reliability=None,
+        directions=exactly(math.nan),
+        free_by_class={},
+        missing="the free spread has not been measured yet",
+    )
+
+
+def _scalars(spread: Spread) -> Scalars:
+    share = spread.free_share
+    parts = {
+        "free_spread": spread.free_spread,
+        "confusion": spread.confusion,
+        "view_noise": spread.view_noise,
+        "view_reliability": spread.reliability,
+        "free_share": share,
+    }
+    return {f"ssem/{name}": part.value for name, part in parts.items() if part is not None}
+
+
+def _offset(ids: np.ndarray[Any, Any], batch: int) -> np.ndarray[Any, Any]:
+    """Ids from 0 on, apart from those of every other batch."""
+    return np.unique(ids, return_inverse=True)[1] + batch * (1 << 32)
 
 
 def _pair_sums(z: Tensor, y: Tensor, instance_ids: Tensor | None) -> Tensor:

@@ -1,0 +1,300 @@
+"""Spread inside classes in three parts: view noise, confusion and free spread.
+
+With e the residual of a unit row from its class mean and P the projector on the span of the centred class means:
+
+    own        mean of e . e' over different views of one instance: what is the instance's, not its augmentation's
+    view noise the rest of the within-class variance
+    confusion  mean of (P e) . (P e'): instances that sit nearer to the means of other classes
+    free       own - confusion: what the instances of a class differ in beside the classes; finer labels need it
+
+At a minimiser of the loss every residual is orthogonal to every centred class mean, so that all of its variance is free
+spread: what the theorems say of the within-class variance, they say of the free spread of a trained network.
+
+Estimators. A class mean of n instances holds 1/n of their variance: every term is a mean over pairs of *different*
+instances or views and thus unbiased. A span fitted on the rows that it is applied to follows their noise: it is fitted
+on four fifths of the instances of every class and applied to the last fifth, in turn. Every class counts the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssem_advisor.measurement.rows import MeasurementError, UnitRows
+from ssem_advisor.theory.network import Network
+
+FOLDS = 5
+FEWEST = 8  # instances of a class; with fewer, half of them place its mean too badly to correct for
+_PAIRED = 1024  # instances of a class that its directions are counted on
+_TINY = 1e-30
+
+Array = NDArray[np.float64]
+
+
+class Estimate(NamedTuple):
+    """A value with its 95% interval (normal approximation over instances)."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Where the squared length 1 of embeddings goes. The parts add up: common mean + between + within = 1, and
+    within = view noise + confusion + free spread. Unbiased estimates, so that a part that is 0 may come out below it.
+
+    common_mean: squared length of the mean over classes. between, within: variance between and inside classes.
+    view_noise: None with one view an instance; confusion and free_spread then hold the view noise as well, which makes
+        the free spread an upper bound. confusion, free_spread: None where `missing` says why.
+    reliability: own spread over the within-class variance; None with one view. directions: tr(C)^2 / tr(C^2) of the
+        within-class covariance C, mean over classes, corrected for few rows; its interval is over classes.
+    missing: why the own spread cannot be divided; empty where it is.
+    left_out: classes that are not measured, for fewer than FEWEST instances.
+    """
+
+    classes: int
+    dim: int
+    instances: int
+    common_mean: Estimate
+    between: Estimate
+    within: Estimate
+    view_noise: Estimate | None
+    confusion: Estimate | None
+    free_spread: Estimate | None
+    reliability: Estimate | None
+    directions: Estimate
+    free_by_class: dict[Any, float]
+    missing: str = ""
+    left_out: int = 0
+
+    @property
+    def available(self) -> float:
+        """What the common mean leaves: the variance that classes and instances share."""
+        return max(1 - self.common_mean.value, 0.0)
+
+    @property
+    def own(self) -> float:
+        """Within-class variance without the view noise, where that is known: an upper bound of the free spread."""
+        return self.within.value - (0.0 if self.view_noise is None else self.view_noise.value)
+
+    @property
+    def free_share(self) -> Estimate | None:
+        """Free spread as a share of `available`: the quantity that verdicts judge."""
+        if self.free_spread is None or self.available < _TINY:
+            return None
+        value, low, high = (x / self.available for x in self.free_spread)
+        return Estimate(value, low, high)
+
+    def network(self) -> Network:
+        """Reliability and directions, as `recommend` takes them. Raises MeasurementError where views are missing."""
+        if self.reliability is None:
+            raise MeasurementError(
+                "embeddings: one view of each instance; view reliability needs two or more: save (instances, views, "
+                "dim), or rows with instance ids"
+            )
+        if not self.reliability.value > 0:
+            raise MeasurementError(
+                f"embeddings: the views of an instance have nothing in common beside their class (view reliability "
+                f"{self.reliability.value:.3f}); check which rows are views of one instance, or train longer"
+            )
+        return Network(min(self.reliability.value, 1.0), max(self.directions.value, 1.0))
+
+
+def spread_of(embeddings: Any, labels: Any, instance_ids: Any = None) -> Spread:
+    """Measure embeddings (instances, views, dim), or (embeddings, dim) with or without instance_ids.
+
+    Rows are scaled to length 1. labels: one per instance. Raises MeasurementError on what cannot be measured: NaN or
+    zero rows, lengths that do not match, fewer than two classes of two instances.
+    """
+    return spread_of_rows(UnitRows(embeddings, labels, instance_ids))
+
+
+def spread_of_rows(rows: UnitRows) -> Spread:
+    """`spread_of` for rows in class order; reads each of them twice, a block at a time."""
+    chosen = [c for c in range(len(rows.labels)) if rows.instances[c] >= FEWEST]
+    missing = ""
+    if len(chosen) < 2:  # the totals can still be told
+        missing = f"fewer than two classes have {FEWEST} instances or more, too few to divide their spread"
+        chosen = list(range(len(rows.labels)))
+    elif len(chosen) > rows.dim:
+        missing = f"the means of {len(chosen)} classes fill all {rows.dim} dimensions: no direction lies beside them"
+    m, d = len(chosen), rows.dim
+    sums, counts = np.zeros((m, FOLDS, d)), np.zeros((m, FOLDS))  # of instance means, by class and fold
+    for k, c in enumerate(chosen):
+        for z, starts, fold in _blocks(rows, c):
+            np.add.at(sums[k], fold, np.add.reduceat(z, starts, axis=0) / _lengths(z, starts)[:, None])
+            counts[k] += np.bincount(fold, minlength=FOLDS)
+    per_class = counts.sum(axis=1)
+    means = sums.sum(axis=1) / per_class[:, None]
+    overall = means.mean(axis=0)
+    spans = [] if missing else _spans(sums, counts)
+
+    tables: list[dict[str, Array]] = []
+    noise_of_mean = np.empty(m)
+    traces = np.empty((m, 2))
+    rng = np.random.default_rng(0)
+    for k, c in enumerate(chosen):
+        centres = sums[k] / np.maximum(counts[k], 1)[:, None]
+        blocks = [
+            _contributions(z, starts, fold, centres, counts[k], means[k], overall, spans, rows.has_views)
+            for z, starts, fold in _blocks(rows, c)
+        ]
+        found = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+        noise_of_mean[k] = found.pop("to_mean").sum() / (per_class[k] * (per_class[k] - 1))
+        traces[k] = _traces(rows, c, rng)
+        tables.append(found)
+
+    def estimate(*names: str, value: float | None = None) -> Estimate:
+        """Of the sum of the named contributions, or of `value`, whose linearisation they are."""
+        total, square = 0.0, 0.0
+        for table in tables:
+            terms = np.sum([table[name] for name in names], axis=0)
+            terms = terms[~np.isnan(terms)]
+            total += float(terms.mean()) / m
+            square += float(terms.var(ddof=1)) / len(terms) / m**2 if len(terms) > 1 else 0.0
+        middle, half = total if value is None else value, 1.96 * float(np.sqrt(square))
+        return Estimate(middle, middle - half, middle + half)
+
+    within, own = estimate("noise", "own"), estimate("own")
+    reliability = None
+    if rows.has_views:
+        ratio = own.value / within.value if within.value > _TINY else float("nan")
+        for table in tables:
+            table["ratio"] = (table["own"] - ratio * (table["noise"] + table["own"])) / max(within.value, _TINY)
+        reliability = estimate("ratio", value=ratio)
+    for table in tables if not missing else ():
+        table["free"] = table["own"] - table["confusion"]
+    common = float(overall @ overall) - float(noise_of_mean.mean()) / m
+    between = float(((means - overall) ** 2).sum() - noise_of_mean.sum() * (m - 1) / m) / m
+    return Spread(
+        classes=m,
+        dim=d,
+        instances=int(per_class.sum()),
+        common_mean=estimate("to_overall", value=common),
+        between=estimate("to_own", value=between),
+        within=within,
+        view_noise=estimate("noise") if rows.has_views else None,
+        confusion=None if missing else estimate("confusion"),
+        free_spread=None if missing else estimate("free"),
+        reliability=reliability,
+        directions=_directions(traces),
+        free_by_class={} if missing else {
+            rows.labels[c]: float(np.nanmean(table["free"])) for c, table in zip(chosen, tables, strict=True)
+        },
+        missing=missing,
+        left_out=len(rows.labels) - m + len(rows.lonely),
+    )  # fmt: skip
+
+
+def _blocks(rows: UnitRows, c: int) -> Iterator[tuple[Array, NDArray[np.int64], NDArray[np.int64]]]:
+    """Unit rows of a class with the offset and the fold of each instance; a fold has two instances or more."""
+    folds, first = max(1, min(FOLDS, int(rows.instances[c]) // 2)), 0
+    for z, starts in rows.blocks(c):
+        yield z, starts, (first + np.arange(len(starts))) % folds
+        first += len(starts)
+
+
+def _lengths(z: Array, starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.diff(starts, append=len(z))
+
+
+def _spans(sums: Array, counts: Array) -> list[tuple[tuple[float, Array], ...]]:
+    """Of each fold, orthonormal bases (classes - 1, dim) of centred class means without that fold, with weights.
+
+    A basis of means of n instances misses a part of the span that falls as 1/n. Twice the basis of the four other folds
+    less the basis of two of them takes that part out, where every class has instances in these two.
+    """
+
+    def basis(folds: list[int]) -> Array:
+        means = sums[:, folds].sum(axis=1) / counts[:, folds].sum(axis=1)[:, None]
+        means -= means.mean(axis=0)
+        _, values, axes = np.linalg.svd(means, full_matrices=False)
+        values, axes = values[: len(means) - 1], axes[: len(means) - 1]
+        return axes[values > 1e-12 * max(float(values[0]), _TINY)]
+
+    result: list[tuple[tuple[float, Array], ...]] = []
+    for f in range(FOLDS):
+        others = [(f + i) % FOLDS for i in range(1, FOLDS)]
+        if (counts[:, others[::2]].sum(axis=1) > 0).all():
+            result.append(((2.0, basis(others)), (-1.0, basis(others[::2]))))
+        else:
+            result.append(((1.0, basis(others)),))
+    return result
+
+
+def _contributions(
+    z: Array,
+    starts: NDArray[np.int64],
+    fold: NDArray[np.int64],
+    centres: Array,
+    counts: Array,
+    mean: Array,
+    overall: Array,
+    spans: list[tuple[tuple[float, Array], ...]],
+    has_views: bool,
+) -> dict[str, Array]:
+    """What every instance of a block of one class adds to the means over instances; NaN where it has no second view.
+
+    centres, counts: means and sizes of the folds of the class. mean: of the class. overall: mean over classes.
+    """
+    views = _lengths(z, starts)
+    e = z - np.repeat(centres[fold], views, axis=0)
+    # A residual from its own fold's mean is short by the part of that mean that is the instance itself.
+    rest = np.maximum(counts[fold] - 1, 1)
+
+    def shared(e: Array, views: NDArray[np.int64], rest: Array) -> tuple[Array, Array]:
+        """Mean inner product of two views of an instance, unbiased, and the mean square less that of two views."""
+        starts = np.cumsum(views) - views
+        squares = np.add.reduceat((e**2).sum(axis=1), starts) / views
+        length = (np.add.reduceat(e, starts, axis=0) ** 2).sum(axis=1) / views**2  # of the instance mean
+        if not has_views:
+            return length + length / rest, np.zeros_like(length)
+        noise = np.where(views > 1, (squares - length) * views / np.maximum(views - 1, 1), np.nan)
+        return squares - noise + length / rest, noise
+
+    own, noise = shared(e, views, rest)
+    result = {"own": own, "noise": noise}
+    if spans:
+        result["confusion"] = np.zeros_like(own)
+    for f, bases in enumerate(spans):
+        here = fold == f
+        for weight, axes in bases if here.any() else ():
+            part, _ = shared(e[np.repeat(here, views)] @ axes.T, views[here], rest[here])
+            result["confusion"][here] += weight * part
+    deviation = np.add.reduceat(z, starts, axis=0) / views[:, None] - mean
+    result["to_mean"] = (deviation**2).sum(axis=1)
+    result["to_overall"] = 2 * deviation @ overall
+    result["to_own"] = 2 * deviation @ (mean - overall)
+    return result
+
+
+def _traces(rows: UnitRows, c: int, rng: np.random.Generator) -> tuple[float, float]:
+    """tr(C)^2 and tr(C^2) of the covariance C of a class, from differences of different pairs of instances."""
+    picked = rng.permutation(np.arange(*rows.span(c)))[:_PAIRED]
+    z, starts = rows.instances_of(picked)
+    z = z[starts]
+    half = len(z) // 2
+    differences = z[:half] - z[half : 2 * half]
+    gram = differences @ differences.T
+    squares = np.diag(gram).copy()
+    if half < 2:
+        return float("nan"), float("nan")
+    np.fill_diagonal(gram, 0.0)
+    pairs = half * (half - 1)
+    return float(squares.sum() ** 2 - (squares**2).sum()) / pairs / 4, float((gram**2).sum()) / pairs / 4
+
+
+def _directions(traces: Array) -> Estimate:
+    """tr(C)^2 / tr(C^2) of sums over classes: classes too small to tell their own add what they have."""
+    traces = traces[~np.isnan(traces).any(axis=1)]
+    if not len(traces) or traces[:, 1].sum() <= _TINY**2:
+        return Estimate(float("nan"), float("nan"), float("nan"))
+    value = float(traces[:, 0].sum() / traces[:, 1].sum())
+    deviation = (traces[:, 0] - value * traces[:, 1]) / traces[:, 1].mean()
+    half = 1.96 * float(deviation.std(ddof=1)) / np.sqrt(len(traces)) if len(traces) > 1 else float("nan")
+    return Estimate(value, value - half, value + half)

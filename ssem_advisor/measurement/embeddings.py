@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from ssem_advisor.domain import Setting
 from ssem_advisor.measurement.prediction import Comparison, compare
-from ssem_advisor.measurement.rows import BLOCK, UnitRows
+from ssem_advisor.measurement.rows import BLOCK, MeasurementError, UnitRows
 from ssem_advisor.measurement.spread import FEWEST, Spread, spread_of_rows
 from ssem_advisor.measurement.verdict import Diagnosis, diagnose
+from ssem_advisor.theory.network import Network
 
 _BOOTSTRAP_INSTANCES = 20_000
 _ANCHOR_CLASSES = 4096
@@ -128,15 +129,14 @@ def measure(
     intervals = _intervals(rows, moments.means, bootstrap, rng) if bootstrap else {}
     ssem = moments.ssem()
     common = float((moments.means.mean(axis=0) ** 2).sum())
+    spread = spread_of_rows(rows)
     theory, remarks = compare(
         setting,
         classes=m,
         dim=rows.dim,
-        measured=within,
-        reliability=moments.reliability,
-        effective_dim=moments.effective_dimension,
+        measured=spread.within.value if spread.free_spread is None else spread.free_spread.value,
+        network=_network(spread),
     )
-    spread = spread_of_rows(rows)
     diagnosis = diagnose(spread, theory)
     return Measurement(
         rows=rows.rows,
@@ -164,6 +164,13 @@ def measure(
         theory=theory,
         notes=(*_notes(rows, moments, spread, common, diagnosis), *remarks),
     )
+
+
+def _network(spread: Spread) -> Network | None:
+    try:
+        return spread.network()
+    except MeasurementError:
+        return None
 
 
 class _Covariances:

@@ -9,16 +9,18 @@ from functools import lru_cache
 from ssem_advisor import theory
 from ssem_advisor.advice import recommend
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
+from ssem_advisor.theory.network import Network, expected_free_spread
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Within-class variance from the optimum down to the measured one, each step with what it takes into account.
+    """Free spread from the optimum down to the measured one, each step with what it takes into account.
 
-    threshold: the weight up to which class collapse is the optimum. optimum: of the loss, in enough dimensions. Both
-    None where every class has its own threshold (classes of different size, dim < classes - 1).
-    finite_dimension: estimate in this dimension. network: estimate with the measured view reliability and effective
-    dimension, None with one view. Estimates are None for l_spread.
+    threshold: the weight up to which class collapse is the optimum. optimum: of the loss, in enough dimensions, where
+    all of the within-class variance is free spread. Both None where every class has its own threshold (classes of
+    different size, dim < classes - 1). finite_dimension: estimate in this dimension. network: estimate with the
+    measured view reliability and directions, None with one view. measured: free spread, or the within-class variance
+    where it cannot be divided. Estimates are None for l_spread.
     """
 
     setting: Setting
@@ -40,7 +42,7 @@ class Comparison:
 
     @property
     def share_of_optimum(self) -> float:
-        """Measured over optimal variance; NaN where the optimum is 0 or not known."""
+        """Measured over optimal free spread; NaN where the optimum is 0 or not known."""
         return self.measured / self.optimum if self.optimum else math.nan
 
 
@@ -71,8 +73,7 @@ def compare(
     classes: int,
     dim: int,
     measured: float = math.nan,
-    reliability: float | None = None,
-    effective_dim: float = math.nan,
+    network: Network | None = None,
 ) -> tuple[Comparison | None, list[str]]:
     """The comparison, or None with a note that says what is missing or which assumption fails.
 
@@ -87,7 +88,7 @@ def compare(
         setting = setting.with_(dim=dim)
     elif setting.dim != dim:
         notes.append(f"the setting says dim={setting.dim}, these embeddings have {dim}: another layer than the loss's?")
-    threshold = optimum = finite = network = None
+    threshold = optimum = finite = expected = None
     silence = ""
     try:
         setting.need("temperature")
@@ -99,14 +100,12 @@ def compare(
             silence = str(error)
         try:
             finite = optimum if plain else float(theory.expected_variance(setting))
-            if not plain and reliability is not None and 0 < reliability <= 1 and effective_dim >= 1:
-                network = float(
-                    theory.expected_variance(setting, view_reliability=reliability, effective_dim=effective_dim)
-                )
+            if not plain and network is not None:
+                expected = float(expected_free_spread(setting, network))
         except NotCovered as error:
             silence = silence or str(error)
     except SettingError as error:
         silence = str(error)
     if optimum is None and finite is None:
         return None, [*notes, f"no comparison with theory: {silence}"]
-    return Comparison(setting, threshold, optimum, finite, network, measured), notes
+    return Comparison(setting, threshold, optimum, finite, expected, measured), notes

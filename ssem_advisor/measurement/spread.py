@@ -102,6 +102,10 @@ class Spread:
                 f"embeddings: the views of an instance have nothing in common beside their class (view reliability "
                 f"{self.reliability.value:.3f}); check which rows are views of one instance, or train longer"
             )
+        if not np.isfinite(self.directions.value):
+            raise MeasurementError(
+                "embeddings: too few instances of a class to count the directions of its spread; measure more of them"
+            )
         return Network(min(self.reliability.value, 1.0), max(self.directions.value, 1.0))
 
 
@@ -167,8 +171,6 @@ def spread_of_rows(rows: UnitRows) -> Spread:
         for table in tables:
             table["ratio"] = (table["own"] - ratio * (table["noise"] + table["own"])) / max(within.value, _TINY)
         reliability = estimate("ratio", value=ratio)
-    for table in tables if not missing else ():
-        table["free"] = table["own"] - table["confusion"]
     common = float(overall @ overall) - float(noise_of_mean.mean()) / m
     between = float(((means - overall) ** 2).sum() - noise_of_mean.sum() * (m - 1) / m) / m
     return Spread(
@@ -243,9 +245,6 @@ def _contributions(
     centres, counts: means and sizes of the folds of the class. mean: of the class. overall: mean over classes.
     """
     views = _lengths(z, starts)
-    e = z - np.repeat(centres[fold], views, axis=0)
-    # A residual from its own fold's mean is short by the part of that mean that is the instance itself.
-    rest = np.maximum(counts[fold] - 1, 1)
 
     def shared(e: Array, views: NDArray[np.int64], rest: Array) -> tuple[Array, Array]:
         """Mean inner product of two views of an instance, unbiased, and the mean square less that of two views."""
@@ -257,15 +256,19 @@ def _contributions(
         noise = np.where(views > 1, (squares - length) * views / np.maximum(views - 1, 1), np.nan)
         return squares - noise + length / rest, noise
 
-    own, noise = shared(e, views, rest)
+    # A residual from a mean is short by the part of that mean that is the instance itself; `rest` makes up for it.
+    own, noise = shared(z - mean, views, np.full(len(views), max(counts.sum() - 1, 1)))
     result = {"own": own, "noise": noise}
     if spans:
-        result["confusion"] = np.zeros_like(own)
-    for f, bases in enumerate(spans):
-        here = fold == f
-        for weight, axes in bases if here.any() else ():
-            part, _ = shared(e[np.repeat(here, views)] @ axes.T, views[here], rest[here])
-            result["confusion"][here] += weight * part
+        e = z - np.repeat(centres[fold], views, axis=0)
+        rest = np.maximum(counts[fold] - 1, 1)
+        free, _ = shared(e, views, rest)
+        for f, bases in enumerate(spans):
+            here = fold == f
+            for weight, axes in bases if here.any() else ():
+                part, _ = shared(e[np.repeat(here, views)] @ axes.T, views[here], rest[here])
+                free[here] -= weight * part
+        result |= {"free": free, "confusion": own - free}
     deviation = np.add.reduceat(z, starts, axis=0) / views[:, None] - mean
     result["to_mean"] = (deviation**2).sum(axis=1)
     result["to_overall"] = 2 * deviation @ overall

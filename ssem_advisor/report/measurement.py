@@ -32,10 +32,16 @@ def measurement_text(m: Measurement) -> str:
         _row("class-distance variance", m.class_distance_variance, "0 = classes are points"),
         _row("ETF deviation", m.etf_deviation, "0 = class means form a simplex"),
         _row("effective rank", m.effective_rank, "of all embeddings"),
-        _row("effective dimension", m.effective_dimension, "of the spread inside a class"),
+        _row("directions", m.spread.directions.value, "that the spread inside a class uses"),
     ]
     if m.view_reliability is not None:
-        lines.append(_row("view reliability", m.view_reliability, "share of the spread not due to augmentation"))
+        lines.append(
+            _row(
+                "view reliability",
+                m.spread.reliability.value if m.spread.reliability else m.view_reliability,
+                "share of the spread not due to augmentation",
+            )
+        )
     lines += [
         _row(
             "alignment",
@@ -73,7 +79,7 @@ def measurement_json(m: Measurement) -> dict[str, Any]:
             "network": m.theory.network,
             "measured": m.theory.measured,
             "share_of_optimum": m.theory.share_of_optimum,
-            "where_the_variance_went": where_the_variance_went(m.theory, m.view_reliability, m.effective_dimension),
+            "where_the_variance_went": where_the_variance_went(m.theory, m.view_reliability, m.spread.directions.value),
         }
     return _plain(
         {
@@ -179,11 +185,11 @@ def _theory(m: Measurement) -> list[str]:
     t = m.theory
     if t is None:
         return []
-    lines = _wrapped(where_the_variance_went(t, m.view_reliability, m.effective_dimension), "where it went: ")
+    lines = _wrapped(where_the_variance_went(t, m.view_reliability, m.spread.directions.value), "free spread: ")
     if t.why_collapse:
         lines = [*_wrapped(f"the optimum is class collapse: {t.why_collapse}"), *lines]
     elif t.optimum:
-        lines = [f"you are at {t.share_of_optimum:.0%} of the optimum variance", *lines]
+        lines = [f"you are at {t.share_of_optimum:.0%} of the optimal free spread", *lines]
     return [*lines, ""]
 
 

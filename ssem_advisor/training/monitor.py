@@ -60,9 +60,9 @@ class CollapseMonitor:
 
     setting: what the loss is trained with; it makes verdicts earlier and remedies concrete. alpha None in it means
         plain SupCon. Without a setting the embeddings alone are judged.
-    every: updates between reports. spread_every: updates between measurements of the free spread, which happen at the
-        first report from then on; 0 = never. patience: consecutive bad reports, or measurements that find too little
-        free spread, before the warning.
+    every: updates between reports. spread_every: updates between measurements of the free spread, the first one after a
+        fifth of them; 0 = never. patience: consecutive bad reports, or measurements that find too little free spread,
+        before the warning.
     log: where reports go: a callable (scalars, step), a TensorBoard SummaryWriter or a Lightning logger. None = the
         W&B and MLflow runs active in this process, if any; no run is ever created.
 
@@ -193,7 +193,8 @@ class CollapseMonitor:
 
     def _measure(self) -> Spread | None:
         """The spread of the batches at hand when it is due; None when it is not, or when they cannot be measured."""
-        if not self.spread_every or self.steps - self._measured_at < self.spread_every:
+        wait = self.spread_every if self._measured_at else self.spread_every // 5
+        if not self.spread_every or self.steps < self._measured_at + wait:
             return None
         self._measured_at = self.steps
         batches = [(z, y, ids) for z, y, ids in self._recent if z.shape[1:] == self._recent[-1][0].shape[1:]]

@@ -44,8 +44,8 @@ def test_text(file):
     assert result.exit_code == 0
     assert result.stderr == ""
     assert result.stdout.startswith("healthy\n")
-    assert "% of the optimum variance" in result.stdout
-    assert "where it went: optimum 0.2384, finite dimension 0.1593, reliability" in result.stdout
+    assert "% of the optimal free spread" in result.stdout
+    assert "free spread: optimum 0.2384, finite dimension 0.1593, reliability" in result.stdout
     assert all(len(line) <= 80 for line in result.stdout.splitlines())
 
 
@@ -56,8 +56,19 @@ def test_json_holds_the_numbers_unrounded(file):
     assert data["verdict"] == m.verdict
     assert data["within_class_variance"] == m.within_class_variance
     assert [row["within_class_variance"] for row in data["per_class"]] == list(m.class_variances.values())
-    assert data["theory"]["share_of_optimum"] == pytest.approx(m.within_class_variance / data["theory"]["optimum"])
+    assert data["theory"]["share_of_optimum"] == pytest.approx(m.spread.free_spread.value / data["theory"]["optimum"])
     assert as_json(file)["theory"] is None
+    assert data["spread"]["free_spread"]["value"] == m.spread.free_spread.value
+    assert data["spread"]["view_reliability"]["interval"] == list(m.spread.reliability[1:])
+
+
+def test_the_next_step_names_the_file_and_a_weight(tmp_path, clustered):
+    z, y = clustered(instances=400, views=2, dim=32, classes=5, spread=0.1, noise=0.4)
+    np.savez(tmp_path / "my z.npz", embeddings=z, labels=y)
+    data = as_json(tmp_path / "my z.npz")
+    assert data["verdict"] == "class collapse"
+    assert f"recommend --classes 5 --dim 32 --from '{tmp_path / 'my z.npz'}'" in data["remedy"]
+    assert "alpha=0." in data["remedy"]
 
 
 def test_undefined_statistics_are_null(tmp_path):

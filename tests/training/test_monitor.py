@@ -21,7 +21,8 @@ def batch(seed: int = 0, spread: float = 0.5, common: float = 0.0, views: int = 
     generator = torch.Generator().manual_seed(seed)
     y = torch.arange(24) % 4
     means = torch.eye(8)[:4] - torch.eye(8)[:4].mean(0) + common * torch.eye(8)[7]
-    z = means[y][:, None] + spread * torch.randn(24, views, 8, generator=generator) / 8**0.5
+    own, view = torch.randn(24, 1, 8, generator=generator), torch.randn(24, views, 8, generator=generator)
+    z = means[y][:, None] + spread * (0.8 * own + 0.6 * view) / 8**0.5
     return z, y
 
 

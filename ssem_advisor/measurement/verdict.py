@@ -1,6 +1,6 @@
 """From the parts of the spread to a verdict: what it means and what to do.
 
-Every limit is a share of what the common mean leaves. The limits are conventions, not theorems: they were chosen so that
+Every limit is a share of what the common mean leaves. The limits are conventions, not theorems, chosen so that the
 verdicts follow linear probes, of the finer and of the trained labels, on networks trained over a sweep of weights and
 temperatures on CIFAR-10 in five pairs, CIFAR-100 in twenty coarse classes and scikit-learn's digits.
 """

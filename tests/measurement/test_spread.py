@@ -186,7 +186,7 @@ def test_noise_and_confusion_are_not_free_spread():
 @pytest.mark.parametrize(
     ("parts", "expected"),
     [
-        ({"free": 0.03, "noise": 0.3}, "too little"),
+        ({"free": 0.06, "noise": 0.3}, "too little"),
         ({"free": 0.25, "noise": 0.25}, "healthy"),
         ({"free": 0.03, "noise": 0.005, "confusion": 0.005, "between": 0.8}, "healthy"),
         ({"free": 1.2, "between": 0.4}, "too loose"),

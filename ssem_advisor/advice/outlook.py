@@ -206,7 +206,7 @@ class Outlook:
             return high
         if not self._opened(alpha, low):
             return None
-        while high / low > 1.001:
+        while high / low > (1.02 if self.by_class else 1.001):  # thresholds class by class take a second each
             middle = math.sqrt(low * high)
             low, high = (middle, high) if self._opened(alpha, middle) else (low, middle)
         return low

@@ -407,7 +407,8 @@ def _certainty(advice: Advice, bold: Callable[[str], str]) -> Iterator[str]:
                 Origin.typical: (
                     f"the free spread assumes a network as trained on real images: view reliability {rho}"
                     f"{directions}. Yours: train ten epochs, save embeddings of several views, and "
-                    "`recommend --from FILE` gives your weight."
+                    "`recommend --from FILE` gives your weight; where views are nearly perfect (digits) it is much "
+                    "smaller."
                 ),
                 Origin.measured: f"the free spread assumes your measured network: view reliability {rho}{directions}.",
             }[advice.origin],

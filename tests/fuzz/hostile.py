@@ -130,7 +130,7 @@ def check(rng: random.Random, folder: Path) -> list[str]:
 
 def recommend(rng: random.Random, folder: Path) -> list[str]:
     more = ["--format", rng.choice(("text", "json"))]
-    for option in ("--target-variance", "--band", "--view-reliability", "--effective-dim"):
+    for option in ("--free-spread", "--safe-spread", "--network", "--from"):
         more += [option, number(rng)] if rng.random() < 0.1 else []
     return ["recommend", *setting(rng), *more]
 

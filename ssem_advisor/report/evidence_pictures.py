@@ -6,6 +6,7 @@ of, and the linear probes; for free embeddings one, measured against predicted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
@@ -60,7 +61,7 @@ class _Panel:
             else:
                 self.parts.append(f'<polyline class="{style}" points="{x},30 {x + 16},30"/>')
             self.parts.append(f'<text x="{x + 19}" y="34">{escape(name)}</text>')
-            x += 31 + 6.3 * len(name)
+            x += 31 + 6.8 * len(name)
 
     def _place(self, a: float, b: float) -> tuple[float, float]:
         low, high = self.y
@@ -124,7 +125,7 @@ def free_of(point: dict[str, Any]) -> dict[str, Any]:
 
 def _free(points: list[dict[str, Any]], curve: dict[str, Any], at: str) -> str:
     measured = "free spread" if "free_spread" in points[0] else "own variance"
-    legend = [("measured", "measured"), ("estimate", "estimate, measured network"), ("typical", "typical"),
+    legend = [("measured", "measured"), ("estimate", "estimate"), ("typical", "typical"),
               ("optimum", "optimum"), ("threshold", "threshold")]  # fmt: skip
     panel = _Panel(f"Predicted and measured {measured}, {at}", measured, legend)
     if curve["threshold"] is not None and curve["threshold"] <= 1:
@@ -172,7 +173,7 @@ def _probes(points: list[dict[str, Any]], at: str) -> str:
     kinds = [k for k in ("fine", "coarse") if all(f"probe_{k}" in p for p in points)]
     names = {"fine": "labels never trained on", "coarse": "trained labels"}
     values = [p[f"probe_{k}"]["mean"] for p in points for k in kinds]
-    low, high = (round(v, 1) for v in (min(values) - 0.05, max(values) + 0.05))
+    low, high = math.floor(10 * min(values)) / 10, math.ceil(10 * max(values) + 0.3) / 10
     legend = [(k, names[k]) for k in kinds]
     panel = _Panel(f"Accuracy of linear probes, {at}", "test accuracy", legend, (max(low, 0.0), min(high, 1.0)))
     for kind in kinds:

@@ -1,107 +1,110 @@
-"""How well the predictions meet the variances recorded in this folder, and which defaults the records ask for.
+"""How well the predictions meet the free spread recorded in this folder, and which default the records ask for.
 
     python validation/estimate/fit.py
 
-Reads every runs.jsonl of equal classes and writes fit.json. Derived: the optimum, and the estimate for a given view
-reliability and effective dimension. Fitted here: two constants of what to expect where neither is known,
-
-    reliability r,    effective dimension (dim - classes + 1) / (1 + (temperature / t)^2).
+Reads every runs.jsonl of equal classes and writes fit.json. Three predictions of the free spread at each weight: of a
+perfect network (finite dimension alone), of a typical one (made without looking at the run), and of the one that was
+measured (its view reliability and directions). Probes lost are against the best point of the whole sweep over that data
+set, all temperatures together, at the weight that a typical network is expected to need for a wanted free spread.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from ssem_advisor import Setting, expected_variance, optimal_variance
-from ssem_advisor.theory.estimates import alpha_for_expected_variance
+from ssem_advisor.experiments.curves import estimate
+from ssem_advisor.experiments.record import Record
+from ssem_advisor.theory.network import PERFECT, alpha_for_free_spread, expected_free_spread, typical
 
 HERE = Path(__file__).parent
-TARGETS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
-RELIABILITIES, SCALES = (1.0, 0.96, 0.94, 0.92, 0.9, 0.85), (0.2, 0.3, 0.4, 0.6, 1e6)
+WANTED = (0.1, 0.15, 0.2, 0.25, 0.3)
+USEFUL = 0.7
+"""Weights up to which the error is given beside that of all: above it no study had its best probe."""
 
 
 class Curve:
     """The runs of one study at one temperature, means over seeds."""
 
-    def __init__(self, name: str, runs: list[dict]) -> None:
-        self.name, self.setting = name, Setting(**runs[0]["setting"])
-        self.alphas = np.array(sorted({r["alpha"] for r in runs}))
-        groups = [[r for r in runs if r["alpha"] == a] for a in self.alphas]
-        self.variance = np.array([np.mean([r["variance"] for r in g]) for g in groups])
-        self.reliability = np.clip([np.mean([r["reliability"] for r in g]) for g in groups], 0.02, 1)
-        self.dimension = np.maximum([np.mean([r["effective_dim"] for r in g]) for g in groups], 1)
-        fine = [np.mean([r["probe_fine"] for r in g]) for g in groups if "probe_fine" in g[0]]
-        self.probe = np.array(fine) if fine else None
+    def __init__(self, runs: list[Record]) -> None:
+        self.setting, self.alphas = runs[0].setting, np.array(sorted({r.alpha for r in runs}))
+        groups = [[r for r in runs if r.alpha == a] for a in self.alphas]
+        self.seeds, self.free_is_measured = len({r.seed for r in runs}), runs[0].free_spread is not None
 
-    def options(self, reliability: float, scale: float) -> dict:
-        s = self.setting
-        dimension = (s.dim - s.classes + 1) / (1 + (s.temperature / scale) ** 2)
-        return {"view_reliability": reliability, "effective_dim": max(dimension, 1.0)}
+        def mean(value: Any) -> np.ndarray:
+            return np.array([np.mean([value(r) for r in group]) for group in groups])
 
-    def reached(self, target: float, **options: float) -> float | None:
-        """Measured variance at the weight that the estimate gives for the target, over the target."""
-        alpha = float(alpha_for_expected_variance(self.setting, target, **options))
-        return float(PchipInterpolator(self.alphas, self.variance)(alpha)) / target if alpha <= 1 else None
+        self.free, self.measured = mean(lambda r: r.free), mean(estimate)
+        at = [self.setting.with_(alpha=a) for a in self.alphas]
+        self.typical = np.array([expected_free_spread(s, typical(s)) for s in at])
+        self.perfect = np.array([expected_free_spread(s, PERFECT) for s in at])
+        self.probes = {
+            kind: mean(lambda r, kind=kind: getattr(r, f"probe_{kind}"))
+            for kind in ("fine", "coarse") if runs[0].probe_fine is not None
+        }  # fmt: skip
+
+    def errors(self) -> dict[str, Any]:
+        """Mean distance of each prediction to the measured free spread, over all weights and up to USEFUL."""
+        useful = self.alphas <= USEFUL
+        found: dict[str, Any] = {"seeds": self.seeds, "points": len(self.alphas)}
+        for name in ("measured", "typical", "perfect"):
+            distance = np.abs(getattr(self, name) - self.free)
+            found[name] = [round(float(d.mean()), 4) for d in (distance, distance[useful])]
+        return found
 
 
-def curves() -> list[Curve]:
-    found = []
+def curves() -> dict[str, dict[float, Curve]]:
+    """Study -> temperature -> curve."""
+    found: dict[str, dict[float, Curve]] = {}
     for path in sorted(HERE.parent.glob("*/runs.jsonl")):
-        runs = [json.loads(line) for line in path.read_text().splitlines()]
-        if runs[0]["suite"] == "embeddings" or "class_counts" in runs[0]["setting"]:
+        runs = [Record.from_dict(json.loads(line)) for line in path.read_text().splitlines()]
+        if runs[0].suite == "embeddings" or runs[0].setting.unequal:
             continue
-        for temperature in sorted({r["temperature"] for r in runs}):
-            found.append(
-                Curve(f"{path.parent.name} at {temperature}", [r for r in runs if r["temperature"] == temperature])
-            )
+        trained = [r for r in runs if not r.why_untrained()]
+        groups = {t: [r for r in trained if r.temperature == t] for t in sorted({r.temperature for r in trained})}
+        found[path.parent.name] = {t: Curve(group) for t, group in groups.items()}
     return found
 
 
-def errors(found: list[Curve], options_of) -> dict:
-    ratios = [r for c in found for t in TARGETS if (r := c.reached(t, **options_of(c))) is not None]
-    off = np.abs(np.array(ratios) - 1)
-    return {"mean": round(float(off.mean()), 3), "largest": round(float(off.max()), 3),
-            "within_25_percent": round(float((off <= 0.25).mean()), 3), "targets_tried": len(off)}  # fmt: skip
+def lost(study: dict[float, Curve]) -> dict[str, Any]:
+    """For each temperature and wanted free spread: the weight, what was reached there, and the accuracy lost."""
+    best = {kind: max(float(c.probes[kind].max()) for c in study.values()) for kind in ("fine", "coarse")}
+    found: dict[str, Any] = {"best": {k: round(v, 4) for k, v in best.items()}}
+    for temperature, curve in study.items():
+        for wanted in WANTED:
+            alpha = float(alpha_for_free_spread(curve.setting, wanted, typical(curve.setting)))
+            if alpha > 1:
+                continue
+            row = {"alpha": alpha, "reached": float(PchipInterpolator(curve.alphas, curve.free)(alpha))}
+            for kind in ("fine", "coarse"):
+                row[f"{kind}_lost"] = best[kind] - float(PchipInterpolator(curve.alphas, curve.probes[kind])(alpha))
+            found[f"temperature {temperature:g}, wanted {wanted:g}"] = {k: round(v, 4) for k, v in row.items()}
+    return found
 
 
 def main() -> None:
     found = curves()
-    report: dict = {"curves": {}}
-    for c in found:
-        at = c.setting.with_(alpha=c.alphas)
-        own = [
-            expected_variance(c.setting.with_(alpha=a), r, d)
-            for a, r, d in zip(c.alphas, c.reliability, c.dimension, strict=True)
-        ]
-        named = {
-            "optimum": optimal_variance(at),
-            "finite dimension": expected_variance(at, 1.0, max(c.setting.dim - c.setting.classes + 1, 1)),
-            "measured reliability and dimension": own,
-        }
-        report["curves"][c.name] = {k: round(float(np.abs(v - c.variance).mean()), 4) for k, v in named.items()}
-    kinds = next(iter(report["curves"].values()))
-    report["mean_error"] = {k: round(float(np.mean([v[k] for v in report["curves"].values()])), 4) for k in kinds}
-
-    report["asked_against_reached"] = {
-        "optimum": errors(found, lambda c: {"view_reliability": 1.0, "effective_dim": 1e6}),
-        "finite dimension": errors(found, lambda c: c.options(1.0, 1e6)),
+    report: dict[str, Any] = {"errors": {}, "probe_lost": {}}
+    for name, study in found.items():
+        report["errors"][name] = {f"{t:g}": curve.errors() for t, curve in study.items()}
+        if all(curve.probes for curve in study.values()):
+            report["probe_lost"][name] = lost(study)
+    groups = {
+        "images": lambda name, t: name.startswith("cifar"),
+        "images, temperature up to 0.1": lambda name, t: name.startswith("cifar") and t <= 0.1,
+        "digits and Gaussians": lambda name, t: not name.startswith("cifar"),
     }
-    grid = {(r, t): errors(found, lambda c, r=r, t=t: c.options(r, t)) for r in RELIABILITIES for t in SCALES}
-    best = min(grid, key=lambda key: grid[key]["mean"])
-    report["fitted"] = {"reliability": best[0], "temperature_scale": best[1], **grid[best]}
-
-    report["probe_lost_by_target"] = {}
-    for target in (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4):
-        lost = []
-        for c in found:
-            alpha = float(alpha_for_expected_variance(c.setting, target, **c.options(*best)))
-            if c.probe is not None and alpha <= 1:
-                lost.append(c.probe.max() - np.interp(alpha, c.alphas, c.probe))
-        report["probe_lost_by_target"][str(target)] = round(float(np.mean(lost)), 4)
+    for group, belongs in groups.items():
+        rows = [c.errors() for name, study in found.items() for t, c in study.items() if belongs(name, t)]
+        report.setdefault("mean_error", {})[group] = {
+            k: [round(float(np.mean([row[k][i] for row in rows])), 4) for i in (0, 1)]
+            for k in ("measured", "typical", "perfect")
+        }  # fmt: skip
+    report["columns"] = ["over all weights", f"over weights up to {USEFUL:g}"]
     (HERE / "fit.json").write_text(json.dumps(report, indent=1) + "\n")
     print(json.dumps(report, indent=1))
 

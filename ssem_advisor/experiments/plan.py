@@ -26,7 +26,7 @@ def plan(protocol: Protocol, number: int, device: str, keep: bool = False) -> li
         for temperature in protocol.temperatures:
             setting = protocol.setting(temperature, counts=counts)
             grid = sorted({0.0, *(protocol.alphas or alphas_around(setting))})  # 0: the negative control
-            advised = recommended_alpha(setting)
+            advised = recommended_alpha(setting, protocol.suite)
             # The recommended weight is a task of its own, so that a record survives a change of the recommendation.
             stacks = [[a] for a in grid] if protocol.is_resnet else [grid]
             stacks += [[advised]] if advised is not None and advised not in grid else []

@@ -42,7 +42,9 @@ def execute(task: Task, folder: Path) -> list[Record] | None:
 
 def _minimise(task: Task, pulse: Pulse) -> list[Record]:
     began = time.perf_counter()
-    advised = {t: recommended_alpha(task.setting.with_(temperature=t)) for t in task.protocol.temperatures}
+    advised = {
+        t: recommended_alpha(task.setting.with_(temperature=t), "embeddings") for t in task.protocol.temperatures
+    }
     points = [
         (alpha, t) for t in task.protocol.temperatures for alpha in sorted({*task.alphas, *_known(advised[t])})
     ]  # fmt: skip

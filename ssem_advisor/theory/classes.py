@@ -13,18 +13,21 @@ and alpha_i is the ordinary threshold at these values: the same code serves both
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from functools import lru_cache
 
 import numpy as np
 
 from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.theory.batches import Batch, random_batch
+from ssem_advisor.theory.openings import Openings, by_class, only_numbers
+from ssem_advisor.theory.openings import open_weight as open_weight
 from ssem_advisor.theory.relation import Geometry, Softmax, own_view_weight
 
 # Above this many coordinates the collapsed loss has many nearly equal minima; the descent stops after 60 steps, where
 # the thresholds are settled to about 0.5 %.
 _LARGE = 20_000
-_MOST_CLASSES = 30_000
+# Above this many coordinates a good frame stands for the minimiser, and this many classes for all.
+_CROWD, _SAMPLE, _FRAME_ERROR = 4_000, 32, 0.03
 
 
 @dataclass(frozen=True)
@@ -39,31 +42,85 @@ class ClassMeans:
 def class_thresholds(setting: Setting) -> np.ndarray:
     """The weight alpha_i up to which a spread of class i does not lower the loss at full collapse, shape (classes,).
 
-    The fully collapsed state gives way above the smallest; no class is left collapsed above `open_weight`.
-
-    For unequal class sizes (class_counts), for dim < classes - 1, and for dim = classes - 1, where it is the local
-    threshold. Exact for sampler "full" and for "balanced" batches of all classes; for "random" and P x K batches it
-    is an estimate that puts the expected number of instances of the other classes into each batch.
-    Beyond 20,000 coordinates (classes x dim) with dim < classes - 1 it is numerical to about 0.5 %.
-    nan for a class with a single instance: it has no within-class variance.
-    Raises NotCovered for l_spread and for dim = 1. Source: UNEQUAL and TIGHT (derived here).
+    The fully collapsed state, views aligned, gives way above the smallest; no class is left collapsed above
+    `open_weight`. For unequal class sizes (class_counts), for dim < classes - 1, and for dim = classes - 1, where it
+    is the local threshold. inf where no weight opens a class, nan for a class of a single instance.
+    `class_thresholds_error` says how exact it is. Raises NotCovered for l_spread and for dim = 1.
+    Source: UNEQUAL and TIGHT (derived here).
     """
+    return _class_thresholds(setting)[0]
+
+
+def class_thresholds_error(setting: Setting) -> float:
+    """Half width of `class_thresholds`: 0 where they are exact to rounding.
+
+    That is for sampler "full", for balanced batches of all classes and for random batches whose compositions can be
+    listed. Drawn compositions and binned sizes cost 0.002; random batches of equal crowded classes, which meet the
+    expected number of every other class, 0.5 % of the value; beyond 4,000 coordinates (classes x dim, dim < classes)
+    a good frame stands for the minimiser, which is good to 3 % of the value (docs/theory/classes.md#frames).
+    """
+    return _class_thresholds(setting)[1]
+
+
+def _class_thresholds(setting: Setting) -> tuple[np.ndarray, float]:
     if setting.loss == "l_spread":
         raise NotCovered("class_thresholds: the per-class Hessian is derived for supcon and ssem, not for l_spread")
-    _only_numbers(setting)
+    only_numbers(setting)
     if setting.dim == 1:
         raise NotCovered("dim=1: unit vectors on a line are two points and cannot spread; use dim >= 2")
-    tau, sizes, own = float(setting.need("temperature")), _sizes(setting), float(own_view_weight(setting))
+    return _thresholds(setting.with_(alpha=None))
+
+
+@lru_cache(maxsize=256)
+def _thresholds(setting: Setting) -> tuple[np.ndarray, float]:
+    sizes, own = _sizes(setting), float(own_view_weight(setting))
+    m = len(sizes)
+    dim = m if setting.dim is None else min(int(setting.dim), m)
+    if own == 0:  # one view: L_self is empty, no weight below 1 opens anything
+        return np.where(sizes > 1, 1.0, np.nan), 0.0
+    if dim == m:
+        problem = Openings.of(setting.with_(dim=None))
+        by_group = problem.closed_thresholds()
+        return by_class(setting, problem, by_group), problem.error
+    if m * dim > _CROWD:
+        return _frame_thresholds(setting, sizes, own, dim)
+    if setting.unequal:
+        problem = Openings.of(setting, single=True)
+        return problem.closed_thresholds(tight=True, starts=1 if dim == m - 1 else 8), problem.error
+    return _equal_thresholds(setting, sizes, own)
+
+
+def _equal_thresholds(setting: Setting, sizes: np.ndarray, own: float) -> tuple[np.ndarray, float]:
     batch, counts = _batches(setting, sizes), _expected_others(setting, sizes)
     means = _collapsed_minimiser(setting, sizes, own, batch, counts)
     gram = means.vectors @ means.vectors.T
     attraction = means.others * (1.0 + means.denominators[:, None] / means.denominators[None, :])
-    pull = means.others.sum(axis=1)
+    stiffness = _least_tangent_eigenvalues(means, attraction - _sampling(means, counts, sizes, batch, setting))
+    thresholds = _weights(
+        setting, sizes, own, batch, counts.sum(axis=1), means.others.sum(axis=1), (attraction * gram).sum(axis=1),
+        stiffness,
+    )  # fmt: skip
+    whole = setting.sampler != "random" and setting.classes_per_batch in (None, setting.classes)
+    simplex = setting.dim == setting.classes - 1 and setting.sampler != "random"
+    return thresholds, 0.0 if whole or simplex else 0.005 * float(np.nanmax(thresholds))
+
+
+def _weights(
+    setting: Setting,
+    sizes: np.ndarray,
+    own: float,
+    batch: Batch,
+    met: np.ndarray,
+    pull: np.ndarray,
+    force: np.ndarray,
+    stiffness: np.ndarray,
+) -> np.ndarray:
+    """The ordinary threshold at the effective r and rho of every class."""
+    tau = float(setting.need("temperature"))
     shrink = 1.0 - 1.0 / sizes
     with np.errstate(divide="ignore", invalid="ignore"):
-        stiffness = _least_tangent_eigenvalues(means, attraction - _sampling(means, counts, sizes, batch, setting))
-        rho = shrink * (stiffness / (2.0 * tau) - 0.5 * (attraction * gram).sum(axis=1)) / pull
-        log_r = np.log(pull / counts.sum(axis=1))
+        rho = shrink * (stiffness / (2.0 * tau) - 0.5 * force) / pull
+        log_r = np.log(pull / met)
     local = Geometry(np.nan_to_num(rho), shrink, log_r, np.asarray(tau))
     thresholds = Softmax(local, batch, np.asarray(own)).weight(np.zeros(len(sizes)))
     return np.where(sizes > 1, thresholds, np.nan)
@@ -80,7 +137,7 @@ def _sampling(means: ClassMeans, counts: np.ndarray, sizes: np.ndarray, batch: B
 
 def class_means(setting: Setting) -> np.ndarray:
     """Unit vectors (classes, d) of the collapsed minimiser, d = min(dim, classes); see `class_thresholds`."""
-    _only_numbers(setting)
+    only_numbers(setting)
     sizes, own = _sizes(setting), float(own_view_weight(setting))
     return _collapsed_minimiser(setting, sizes, own, _batches(setting, sizes), _expected_others(setting, sizes)).vectors
 
@@ -93,17 +150,6 @@ def class_batches(setting: Setting) -> tuple[Batch, np.ndarray]:
 
 
 # -- batches with their own numbers for every class --------------------------------------------------------------------
-
-
-def _only_numbers(setting: Setting) -> None:
-    for name in ("classes", "dim", "temperature", "views", "batch_size", "classes_per_batch", "instances_per_class"):
-        if np.ndim(getattr(setting, name) or 0):
-            raise SettingError(f"{name}: class by class answers take one setting at a time, not arrays")
-    if setting.classes > _MOST_CLASSES:
-        raise NotCovered(
-            f"classes={setting.classes}: class by class answers keep a table of all pairs of classes, too large "
-            f"above {_MOST_CLASSES} classes; with equal classes and dim >= classes the closed forms answer"
-        )
 
 
 def _sizes(setting: Setting) -> np.ndarray:
@@ -254,151 +300,84 @@ def _least_tangent_eigenvalues(means: ClassMeans, attraction: np.ndarray) -> np.
     return values
 
 
-# -- all classes open --------------------------------------------------------------------------------------------------
+# -- many classes in few dimensions ------------------------------------------------------------------------------------
 
 
-def open_weight(setting: Setting, tolerance: float = 1e-4) -> float:
-    """The weight alpha above which no class is collapsed at the minimum; inf if none up to 1 does it.
+def _frame_thresholds(setting: Setting, sizes: np.ndarray, own: float, dim: int) -> tuple[np.ndarray, float]:
+    """Thresholds at a tight frame of class means, for a sample of the classes and by size in between.
 
-    `class_thresholds` speak of the fully collapsed state. Larger classes open first, and that shifts the weight at
-    which the smaller ones follow: at sizes (5, 3, 2) and temperature 0.5 from 0.518 to 0.567 (supcon). Found by
-    minimising the loss over class means mu_i and variances v_i = 1 - |mu_i|^2 (the symmetrised problem), to
-    `tolerance` from above (at least 0.001 beyond 2,000 coordinates, classes x dim, and 0.01 beyond 20,000). Exact for
-    sampler "full" and for "balanced" batches of all classes with unlimited dimension, else an estimate.
-    Raises NotCovered for l_spread. Source: UNEQUAL (derived here).
+    Where many classes crowd into few dimensions the minimiser is nearly a tight frame, in which every class sees nearly
+    the same: the thresholds of classes of one size differ by less than 1 %, and those of the frame from those of the
+    minimiser by up to 3 % (docs/theory/classes.md#frames). The frame does not depend on the temperature.
     """
-    problem = _Symmetrised.of(setting, "open_weight")
-    return problem.opening(problem.can_open, tolerance)
+    m, tau = len(sizes), float(setting.need("temperature"))
+    shares, counts = _anchor_shares(setting, sizes), _met(setting, sizes)
+    vectors = _tight_frame(None if setting.class_counts is None else setting.class_counts, m, dim, setting.sampler)
+    number = min(_SAMPLE if m <= 2000 else _SAMPLE // 2, m)
+    picked = np.argsort(shares, kind="stable")[np.unique(np.linspace(0, m - 1, number).astype(int))]
+    if setting.unequal:
+        picked = picked[sizes[picked] > 1]
+    batch = _batches(setting, sizes)
+    batch = Batch(
+        batch.weight[:, picked], batch.same[:, picked], batch.other[:, picked], batch.alone[picked],
+        batch.alone_other[picked],
+    )  # fmt: skip
+    gram = vectors[picked] @ vectors.T
+    others = counts[None] * np.exp((gram - 1.0) / tau)
+    others[np.arange(len(picked)), picked] = 0.0
+    denominators = own + (batch.weight * batch.same).sum(axis=0) + others.sum(axis=1)
+    order = np.argsort(shares[picked], kind="stable")
+    level = np.log(shares)
+    if setting.unequal:
+        everywhere = np.exp(np.interp(level, level[picked][order], np.log(denominators[order])))
+    else:
+        denominators = np.full(len(picked), denominators.mean())
+        everywhere = np.full(m, denominators[0])
+    attraction = others * (1.0 + denominators[:, None] / everywhere[None])
+    stiffness = np.zeros(len(picked))
+    for row, i in enumerate(picked):
+        force = others[row] @ vectors
+        curvature = (vectors.T * attraction[row]) @ vectors - np.outer(force, force) / denominators[row]
+        normal = vectors[i]
+        bent = curvature @ normal
+        curvature -= np.outer(bent, normal) + np.outer(normal, bent)
+        lift = 2.0 * abs(float(normal @ bent)) + abs(float(np.trace(curvature))) + 1.0
+        stiffness[row] = np.linalg.eigvalsh(curvature + lift * np.outer(normal, normal))[0]
+    found = _weights(
+        setting, sizes[picked], own, batch, counts.sum() - counts[picked], others.sum(axis=1),
+        (attraction * gram).sum(axis=1), stiffness,
+    )  # fmt: skip
+    if not setting.unequal:
+        return np.full(m, found.mean()), _FRAME_ERROR * float(found.max()) + 0.5 * float(np.ptp(found))
+    finite = np.isfinite(found[order])
+    if not finite.any():
+        return np.where(sizes > 1, np.inf, np.nan), 0.0
+    each = np.interp(level, level[picked][order][finite], found[order][finite])
+    return np.where(sizes > 1, each, np.nan), _FRAME_ERROR * float(np.nanmax(each))
 
 
-def class_openings(setting: Setting, tolerance: float = 1e-4) -> np.ndarray:
-    """The weight alpha above which each class is spread at the minimum, shape (classes,); inf if none up to 1 does it.
-
-    Its largest value is `open_weight`, whose assumptions and precision it shares; NaN for a class of one, which has
-    nothing to spread. One search for each distinct size.
-    """
-    problem = _Symmetrised.of(setting, "class_openings")
-    result = np.full(problem.m, np.nan)
-    for size in np.unique(problem.sizes[problem.can_open]):
-        alike = problem.sizes == size
-        result[alike] = problem.opening(alike, tolerance)
-    return result
+def _met(setting: Setting, sizes: np.ndarray) -> np.ndarray:
+    """Expected instances of every class in the batch of an anchor of another class, shape (classes,)."""
+    m = len(sizes)
+    if setting.sampler == "full":
+        return sizes
+    if setting.sampler == "balanced":
+        return np.full(m, _fixed_numbers(setting, sizes)[1][0] / (m - 1.0))
+    total = np.inf if np.isinf(sizes[0]) else sizes.sum()
+    draws = (float(setting.need("batch_size")) - 1.0) * (1.0 if np.isinf(total) else total / (total - 1.0))
+    return np.asarray(draws * _shares(sizes))
 
 
-def class_variances(setting: Setting) -> np.ndarray:
-    """Within-class variance of every class at the minimum, shape (classes,), in [0, 1]; 0 = the class is collapsed.
-
-    Exact where `open_weight` is, an upper estimate in smaller dimensions. Source: UNEQUAL (derived here).
-    """
-    problem = _Symmetrised.of(setting, "class_variances")
-    return problem.variances(problem.solve(float(setting.need("alpha")), problem.start()))
-
-
-class _Symmetrised:
-    """The loss as a function of class mean directions u_i (any length) and within-class variances v_i.
-
-    The state holds the rows of u and then v, both in units in which every class moves at the same pace.
-    """
-
-    @classmethod
-    def of(cls, setting: Setting, asked: str) -> Self:
-        if setting.loss == "l_spread":
-            raise NotCovered(f"{asked}: derived for supcon and ssem, not for l_spread")
-        _only_numbers(setting)
-        return cls(setting)
-
-    def __init__(self, setting: Setting) -> None:
-        self.sizes, self.own = _sizes(setting), float(own_view_weight(setting))
-        self.m, self.tau = len(self.sizes), float(setting.need("temperature"))
-        self.batch, self.counts = _batches(setting, self.sizes), _expected_others(setting, self.sizes)
-        self.dim = self.m if setting.dim is None else min(int(setting.dim), self.m)
-        self.share = _anchor_shares(setting, self.sizes)
-        self.pace = np.sqrt(self.share * self.m)
-        self.divisor = np.where(self.sizes > 1, 1.0 - 1.0 / self.sizes, 1.0) * self.tau
-        self.can_open = self.sizes > 1
-
-    @property
-    def effort(self) -> tuple[float, int, float]:
-        """Tolerance of alpha, steps and relative precision of one descent: less of each the larger the problem."""
-        coordinates = self.m * self.dim
-        if coordinates > _LARGE:
-            return 1e-2, 60, 1e-15
-        return (1e-3, 300, 1e-11) if coordinates > 2000 else (0.0, 3000, 1e-15)
-
-    def start(self) -> np.ndarray:
-        guess = np.random.default_rng(0).standard_normal((self.m, self.dim)) * self.pace[:, None]
-        return np.concatenate([guess.ravel(), np.where(self.can_open, 0.3, 0.0) * self.pace])
-
-    def variances(self, state: np.ndarray) -> np.ndarray:
-        return state[-self.m :] / self.pace
-
-    def solve(self, alpha: float, state: np.ndarray) -> np.ndarray:
-        from scipy.optimize import minimize
-
-        begin = state.copy()
-        begin[-self.m :] = np.where(self.can_open, np.maximum(self.variances(begin), 1e-3), 0.0) * self.pace
-        bounds = [(None, None)] * (self.m * self.dim) + [
-            (0.0, float(pace) if can else 0.0) for pace, can in zip(self.pace, self.can_open, strict=True)
-        ]
-        _, steps, precision = self.effort
-        options = {"maxiter": steps, "maxfun": 10000, "ftol": precision, "gtol": 1e-10}
-        return minimize(
-            self.value_and_gradient, begin, args=(alpha,), jac=True, method="L-BFGS-B", bounds=bounds, options=options
-        ).x
-
-    def opening(self, which: np.ndarray, tolerance: float) -> float:
-        """The weight above which none of some classes is collapsed, to `tolerance` from above; inf if there is none."""
-        tolerance = max(tolerance, self.effort[0])
-        low, high, state = 0.0, 1.0, self.solve(1.0, self.start())
-        if not self.open(state, 1.0)[which].all():
-            return float("inf")
-        while high - low > tolerance:
-            middle = 0.5 * (low + high)
-            found = self.solve(middle, state)
-            if self.open(found, middle)[which].all():
-                high, state = middle, found
-            else:
-                low = middle
-        return high
-
-    def open(self, state: np.ndarray, alpha: float) -> np.ndarray:
-        """Whether a spread from v_i = 0, the other classes as they are, would lower the loss: (classes,)."""
-        u, mu, v = self._parts(state)
-        cosines = u @ mu.T
-        forward = self.counts * np.exp((cosines - 1.0) / self.tau)  # row i: class i with its mean on the sphere
-        backward = self.counts.T * np.exp((cosines - 1.0) / self.tau)  # the same pairs seen from the other class
-        present = self.counts * np.exp((mu @ mu.T - 1.0) / self.tau)
-        others, near = present.sum(axis=1), np.exp(-v / self.divisor)
-        q, lonely, same = self.batch.weight, alpha * self.batch.alone, self.batch.same
-        at_zero = forward.sum(axis=1)
-        own_force = (q / (self.own + same + at_zero)).sum(axis=0) + lonely / (self.own + at_zero)
-        seen = (q / (self.own + same * near + others)).sum(axis=0) + lonely / (self.own + others)
-        spread = (q * same / (self.own + same + at_zero)).sum(axis=0)
-        pull = (1.0 - alpha) * q.sum(axis=0) - spread
-        between = (own_force * self.share)[:, None] * forward + (seen * self.share)[None, :] * backward
-        slope = self.share * pull / self.divisor - 0.5 * (between * cosines).sum(axis=1) / self.tau
-        return slope < 0
-
-    def _parts(self, state: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        raw, v = state[: -self.m].reshape(self.m, self.dim), self.variances(state)
-        u = raw / np.linalg.norm(raw, axis=1, keepdims=True)
-        return u, u * np.sqrt(np.maximum(1.0 - v, 1e-12))[:, None], v
-
-    def value_and_gradient(self, state: np.ndarray, alpha: float) -> tuple[float, np.ndarray]:
-        u, mu, v = self._parts(state)
-        length = np.sqrt(np.maximum(1.0 - v, 1e-12))
-        norm = np.linalg.norm(state[: -self.m].reshape(self.m, self.dim), axis=1, keepdims=True)
-        terms = self.counts * np.exp((mu @ mu.T - 1.0) / self.tau)
-        others, near = terms.sum(axis=1), np.exp(-v / self.divisor)
-        z, alone = self.own + self.batch.same * near + others, self.own + others
-        q, lonely = self.batch.weight, alpha * self.batch.alone
-        pull = (1.0 - alpha) * q.sum(axis=0) / self.divisor
-        value = self.share @ (pull * v + (q * np.log(z)).sum(axis=0) + lonely * np.log(alone))
-        per_other = self.share * ((q / z).sum(axis=0) + lonely / alone)
-        per_v = self.share * (pull - (q * self.batch.same / z).sum(axis=0) * near / self.divisor)
-        weighted = per_other[:, None] * terms / self.tau
-        grad_mu = weighted @ mu + weighted.T @ mu
-        grad_v = per_v - (grad_mu * u).sum(axis=1) * 0.5 / length
-        grad_u = grad_mu * length[:, None]
-        grad_u -= (grad_u * u).sum(axis=1, keepdims=True) * u
-        return float(value), np.concatenate([(grad_u / norm).ravel(), grad_v / self.pace])
+@lru_cache(maxsize=4)
+def _tight_frame(counts: tuple[int, ...] | None, m: int, dim: int, sampler: str) -> np.ndarray:
+    """Unit vectors (m, dim) with mean zero and equal weight in every direction, each class by its share of anchors."""
+    share = np.full(m, 1.0 / m)
+    if counts is not None and sampler != "balanced":
+        share = np.asarray(counts, dtype=float) / sum(counts)
+    vectors = np.random.default_rng(0).standard_normal((m, dim))
+    for _ in range(4):
+        vectors -= share @ vectors
+        values, axes = np.linalg.eigh((vectors.T * share) @ vectors)
+        vectors = vectors @ (axes / np.sqrt(values)) @ axes.T
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors

@@ -14,10 +14,11 @@ from typing import Literal
 import numpy as np
 
 from ssem_advisor.domain import NotCovered, Setting, SettingError
-from ssem_advisor.theory.classes import class_openings, class_thresholds
+from ssem_advisor.theory.classes import class_thresholds, class_thresholds_error
 from ssem_advisor.theory.collapse import collapse_threshold
 from ssem_advisor.theory.estimates import is_exact
 from ssem_advisor.theory.extensions import extended_limits
+from ssem_advisor.theory.openings import class_openings, openings_error
 from ssem_advisor.theory.registry import covered
 
 
@@ -120,23 +121,44 @@ def _tight(setting: Setting, threshold: float, keys: tuple[str, ...]) -> Collaps
     if setting.dim == 1 or setting.loss == "l_spread":
         # Two classes on a line cannot spread at all; for l_spread the local threshold is not derived.
         return CollapseLimits(Regime.TIGHT, threshold, float("inf"), "bound", 0.0, None, keys)
-    local = max(float(np.nanmax(class_thresholds(setting))), threshold)
-    return CollapseLimits(Regime.TIGHT, threshold, local, "local", 0.0, None, keys)
+    error = class_thresholds_error(setting)
+    local = max(float(np.nanmax(class_thresholds(setting))) + error, threshold)
+    return CollapseLimits(Regime.TIGHT, threshold, local, "local", error, None, keys)
+
+
+_BY_CLASS = ("UNEQUAL", "BATCH")
 
 
 def _crowded(setting: Setting) -> CollapseLimits:
-    each = class_thresholds(setting)
-    return CollapseLimits(
-        Regime.CROWDED, float(np.nanmin(each)), float(np.nanmax(each)), "local", 0.0, each, ("UNEQUAL", "BATCH")
-    )
+    """Equal classes open at nearly one weight: what their thresholds differ by is part of the answer."""
+    each, error = class_thresholds(setting), class_thresholds_error(setting)
+    low, high = float(np.nanmin(each)) - error, float(np.nanmax(each)) + error
+    return CollapseLimits(Regime.CROWDED, low, high, "local", error, each, _BY_CLASS)
 
 
 def _unequal(setting: Setting, quick: bool) -> CollapseLimits:
-    """Sizes that differ: from the smallest threshold of full collapse to the opening of the last class."""
-    first = float(np.nanmin(class_thresholds(setting)))
-    if np.isnan(first):
+    """Sizes that differ: from the opening of the first class to that of the last one on the branch of minimisers."""
+    if max(setting.class_counts or (0,)) < 2:
         raise NotCovered("class_counts: not covered, because every class has a single instance and nothing to spread")
-    tolerance = 1e-2 if quick else 1e-4
+    error = openings_error(setting)
+    tolerance = 1e-2 if quick else 1e-3 if error else 1e-4
     each = class_openings(setting, tolerance)
-    kind: Literal["exact", "bound"] = "bound" if quick else "exact"
-    return CollapseLimits(Regime.UNEQUAL, first, float(np.nanmax(each)), kind, tolerance, each, ("UNEQUAL", "BATCH"))
+    error += tolerance
+    roomy = setting.dim is None or setting.dim >= setting.classes
+    if roomy:
+        first = float(np.nanmin(class_thresholds(setting)))
+    else:
+        # With few dimensions the thresholds are those of the crowded means; the others' having opened moves them by as
+        # much as it does with many.
+        local, free = class_thresholds(setting), class_thresholds(setting.with_(dim=None))
+        error += class_thresholds_error(setting)
+        first = float(np.nanmin(local)) - class_thresholds_error(setting)
+        with np.errstate(invalid="ignore"):
+            each = np.where(np.isfinite(each) & np.isfinite(local), local + np.maximum(each - free, 0.0), each + local)
+    last = float(np.nanmax(each)) + error
+    kind: Literal["exact", "local", "bound", "sampled"] = "exact" if roomy else "local"
+    if quick:
+        kind = "bound"
+    elif openings_error(setting):
+        kind = "sampled"
+    return CollapseLimits(Regime.UNEQUAL, first, last, kind, error, each, _BY_CLASS)

@@ -1,0 +1,184 @@
+"""Groups of classes of equal size, and what an anchor of each group meets in its batch.
+
+A batch enters the loss of an anchor through the number of other instances of its class and the numbers of instances
+of the other classes, and classes of one size are exchangeable: one anchor per group, and counts per group, carry all.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from ssem_advisor.domain import Setting, SettingError
+from ssem_advisor.theory.batches import random_batch
+
+# More distinct sizes than this are binned, evenly in the logarithm of the size; the extremes stay by themselves.
+_GROUPS, _BINS = 12, 8
+# Compositions are listed one by one up to this number per group; beyond it `_DRAWS` are drawn at each of `_NODES`
+# values of the number of same-class instances.
+_LISTED, _NODES, _DRAWS = 600, 6, 6
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Classes by size. sizes: instances of one class (mean of a bin), inf = unlimited; members: number of classes;
+    totals: instances of the whole group; of: group of every class, shape (classes,); binned: sizes are means."""
+
+    sizes: np.ndarray
+    members: np.ndarray
+    totals: np.ndarray
+    of: np.ndarray
+    binned: bool
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """Kinds of anchors. group (J,): its class's group; weight (J,): share of all anchors, sum 1; same (J,): other
+    instances of its class in the batch; others (J, groups): instances of other classes, by group.
+    sampled: whether batch compositions were drawn rather than listed."""
+
+    group: np.ndarray
+    weight: np.ndarray
+    same: np.ndarray
+    others: np.ndarray
+    sampled: bool
+
+
+def groups_of(setting: Setting, single: bool = False) -> Groups:
+    """The groups of a setting; single: every class by itself."""
+    if setting.class_counts is None:
+        each = np.inf if setting.instances_per_class is None else float(setting.instances_per_class)
+        m = int(setting.classes)
+        return Groups(np.array([each]), np.array([float(m)]), np.array([m * each]), np.zeros(m, dtype=int), False)
+    counts = np.asarray(setting.class_counts, dtype=float)
+    distinct, of = np.unique(counts, return_inverse=True)
+    binned = len(distinct) > _GROUPS and not single
+    if single:
+        of = np.arange(len(counts))
+    elif binned:
+        logs = np.log(counts)
+        place = np.floor((logs - logs.min()) / np.ptp(logs) * _BINS).clip(max=_BINS - 1)
+        place = np.where(counts == counts.min(), -1, np.where(counts == counts.max(), _BINS, place))
+        of = np.unique(place, return_inverse=True)[1]
+    members = np.bincount(of).astype(float)
+    totals = np.bincount(of, weights=counts)
+    return Groups(totals / members, members, totals, of, binned)
+
+
+def anchors_of(setting: Setting, groups: Groups, seed: int = 0) -> Anchors:
+    """Every kind of anchor with its probability; raises SettingError where the sampler lacks a number."""
+    kinds, m, count = len(groups.sizes), groups.members.sum(), groups.members
+    own = np.eye(kinds)
+    if setting.sampler == "full":
+        if np.isinf(groups.totals).any():
+            setting.need("instances_per_class")
+        others = groups.totals[None] - own * groups.sizes[:, None]
+        return Anchors(np.arange(kinds), groups.totals / groups.totals.sum(), groups.sizes - 1.0, others, False)
+    rng = np.random.default_rng(seed)
+    if setting.sampler == "balanced":
+        drawn = int(setting.classes if setting.classes_per_batch is None else setting.classes_per_batch)
+        n = setting.need("batch_size") / drawn
+        smallest = min(setting.class_counts) if setting.class_counts else groups.sizes.min()
+        if n > smallest:
+            raise SettingError(
+                f"batch_size={setting.batch_size!r}: asks for {n:g} of each class, the smallest has {smallest:g}"
+            )
+        laws = [_draw((count - own[g]).astype(int), drawn - 1, rng, _NODES * _DRAWS) for g in range(kinds)]
+        parts = [(share, np.full(len(share), n - 1.0), n * numbers) for share, numbers, _ in laws]
+        return _join(parts, count / m, any(law[2] for law in laws))
+    size = int(setting.need("batch_size"))
+    if kinds == 1:  # one size: only the number of same-class instances matters, and its law is known
+        batch = random_batch(groups.sizes, groups.totals - groups.sizes, 1.0 / count, np.array([float(size)]))
+        share = np.concatenate([batch.weight[:, 0], batch.alone])
+        same = np.concatenate([batch.same[:, 0], [0.0]])
+        return _join([(share, same, (size - 1.0 - same)[:, None])], np.ones(1), False)
+    parts, sampled = [], False
+    for g in range(kinds):
+        mates = max(round(groups.sizes[g]) - 1, 0)
+        rest = np.round(groups.totals).astype(int)
+        rest[g] -= mates + 1
+        listed, numbers, drawn_some = _draw(np.concatenate([[mates], rest]), size - 1, rng, 0)
+        if not drawn_some:
+            parts.append((listed, numbers[:, 0], numbers[:, 1:]))
+            continue
+        sampled = True
+        pieces = []
+        for probability, k in _nodes(float(mates + 1), float(rest.sum()), float(size)):
+            low = int(np.floor(k))
+            for low_or_high, part in ((low, 1.0 - (k - low)), (low + 1, k - low)):
+                if part > 1e-9:
+                    counts = rng.multivariate_hypergeometric(
+                        rest, size - 1 - low_or_high, size=_DRAWS, method="marginals"
+                    )
+                    share = np.full(_DRAWS, probability * part / _DRAWS)
+                    pieces.append((share, np.full(_DRAWS, float(low_or_high)), counts.astype(float)))
+        parts.append(tuple(np.concatenate(column) for column in zip(*pieces, strict=True)))  # type: ignore[arg-type]
+    return _join(parts, groups.totals / groups.totals.sum(), sampled)
+
+
+def _join(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]], share: np.ndarray, sampled: bool) -> Anchors:
+    return Anchors(
+        np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts]),
+        np.concatenate([part[0] * share[g] for g, part in enumerate(parts)]),
+        np.concatenate([part[1] for part in parts]),
+        np.concatenate([part[2] for part in parts]),
+        sampled,
+    )
+
+
+def _draw(
+    colours: np.ndarray, draws: int, rng: np.random.Generator, samples: int
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Numbers of each colour among `draws` without replacement: (probabilities, numbers (terms, colours), drawn)."""
+
+    ranges = [range(max(0, draws - int(colours.sum() - c)), min(int(c), draws) + 1) for c in colours]
+    number = 1
+    for r in ranges[:-1]:
+        number *= len(r)
+        if number > 40 * _LISTED:
+            break
+    if number <= 40 * _LISTED:
+        listed = []
+        for head in itertools.product(*ranges[:-1]):
+            last = draws - sum(head)
+            if last in ranges[-1]:
+                listed.append((*head, last))
+            if len(listed) > _LISTED:
+                break
+        if len(listed) <= _LISTED:
+            ways = [
+                float(
+                    np.exp(
+                        sum(_log_comb(int(c), b) for c, b in zip(colours, row, strict=True))
+                        - _log_comb(int(colours.sum()), draws)
+                    )
+                )
+                for row in listed
+            ]
+            return np.array(ways), np.array(listed, dtype=float), False
+    if not samples:
+        return np.empty(0), np.empty((0, len(colours))), True
+    numbers = rng.multivariate_hypergeometric(colours, draws, size=samples, method="marginals")
+    return np.full(samples, 1.0 / samples), numbers.astype(float), True
+
+
+def _log_comb(n: int, k: int) -> float:
+    from math import lgamma
+
+    return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
+
+
+def _nodes(size: float, others: float, batch: float) -> list[tuple[float, float]]:
+    """(probability, same-class instances): none, and the law of one or more cut into pieces at their means."""
+    law = random_batch(np.array([size]), np.array([others]), np.array([0.0]), np.array([batch]))
+    weight, same, alone = law.weight[:, 0], law.same[:, 0], float(law.alone[0])
+    found = [(alone, 0.0)] if alone > 0 else []
+    total = weight.sum()
+    if total > 0:
+        piece = np.minimum((np.cumsum(weight) - 0.5 * weight) / total * _NODES, _NODES - 1).astype(int)
+        for number in np.unique(piece):
+            inside = piece == number
+            found.append((float(weight[inside].sum()), float(weight[inside] @ same[inside] / weight[inside].sum())))
+    return found

@@ -1,0 +1,319 @@
+"""The minimum of the loss over classes of any sizes, and the weight at which each class opens on it.
+
+The loss is convex in the Gram matrix and does not change when views, instances of a class or classes of one size are
+renamed, so averaging a minimiser over all renamings gives a minimiser: per group g of classes of one size a group
+mean M_g, and beside it the parts of a unit vector that tell the classes apart (f), the instances of a class (a) and
+the views of an instance (e), each a regular simplex in directions of its own: |M_g|^2 + f^2 + a^2 + e^2 = 1. The
+within-class variance is v = a^2, the drift of the views e^2 (zero for ssem). In these rows the problem is smooth, has
+no bounds, and is free of minima that are not global (docs/theory/classes.md). Source: UNEQUAL (derived here).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Self
+
+import numpy as np
+
+from ssem_advisor.domain import NotCovered, Setting, SettingError
+from ssem_advisor.theory.anchors import Anchors, Groups, anchors_of, groups_of
+from ssem_advisor.theory.relation import own_view_weight
+
+_MOST_CLASSES = 30_000
+
+
+class Openings:
+    """The symmetrised loss of one setting. A state holds one row (M_g, f, a, e) of any length per group.
+
+    dim: dimensions of the M_g, as many as groups if None.
+    """
+
+    def __init__(
+        self,
+        groups: Groups,
+        anchors: Anchors,
+        views: float,
+        loss: str,
+        tau: float,
+        own: float,
+        dim: int | None = None,
+    ) -> None:
+        self.groups, self.anchors, self.tau, self.own = groups, anchors, tau, own
+        kinds = len(groups.sizes)
+        self.stretch = views / (views - 1.0) if views > 1 else 1.0
+        self.shrink = np.where(groups.sizes > 1, 1.0 - 1.0 / groups.sizes, 1.0)
+        self.apart = np.where(groups.members > 1, 1.0 / np.maximum(groups.members - 1.0, 1.0), 0.0)
+        self.can_open = groups.sizes > 1
+        self.precision = 1e-6 if groups.binned or anchors.sampled else 1e-9
+        self.error = (0.001 if groups.binned else 0.0) + (0.002 if anchors.sampled else 0.0)
+        self.free = np.ones((kinds, (kinds if dim is None else dim) + 3))
+        self.free[:, -3] = groups.members > 1
+        self.free[:, -2] = self.can_open
+        self.free[:, -1] = loss == "supcon" and views > 1
+        self.paired = anchors.same > 0
+        # Sums over the kinds of anchors of each group.
+        self.gather = np.zeros((kinds, len(anchors.group)))
+        self.gather[anchors.group, np.arange(len(anchors.group))] = 1.0
+        self.weight_paired = self.gather @ (anchors.weight * self.paired)
+        self.weight_alone = self.gather @ (anchors.weight * ~self.paired)
+
+    @classmethod
+    def of(cls, setting: Setting, seed: int = 0, single: bool = False) -> Self:
+        """seed: of the drawn batch compositions; single: a group for every class, in the setting's own dimension."""
+        groups = groups_of(setting, single)
+        anchors = anchors_of(setting, groups, seed)
+        views, tau = float(setting.views), float(setting.need("temperature"))
+        dim = min(int(setting.dim), len(groups.sizes)) if single and setting.dim is not None else None
+        return cls(groups, anchors, views, setting.loss, tau, float(own_view_weight(setting)), dim)
+
+    def start(self, seed: int = 0) -> np.ndarray:
+        state = np.random.default_rng(seed).standard_normal(self.free.shape) * 0.3
+        state[:, -3:] = (1.0, 0.5, 0.2)
+        return state * self.free
+
+    def _terms(self, rows: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
+        """Derivatives by the similarities of classes (kinds, kinds), by v and by e^2, and the loss; times tau."""
+        anchors, group = self.anchors, self.anchors.group
+        means, f, v, e = rows[:, :-3], rows[:, -3], rows[:, -2] ** 2, rows[:, -1] ** 2
+        cosines = means @ means.T
+        cosines[np.diag_indices(len(f))] -= f * f * self.apart
+        exp = np.exp((cosines - 1.0) / self.tau)
+        own = self.own * np.exp(-e * self.stretch / self.tau)
+        near = np.exp(-(v / self.shrink + e) / self.tau)
+        denominator = own[group] + anchors.same * near[group] + np.einsum("jk,jk->j", anchors.others, exp[group])
+        scale = anchors.weight * np.where(self.paired, 1.0, alpha)
+        pressure = scale / denominator
+        by_class = (self.gather @ (pressure[:, None] * anchors.others)) * exp
+        summed, crowd = self.gather @ pressure, self.gather @ (pressure * anchors.same) * near
+        together = (1.0 - alpha) * self.weight_paired
+        alike = alpha * self.stretch * (self.weight_paired + self.weight_alone)
+        by_v = (together - crowd) / self.shrink
+        by_e = together + alike - summed * own * self.stretch - crowd
+        value = together @ (v / self.shrink + e) + alike @ e + self.tau * float(scale @ np.log(denominator))
+        return by_class, by_v, by_e, cosines, float(value)
+
+    def value_and_gradient(self, state: np.ndarray, alpha: float) -> tuple[float, np.ndarray]:
+        """tau times the loss, and its gradient on unit rows."""
+        by_class, by_v, by_e, _, value = self._terms(state, alpha)
+        return value, self._slopes(state, by_class, by_v, by_e)
+
+    def _slopes(self, rows: np.ndarray, by_class: np.ndarray, by_v: np.ndarray, by_e: np.ndarray) -> np.ndarray:
+        slope = np.empty_like(rows)
+        slope[:, :-3] = (by_class + by_class.T) @ rows[:, :-3]
+        slope[:, -3] = -2.0 * rows[:, -3] * np.diag(by_class) * self.apart
+        slope[:, -2], slope[:, -1] = 2.0 * rows[:, -2] * by_v, 2.0 * rows[:, -1] * by_e
+        return slope
+
+    def solve(self, alpha: float, state: np.ndarray, closed: np.ndarray | None = None, steps: int = 2000) -> np.ndarray:
+        """Unit rows of the minimum at a weight; classes in `closed` (kinds,) are held at v = 0."""
+        from scipy.optimize import minimize
+
+        free = self.free.copy()
+        if closed is not None:
+            free[closed, -2] = 0.0
+        pace = np.sqrt(np.maximum(self.weight_paired + self.weight_alone, 1e-12))[:, None]
+        begin = np.where(np.abs(state) < 1e-3, 1e-2 * free, state) * free
+        begin = begin / np.linalg.norm(begin, axis=1, keepdims=True)
+
+        def function(flat: np.ndarray) -> tuple[float, np.ndarray]:
+            raw = flat.reshape(free.shape) / pace
+            norm = np.linalg.norm(raw, axis=1, keepdims=True)
+            rows = raw / norm
+            value, slope = self.value_and_gradient(rows, alpha)
+            slope = slope * free
+            slope -= (slope * rows).sum(axis=1, keepdims=True) * rows
+            return value, (slope / (norm * pace)).ravel()
+
+        options = {"maxiter": steps, "maxfun": 2 * steps, "ftol": 1e-15, "gtol": self.precision, "maxcor": 30}
+        found = minimize(function, (begin * pace).ravel(), jac=True, method="L-BFGS-B", options=options)
+        raw = found.x.reshape(free.shape) / pace
+        return np.asarray(raw / np.linalg.norm(raw, axis=1, keepdims=True))
+
+    def slope_at_closed(self, rows: np.ndarray, alpha: float) -> np.ndarray:
+        """What a first bit of spread costs each group, times tau and per anchor: negative = it opens. (kinds,)"""
+        by_class, by_v, by_e, _, _ = self._terms(rows, alpha)
+        multiplier = 0.5 * (rows * self._slopes(rows, by_class, by_v, by_e)).sum(axis=1)
+        return (by_v - multiplier) / (self.weight_paired + self.weight_alone)
+
+    def tight_curvature(self, rows: np.ndarray, alpha: float) -> np.ndarray:
+        """What the other class means add to the cost of a spread in directions they use, times tau: (kinds,).
+
+        For groups of one class each, all closed: the least eigenvalue on the tangent space at v_i of the curvature
+        M_i of docs/theory/classes.md, over 2 tau; 0 where a direction is orthogonal to all class means.
+        """
+        means, anchors, group = rows[:, :-3], self.anchors, self.anchors.group
+        kinds, dim = means.shape
+        if np.linalg.matrix_rank(means, tol=1e-6) < dim:
+            return np.zeros(kinds)
+        exp = np.exp((means @ means.T - 1.0) / self.tau)
+        denominator = self.own + anchors.same + np.einsum("jk,jk->j", anchors.others, exp[group])
+        scale = anchors.weight * np.where(self.paired, 1.0, alpha)
+        pull = anchors.others * exp[group] / denominator[:, None]
+        seen = self.gather @ (scale[:, None] * pull)
+        # A batch that samples a class: the spreads in it no longer sum to zero, which takes off curvature.
+        sizes = self.groups.sizes
+        left = np.nan_to_num(np.maximum(sizes[None] - anchors.others, 0.0) / (sizes[None] - 1.0), posinf=0.0)
+        present = np.maximum(anchors.others, 1e-300)
+        sampled = self.gather @ (scale[:, None] * pull * pull / present * np.where(anchors.others > 0, left, 0.0))
+        between = seen + (seen - sampled).T
+        least = np.zeros(kinds)
+        for i in range(kinds):
+            force = pull[group == i] @ means
+            curvature = (means.T * between[i]) @ means - (force.T * scale[group == i]) @ force
+            tangent = np.linalg.svd(means[i][None])[2][1:]
+            least[i] = np.linalg.eigvalsh(tangent @ curvature @ tangent.T)[0]
+        return least / (2.0 * self.tau * (self.weight_paired + self.weight_alone))
+
+    def closed_thresholds(self, tight: bool = False, starts: int = 1) -> np.ndarray:
+        """The weight up to which a spread of each group raises the loss at full collapse, views aligned: (kinds,)."""
+        from scipy.optimize import brentq
+
+        kinds = len(self.groups.sizes)
+        free, self.free = self.free, self.free * np.array([1.0] * (self.free.shape[1] - 2) + [0.0, 0.0])
+        closed = np.ones(kinds, dtype=bool)
+
+        def state(alpha: float, begin: np.ndarray) -> np.ndarray:
+            return self.solve(alpha, begin * self.free, closed)
+
+        def costs(alpha: float, rows: np.ndarray) -> np.ndarray:
+            extra = self.tight_curvature(rows, alpha) if tight else 0.0
+            return np.asarray(self.slope_at_closed(rows, alpha) + extra)
+
+        tried = [state(0.5, self.start(seed)) for seed in range(starts)]
+        rows = min(tried, key=lambda found: self.value_and_gradient(found, 0.5)[0])
+        found = np.full(kinds, np.nan)
+        low, high = costs(0.0, rows), costs(1.0, rows)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            # Without lonely anchors the state does not depend on the weight, and the cost is linear in it.
+            linear = np.where(low > high, low / (low - high), np.inf)
+        found[self.can_open] = linear[self.can_open]
+        if not self.paired.all():
+            for group in np.flatnonzero(self.can_open):
+
+                def cost(alpha: float, group: int = int(group)) -> float:
+                    return float(costs(alpha, state(alpha, rows))[group])
+
+                if cost(1.0) > 0:
+                    found[group] = np.inf
+                else:
+                    found[group] = brentq(cost, 0.0, 1.0, xtol=1e-9) if cost(0.0) > 0 else 0.0
+        self.free = free
+        return found
+
+    def opening(self, group: int, state: np.ndarray, tolerance: float, low: float = 0.0) -> tuple[float, np.ndarray]:
+        """The weight above which a group is spread at the minimum, inf if none up to 1 does it, and the state there.
+
+        With the group held closed the cost of a first bit of spread is a continuous function of the weight, and by
+        convexity the group is closed at the minimum exactly where that cost is not negative.
+        """
+        from scipy.optimize import brentq
+
+        closed = np.zeros(len(self.groups.sizes), dtype=bool)
+        closed[group] = True
+        rows = state
+
+        def cost(alpha: float) -> float:
+            nonlocal rows
+            rows = self.solve(alpha, rows, closed)
+            return float(self.slope_at_closed(rows, alpha)[group])
+
+        top = cost(1.0)
+        if not top < 0:
+            return float("inf"), rows
+        if not cost(low) > 0:
+            low = 0.0
+            if not cost(low) > 0:
+                return low, rows
+        # Half the tolerance to either side of the root found: the answer lies on the safe side.
+        return brentq(cost, low, 1.0, xtol=0.5 * tolerance, rtol=1e-12) + 0.5 * tolerance, rows
+
+
+def class_openings(setting: Setting, tolerance: float = 1e-4) -> np.ndarray:
+    """The weight alpha above which each class is spread at the minimum, shape (classes,); inf if none up to 1 does it.
+
+    NaN for a class of one, which has nothing to spread. Within `tolerance`, from above. Exact with unlimited dimension
+    and every sampler while there are few distinct sizes and compositions of a batch; `openings_error` is what binning
+    and sampling add beyond that. Raises NotCovered for l_spread. Source: UNEQUAL (derived here).
+    """
+    problem, weights = _solved(setting, tolerance)
+    return by_class(setting, problem, weights)
+
+
+def openings_error(setting: Setting) -> float:
+    """What binning sizes and drawing batch compositions add to the tolerance of `class_openings`."""
+    return _solved(setting, 1e-4)[0].error
+
+
+def by_class(setting: Setting, problem: Openings, by_group: np.ndarray) -> np.ndarray:
+    """Weights of groups as weights of classes, shape (classes,): smooth in the size between the means of bins."""
+    groups = problem.groups
+    if not groups.binned:
+        return by_group[groups.of]
+    sizes = np.asarray(setting.class_counts, dtype=float)
+    known = np.isfinite(by_group) & problem.can_open
+    if not known.any():
+        return by_group[groups.of]
+    order = np.argsort(groups.sizes[known])
+    found = np.interp(np.log(sizes), np.log(groups.sizes[known][order]), by_group[known][order])
+    found = np.where(np.isinf(by_group[groups.of]), np.inf, found)
+    return np.where(sizes > 1, found, np.nan)
+
+
+def open_weight(setting: Setting, tolerance: float = 1e-4) -> float:
+    """The weight alpha above which no class is collapsed at the minimum; inf if none up to 1 does it.
+
+    `class_thresholds` speak of the fully collapsed state. Larger classes open first, and that shifts the weight at
+    which the smaller ones follow: at sizes (5, 3, 2) and temperature 0.5 from 0.518 to 0.567 (supcon). It is the
+    largest of `class_openings` and shares its precision.
+    """
+    return float(np.nanmax(class_openings(setting, tolerance)))
+
+
+def class_variances(setting: Setting) -> np.ndarray:
+    """Within-class variance 1 - |class mean|^2 of every class at the minimum, shape (classes,), in [0, 1].
+
+    0 = the class is collapsed and its views agree. For supcon at weights so small that the views of an instance drift
+    apart (`VIEWS`) it counts that drift. Exact where `class_openings` is, without a bound on the dimension; not a
+    bound in smaller dimensions. Source: UNEQUAL (derived here).
+    """
+    _covered(setting, "class_variances")
+    problem = Openings.of(setting)
+    rows = problem.solve(float(setting.need("alpha")), problem.start())
+    spread = rows[:, -2] ** 2 + rows[:, -1] ** 2
+    return np.where(spread < 1e-12, 0.0, spread)[problem.groups.of]
+
+
+def _covered(setting: Setting, asked: str) -> None:
+    if setting.loss == "l_spread":
+        raise NotCovered(f"{asked}: derived for supcon and ssem, not for l_spread")
+    only_numbers(setting)
+
+
+def only_numbers(setting: Setting) -> None:
+    """Class by class answers take scalar fields; raises SettingError naming an array."""
+    for name in ("classes", "dim", "temperature", "views", "batch_size", "classes_per_batch", "instances_per_class"):
+        if np.ndim(getattr(setting, name) or 0):
+            raise SettingError(f"{name}: class by class answers take one setting at a time, not arrays")
+    if setting.classes > _MOST_CLASSES:
+        raise NotCovered(
+            f"classes={setting.classes}: class by class answers are worked out for up to {_MOST_CLASSES} classes; "
+            "with equal classes and dim >= classes the closed forms answer"
+        )
+
+
+@lru_cache(maxsize=256)
+def _openings(setting: Setting, tolerance: float, seed: int) -> tuple[Openings, np.ndarray]:
+    problem = Openings.of(setting, seed)
+    weights = np.full(len(problem.groups.sizes), np.nan)
+    if problem.own == 0:  # one view: L_self is empty, no weight below 1 opens anything
+        return problem, np.where(problem.can_open, 1.0, np.nan)
+    state, low = problem.solve(1.0, problem.start()), 0.0
+    for group in np.flatnonzero(problem.can_open)[::-1]:  # large classes first: they open first, if not always
+        weights[group], state = problem.opening(group, state, tolerance, low)
+        low = 0.9 * weights[group] if np.isfinite(weights[group]) else low
+    return problem, weights
+
+
+def _solved(setting: Setting, tolerance: float) -> tuple[Openings, np.ndarray]:
+    _covered(setting, "class_openings")
+    return _openings(setting.with_(alpha=None, dim=None), tolerance, 0)

@@ -27,7 +27,7 @@ from ssem_advisor.theory.relation import Geometry, Softmax, own_view_weight
 # the thresholds are settled to about 0.5 %.
 _LARGE = 20_000
 # Above this many coordinates a good frame stands for the minimiser, and this many classes for all.
-_CROWD, _SAMPLE, _FRAME_ERROR = 4_000, 32, 0.03
+_CROWD, _SAMPLE = 4_000, 32
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def class_thresholds_error(setting: Setting) -> float:
     That is for sampler "full", for balanced batches of all classes and for random batches whose compositions can be
     listed. Drawn compositions and binned sizes cost 0.002; random batches of equal crowded classes, which meet the
     expected number of every other class, 0.5 % of the value; beyond 4,000 coordinates (classes x dim, dim < classes)
-    a good frame stands for the minimiser, which is good to 3 % of the value (docs/theory/classes.md#frames).
+    a good frame stands for the minimiser, good to 3 % of the value or 3/dim if larger (docs/theory/classes.md#frames).
     """
     return _class_thresholds(setting)[1]
 
@@ -130,8 +130,9 @@ def _sampling(means: ClassMeans, counts: np.ndarray, sizes: np.ndarray, batch: B
     """What the curvature loses because a batch samples a class: the spreads in it no longer sum to zero."""
     if setting.sampler == "random":
         return np.zeros_like(counts)
-    left_out = np.nan_to_num(1.0 - batch.same[0] / (sizes - 1.0))
-    share = np.nan_to_num(means.others / counts) / means.denominators[None, :]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left_out = np.nan_to_num(1.0 - batch.same[0] / (sizes - 1.0))
+        share = np.nan_to_num(means.others / counts) / means.denominators[None, :]
     return left_out[:, None] * means.others * means.denominators[:, None] / means.denominators[None, :] * share
 
 
@@ -307,8 +308,8 @@ def _frame_thresholds(setting: Setting, sizes: np.ndarray, own: float, dim: int)
     """Thresholds at a tight frame of class means, for a sample of the classes and by size in between.
 
     Where many classes crowd into few dimensions the minimiser is nearly a tight frame, in which every class sees nearly
-    the same: the thresholds of classes of one size differ by less than 1 %, and those of the frame from those of the
-    minimiser by up to 3 % (docs/theory/classes.md#frames). The frame does not depend on the temperature.
+    the same: the thresholds of classes of one size differ by less than 1 %, those of the frame from those of the
+    minimiser by up to 3 %, in few dimensions 3/dim (docs/theory/classes.md#frames). One frame serves all temperatures.
     """
     m, tau = len(sizes), float(setting.need("temperature"))
     shares, counts = _anchor_shares(setting, sizes), _met(setting, sizes)
@@ -348,12 +349,17 @@ def _frame_thresholds(setting: Setting, sizes: np.ndarray, own: float, dim: int)
         (attraction * gram).sum(axis=1), stiffness,
     )  # fmt: skip
     if not setting.unequal:
-        return np.full(m, found.mean()), _FRAME_ERROR * float(found.max()) + 0.5 * float(np.ptp(found))
+        return np.full(m, found.mean()), _frame_error(dim) * float(found.max()) + 0.5 * float(np.ptp(found))
     finite = np.isfinite(found[order])
     if not finite.any():
         return np.where(sizes > 1, np.inf, np.nan), 0.0
     each = np.interp(level, level[picked][order][finite], found[order][finite])
-    return np.where(sizes > 1, each, np.nan), _FRAME_ERROR * float(np.nanmax(each))
+    return np.where(sizes > 1, each, np.nan), _frame_error(dim) * float(np.nanmax(each))
+
+
+def _frame_error(dim: int) -> float:
+    """How far the thresholds of a tight frame may be from those of the minimiser, as a share; measured, not derived."""
+    return max(0.03, 3.0 / dim)
 
 
 def _met(setting: Setting, sizes: np.ndarray) -> np.ndarray:

@@ -1,0 +1,135 @@
+"""Classes of any sizes: the symmetrised minimum, its openings and the limits built on them, against other roads."""
+
+import numpy as np
+import pytest
+from brute import batches_of, minimise
+
+from ssem_advisor import Setting, class_openings, class_thresholds, class_variances, collapse_threshold
+from ssem_advisor.theory import classes
+from ssem_advisor.theory.anchors import anchors_of, groups_of
+from ssem_advisor.theory.regime import Regime, collapse_limits, regime_of
+
+
+def variances(z, counts):
+    labels = np.repeat(range(len(counts)), counts)
+    return [1 - (z[labels == c].mean((0, 1)) ** 2).sum() for c in range(len(counts))]
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.1, 0.3, 0.6])
+def test_variances_of_unequal_classes_also_where_views_drift(alpha):
+    counts = (6, 2, 2)
+    setting = Setting(class_counts=counts, temperature=0.25, sampler="full", alpha=alpha)
+    z, _ = minimise(np.repeat(range(3), counts), 2, 19, alpha, 0.25, "supcon", starts=2)
+    assert class_variances(setting) == pytest.approx(variances(z, counts), abs=1e-6)
+
+
+def test_no_class_sticks_at_full_spread():
+    setting = Setting(class_counts=(31, 4, 6), temperature=1.45, sampler="full", alpha=0.34)
+    assert class_variances(setting) == pytest.approx([0.50325, 0, 0], abs=1e-4)
+
+
+def test_random_batches_of_unequal_classes_by_enumeration():
+    """Every batch of 4 out of sizes (4, 3, 2): the variances at the minimum and where each class opens."""
+    counts, batch = (4, 3, 2), 4
+    labels = np.repeat(range(3), counts)
+    setting = Setting(class_counts=counts, temperature=0.5, batch_size=batch)
+    openings = class_openings(setting)
+    for alpha in (openings[0] + 0.02, openings[2] + 0.06):
+        z, _ = minimise(labels, 2, 9, alpha, 0.5, "supcon", batches_of(labels, batch, "random"), starts=1)
+        measured = variances(z, counts)
+        assert class_variances(setting.with_(alpha=alpha)) == pytest.approx(measured, abs=1e-5)
+        assert [v > 1e-5 for v in measured] == list(openings < alpha)
+
+
+def test_local_thresholds_of_random_batches_without_a_spare_direction():
+    setting = Setting(class_counts=(4, 3, 2), temperature=0.5, batch_size=4, dim=2)
+    assert class_thresholds(setting) == pytest.approx([0.39833, 0.48550, 0.70960], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "sampler", [{"sampler": "full"}, {"batch_size": 12}, {"sampler": "balanced", "batch_size": 12}]
+)
+@pytest.mark.parametrize("loss", ["supcon", "ssem"])
+def test_equal_sizes_give_the_closed_form(sampler, loss):
+    setting = Setting(classes=4, instances_per_class=7, temperature=0.4, loss=loss, **sampler)
+    threshold = collapse_threshold(setting)
+    assert class_openings(setting, 1e-6) == pytest.approx([threshold] * 4, abs=2e-6)
+    assert class_thresholds(setting) == pytest.approx([threshold] * 4, rel=1e-8)
+
+
+def test_anchors_see_what_batches_hold():
+    """Enumerated batches of random draws: joint law of own and other groups."""
+    counts, size = (4, 2, 2), 4
+    labels = np.repeat(range(3), counts)
+    setting = Setting(class_counts=counts, temperature=0.5, batch_size=size)
+    groups = groups_of(setting)
+    anchors = anchors_of(setting, groups)
+    batches = batches_of(labels, size, "random")
+    for g, kind in enumerate(groups.sizes):
+        found: dict[tuple[float, ...], float] = {}
+        total = 0
+        for batch in batches:
+            held = labels[batch]
+            for label in held:
+                if counts[label] != kind:
+                    continue
+                of = groups.of[held[held != label]]
+                seen = (float((held == label).sum() - 1), *np.bincount(of, minlength=len(groups.sizes)).astype(float))
+                found[seen] = found.get(seen, 0.0) + 1
+                total += 1
+        mine = anchors.group == g
+        law: dict[tuple[float, ...], float] = {}
+        for same, others, weight in zip(anchors.same[mine], anchors.others[mine], anchors.weight[mine], strict=True):
+            if weight > 0:
+                law[(same, *others)] = law.get((same, *others), 0.0) + weight / anchors.weight[mine].sum()
+        assert law == pytest.approx({key: number / total for key, number in found.items()})
+
+
+def test_bins_and_drawn_batches_keep_their_error(monkeypatch):
+    counts = (300, 250, 200, 170, 140, 120, 100, 90, 80, 70, 60, 50, 40, 30)
+    setting = Setting(class_counts=counts, temperature=0.2, batch_size=120)
+    limits = collapse_limits(setting)
+    assert limits.kind == "sampled"
+    from ssem_advisor.theory import anchors, openings
+
+    for name, value in (("_GROUPS", 100), ("_NODES", 8), ("_DRAWS", 8)):
+        monkeypatch.setattr(anchors, name, value)
+    openings._openings.cache_clear()
+    fine = class_openings(setting, 2e-3)
+    openings._openings.cache_clear()
+    assert np.max(np.abs(fine - limits.per_class)) <= limits.error
+    assert np.max(fine) <= limits.open_above
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        Setting(classes=60, dim=12, temperature=0.2, sampler="balanced", batch_size=240),
+        Setting(classes=60, dim=40, temperature=0.1, batch_size=240),
+        Setting(class_counts=tuple(range(4, 64)), dim=16, temperature=0.15, sampler="full"),
+    ],
+)
+def test_a_good_frame_stands_for_the_minimiser(setting, monkeypatch):
+    """The slow descent to the collapsed minimiser is the independent road."""
+    classes._thresholds.cache_clear()
+    slow = class_thresholds(setting)
+    monkeypatch.setattr(classes, "_CROWD", 0)
+    classes._thresholds.cache_clear()
+    quick, error = classes._thresholds(setting)
+    classes._thresholds.cache_clear()
+    assert np.nanmax(np.abs(quick - slow)) <= error
+    assert error < 0.3 * np.nanmax(slow)
+
+
+def test_limits_of_every_regime():
+    """Safe begins where the last class opens, and above alpha_loc without a spare direction."""
+    tight = collapse_limits(Setting(classes=4, dim=3, instances_per_class=50, sampler="full", temperature=0.7))
+    assert tight.regime is Regime.TIGHT
+    assert tight.collapse_up_to < 0.6 < tight.open_above
+    assert collapse_limits(Setting(classes=2, dim=1, temperature=0.5, batch_size=64)).open_above == np.inf
+    sizes = collapse_limits(Setting(class_counts=(5, 3, 2), temperature=0.5, sampler="full"))
+    assert sizes.collapse_up_to == pytest.approx(0.184362, abs=1e-6)
+    assert sizes.open_above == pytest.approx(0.5675, abs=3e-4)
+    roomy = Setting(classes=10, dim=64, temperature=0.1, batch_size=100)
+    assert regime_of(roomy) is Regime.FINITE
+    assert collapse_limits(roomy).open_above == collapse_limits(roomy).collapse_up_to == collapse_threshold(roomy)

@@ -193,10 +193,18 @@ class Openings:
                 def cost(alpha: float, group: int = int(group)) -> float:
                     return float(costs(alpha, state(alpha, rows))[group])
 
-                if cost(1.0) > 0:
+                ends = {0.0: cost(0.0), 1.0: cost(1.0)}
+                if ends[1.0] > 0:
                     found[group] = np.inf
+                elif ends[0.0] <= 0:
+                    found[group] = 0.0
                 else:
-                    found[group] = brentq(cost, 0.0, 1.0, xtol=1e-9) if cost(0.0) > 0 else 0.0
+                    found[group] = brentq(
+                        lambda alpha, ends=ends, cost=cost: ends[alpha] if alpha in ends else cost(alpha),
+                        0.0,
+                        1.0,
+                        xtol=1e-9,
+                    )
         self.free = free
         return found
 
@@ -220,12 +228,16 @@ class Openings:
         top = cost(1.0)
         if not top < 0:
             return float("inf"), rows
-        if not cost(low) > 0:
+        bottom = cost(low)
+        if not bottom > 0 and low > 0:
             low = 0.0
-            if not cost(low) > 0:
-                return low, rows
-        # Half the tolerance to either side of the root found: the answer lies on the safe side.
-        return brentq(cost, low, 1.0, xtol=0.5 * tolerance, rtol=1e-12) + 0.5 * tolerance, rows
+            bottom = cost(low)
+        if not bottom > 0:
+            return low, rows
+        known = {low: bottom, 1.0: top}  # a cost found from another start may differ where it is nearly zero
+        root = brentq(lambda alpha: known[alpha] if alpha in known else cost(alpha), low, 1.0, xtol=0.5 * tolerance)
+        # Half the tolerance beyond the root: the answer lies on the safe side.
+        return root + 0.5 * tolerance, rows
 
 
 def class_openings(setting: Setting, tolerance: float = 1e-4) -> np.ndarray:

@@ -100,7 +100,7 @@ def given_setting(chosen: dict[str, Any]) -> dict[str, Any]:
         given["dataset"] = data.name
     instances = given.pop("instances", None)
     if isinstance(given.get("class_counts"), Path):
-        ratio = class_ratio(str(given["class_counts"])) if not given["class_counts"].exists() else None
+        ratio = class_ratio(str(given["class_counts"])) if not os.path.exists(given["class_counts"]) else None
         if ratio is not None and (instances is not None or not all(part % 1 == 0 for part in ratio) or _marked(given)):
             given["class_counts"] = sizes_of(ratio, instances, str(given["class_counts"]))
         elif instances is not None:

@@ -151,6 +151,8 @@ def downward(value: float, digits: int = 3) -> str:
 def _rounded(value: float, digits: int, step: Callable[[float], int]) -> str:
     if value == 0:
         return "0"
+    if abs(value) < 1e-290:  # 10**places would be infinite
+        return f"{value:.{digits - 1}e}"
     places = digits - 1 - math.floor(math.log10(abs(value)))
     scaled = step(value * 10.0**places) / 10.0**places
     # The quotient may land on the wrong side of the value by one rounding.

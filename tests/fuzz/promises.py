@@ -144,7 +144,7 @@ def losses(number: int) -> str:
                 value.backward()
                 count += 1
                 broken += not (torch.isfinite(value) and torch.isfinite(low.grad).all())
-                worst = max(worst, float(abs(value.double() - exact) / exact.abs().clamp(min=1e-9)))
+                worst = max(worst, float(abs(value.detach().double() - exact) / exact.abs().clamp(min=1e-9)))
     return f"{count} losses, {broken} not finite, largest relative error {worst:.1e}"
 
 

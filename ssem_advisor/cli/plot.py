@@ -13,6 +13,7 @@ from ssem_advisor.cli._setting import setting_of, takes_setting
 
 if TYPE_CHECKING:
     from ssem_advisor.domain import Setting
+    from ssem_advisor.report.plots import Paper
 
 
 class Kind(StrEnum):
@@ -28,6 +29,11 @@ class Theme(StrEnum):
     dark = "dark"
 
 
+class Network(StrEnum):
+    typical = "typical"
+    perfect = "perfect"
+
+
 @takes_setting
 def plot(
     given: dict[str, Any],
@@ -36,8 +42,8 @@ def plot(
         Kind,
         typer.Option(
             "--kind",
-            help="phase: variance over temperature and weight; batch: threshold against batch size; "
-            "variance: variance against weight; losses: the loss at collapse and at the optimum against weight; "
+            help="phase: free spread over temperature and weight; batch: threshold against batch size; "
+            "variance: free spread against weight; losses: the loss at collapse and at the optimum against weight; "
             "openings: variance of each class against weight, for unequal classes.",
         ),
     ] = Kind.phase,
@@ -45,6 +51,9 @@ def plot(
         str | None, typer.Option("--size", metavar="WIDTHxHEIGHT", help="Size of the picture in inches, as 6x4.")
     ] = None,
     theme: Annotated[Theme, typer.Option("--theme", help="Colours for a light or a dark page.")] = Theme.light,
+    network: Annotated[
+        Network, typer.Option("--network", help="Whose free spread: of networks as trained, or of the loss minimiser.")
+    ] = Network.typical,
     terminal: Annotated[bool, typer.Option("--terminal", help="Show the phase diagram in the terminal.")] = False,
     config: Annotated[
         Path | None, typer.Option("--config", help="Your training config: its setting, and its point.")
@@ -63,7 +72,7 @@ def plot(
         raise AdvisorError("plot: nowhere to draw; give -o FILE (.png, .svg or .pdf) or --terminal")
     if kind is not Kind.phase and (terminal or config is not None):
         raise AdvisorError(f"--kind {kind}: --terminal and --config belong to the phase diagram")
-    paper = plots.Paper(None if size is None else _inches(size), theme.value)
+    paper = plots.Paper(None if size is None else _inches(size), theme.value, network.value)
     own = None
     if config is not None:
         own = _configured(config)
@@ -85,7 +94,7 @@ def plot(
             draw(setting, output, paper)
         tell(f"wrote {output}")
     if terminal:
-        _show(setting, own)
+        _show(setting, own, paper)
 
 
 def _inches(size: str) -> tuple[float, float]:
@@ -121,7 +130,7 @@ def _configured(path: Path) -> Setting:
     return run.setting(*_SHARED, "temperature", *(["alpha"] if run.kind == "supcon+self" else []))
 
 
-def _show(setting: Setting, own: Setting | None) -> None:
+def _show(setting: Setting, own: Setting | None, paper: Paper) -> None:
     import sys
 
     from rich.console import Console
@@ -131,5 +140,5 @@ def _show(setting: Setting, own: Setting | None) -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     encoding = (sys.stdout.encoding or "ascii").lower()
-    for line in terminal_heat_map(setting, own, console.width, unicode=encoding.startswith("utf")):
+    for line in terminal_heat_map(setting, own, console.width, unicode=encoding.startswith("utf"), paper=paper):
         console.print(Text.assemble(*line))

@@ -20,20 +20,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from ssem_advisor.advice import BAND, complete, recommend
+from ssem_advisor.advice import SAFE_SPREAD, Basis, Outlook, complete, recommend
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
 from ssem_advisor.files import write_atomically
-from ssem_advisor.theory import (
-    alpha_for_expected_variance,
-    alpha_for_variance,
-    class_variances,
-    collapse_threshold,
-    equivalent_alpha,
-    expected_variance,
-    optimal_variance,
-    reference_losses,
-)
-from ssem_advisor.theory.regime import Regime, regime_of
+from ssem_advisor.theory import class_variances, collapse_threshold, equivalent_alpha, reference_losses
+from ssem_advisor.theory.network import PERFECT, typical
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +33,7 @@ if TYPE_CHECKING:
 
 TEMPERATURES = (0.01, 10.0)
 ENDINGS = (".png", ".svg", ".pdf")
-_LEVELS = np.array([0.0, 0.025, *np.arange(0.05, 1.0, 0.05), 1.0]).round(3)
+_LEVELS = np.array([0.0, *np.arange(0.025, 0.5, 0.025), *np.arange(0.5, 1.01, 0.05)]).round(3)
 _POWER = 0.6  # of the variance, before colouring: gives the safe band its share of the colours
 
 
@@ -131,10 +122,14 @@ _METADATA: dict[str, dict[str, str | None]] = {  # no dates and no versions
 
 @dataclass(frozen=True)
 class Paper:
-    """What a picture is drawn on. size: width and height in inches, 2 to 40 each; None = what suits the picture."""
+    """What a picture is drawn on. size: width and height in inches, 2 to 40 each; None = what suits the picture.
+
+    network: whose free spread it shows, that of networks as trained on real images or that of the loss minimiser.
+    """
 
     size: tuple[float, float] | None = None
     theme: Theme = "light"
+    network: Literal["typical", "perfect"] = "typical"
 
 
 class Point(NamedTuple):
@@ -173,27 +168,32 @@ _CONFIG = {"marker": "*", "color": "#ff9d5c", "markeredgecolor": _INK, "markersi
 def phase_diagram(
     setting: Setting, path: str | os.PathLike[str], config: Setting | None = None, paper: Paper = Paper()
 ) -> Path:
-    """Write the phase diagram of a setting: predicted within-class variance over temperature and weight.
+    """Write the phase diagram of a setting: expected free spread over temperature and weight.
 
-    On it: the collapse boundary, the safe band of variance, the recommended point, the setting's own point where it has
-    a temperature and an alpha, the point of `config` (alpha None = plain SupCon), and well-known recipes of the same
+    On it: the collapse boundary (a theorem), the safe range of free spread, the recommended point, the setting's own
+    point where it has a temperature and an alpha, the point of `config` (alpha None = plain SupCon), and well-known
+    recipes of the same
     loss. The ending of `path` chooses PNG, SVG or PDF. Raises AdvisorError for another ending, NotCovered where no
     theorem speaks, ModuleNotFoundError without matplotlib.
     """
     setting = _covered(setting)
     with _canvas(path, paper, (8.4, 5.6), "Where class collapse is the optimum", setting) as (figure, axes, look):
-        points = _points(setting, config)
+        outlook = _outlook(setting, paper)
+        points = _points(setting, config, paper)
         span = _span(points)
-        temperatures, weights = _contours(setting, 181, span)
-        colours = _colours()
+        temperatures, weights = _contours(outlook, 181, span)
+        colours = _colours(_most(outlook))
         axes.fill_between(
             temperatures, 0, weights[0], facecolor=look.collapse, edgecolor=look.hatch, hatch="///", linewidth=0
         )
-        for low, high, curve in zip(_LEVELS[:-1], _LEVELS[1:], weights[:-1], strict=True):
-            axes.fill_between(temperatures, curve, 1.1, color=colours.to_rgba((low + high) / 2), linewidth=0)
+        levels = _levels(outlook)
+        for low, high, curve in zip(levels[:-1], levels[1:], weights[:-1], strict=True):
+            axes.fill_between(
+                temperatures, curve, 1.1, color=colours.to_rgba(min((low + high) / 2, _most(outlook))), linewidth=0
+            )
         axes.plot(temperatures, weights[0], color=look.ink, linewidth=2.2)
-        for level in BAND:
-            curve = weights[np.equal(_LEVELS, level)][0]
+        for level in SAFE_SPREAD:
+            curve = weights[np.isclose(levels, level)][0]
             axes.plot(temperatures, curve, color="white", linewidth=1.5, path_effects=look.halo("#00224e", 3.2))
             lowest = int(np.clip(np.argmin(curve), 8, len(curve) - 9))  # the label stays inside the frame
             if curve[lowest] < 0.95:
@@ -207,10 +207,12 @@ def phase_diagram(
             axes.plot(temperature, alpha, linestyle="none", label=label, clip_on=False, **marked)
         _logarithmic(axes.xaxis, [0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100])
         axes.set(xlim=span, ylim=(0, 1), xlabel="temperature τ", ylabel="weight α of the self-supervised term")
-        bar = figure.colorbar(colours, ax=axes, pad=0.02, aspect=28, ticks=[0, *BAND, 1], format="%g")
+        bar = figure.colorbar(
+            colours, ax=axes, pad=0.02, aspect=28, ticks=[0, *SAFE_SPREAD, _most(outlook)], format="%g"
+        )
         bar.outline.set_edgecolor(look.edge)  # type: ignore[operator]
-        bar.set_label(f"within-class variance {_basis(setting)}")
-        for level in BAND:
+        bar.set_label(f"free spread {_basis(outlook)}")
+        for level in SAFE_SPREAD:
             bar.ax.axhline(level, color="white", linewidth=1.5)
         figure.legend(loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.8)
     return Path(path)
@@ -243,26 +245,31 @@ def threshold_vs_batch(setting: Setting, path: str | os.PathLike[str], paper: Pa
 
 
 def variance_vs_alpha(setting: Setting, path: str | os.PathLike[str], paper: Paper = Paper()) -> Path:
-    """Write the predicted within-class variance against the weight, for several temperatures.
+    """Write the expected free spread against the weight, for several temperatures.
 
     Raises as `phase_diagram`.
     """
-    variances = np.concatenate([np.geomspace(1e-4, 0.02, 20), np.linspace(0.025, 1, 118)])
     setting = _covered(setting)
-    with _canvas(path, paper, (7.8, 4.8), "How far the weight opens the classes", setting) as (_, axes, look):
-        axes.axhspan(*BAND, color=look.safe, linewidth=0)
-        axes.text(0.012, 0.47, "safe band", va="center", color=look.safe_ink, fontsize=9)
+    outlook = _outlook(setting, paper)
+    spreads = _most(outlook) * np.concatenate([np.geomspace(1e-4, 0.02, 20), np.linspace(0.025, 1, 118)])
+    with _canvas(path, paper, (7.8, 4.8), "What a weight keeps of the differences inside classes", setting) as (
+        _,
+        axes,
+        look,
+    ):
+        axes.axhspan(*SAFE_SPREAD, color=look.safe, linewidth=0)
+        axes.text(0.012, SAFE_SPREAD[1] - 0.02, "safe range", va="center", color=look.safe_ink, fontsize=9)
         for temperature, drawn in _temperatures(setting, look):
-            at = setting.with_(temperature=temperature, alpha=None)
-            weights = _weights(at, variances)
+            weights = np.array([outlook.weight(spread, temperature) for spread in spreads])
             inside = weights <= 1
-            edge = min(float(collapse_threshold(at)), 1.0)
-            alphas, values = [0, edge, *weights[inside], 1], [0, 0, *variances[inside], _variance(at.with_(alpha=1.0))]
+            edge = min(float(outlook.weight(0.0, temperature)), 1.0)
+            last = outlook.spread(1.0, temperature)
+            alphas, values = [0, edge, *weights[inside], 1], [0, 0, *spreads[inside], last]
             axes.plot(alphas, values, label=f"{temperature:g}", clip_on=False, **drawn)
         if setting.alpha is not None:
             _mark(axes, look, setting.alpha, f"your α = {setting.alpha:g}")
-        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="weight α of the self-supervised term")
-        axes.set_ylabel(f"within-class variance {_basis(setting)}")
+        axes.set(xlim=(0, 1), ylim=(0, _most(outlook)), xlabel="weight α of the self-supervised term")
+        axes.set_ylabel(f"free spread {_basis(outlook)}")
         axes.grid()
         axes.legend(title="temperature", loc="center left", bbox_to_anchor=(1.01, 0.5))
     return Path(path)
@@ -328,7 +335,11 @@ def class_openings(setting: Setting, path: str | os.PathLike[str], paper: Paper 
 
 
 def terminal_heat_map(
-    setting: Setting, config: Setting | None = None, width: int = 80, unicode: bool = True
+    setting: Setting,
+    config: Setting | None = None,
+    width: int = 80,
+    unicode: bool = True,
+    paper: Paper = Paper(),
 ) -> list[list[tuple[str, str]]]:
     """The phase diagram as lines of (text, rich style) for a terminal; the glyphs alone say what the colours say.
 
@@ -337,9 +348,10 @@ def terminal_heat_map(
     setting = _covered(setting)
     glyphs, bar = ("·░▒▓", "│") if unicode else (".:+#", "|")
     columns, rows = min(max(width - 8, 24), 100), 21
-    found = _points(setting, config)
+    outlook = _outlook(setting, paper)
+    found = _points(setting, config, paper)
     span = _span(found)
-    _, weights = _contours(setting, columns, span)
+    _, weights = _contours(outlook, columns, span)
     points = list(enumerate(found, start=1))
     marks = {
         (round((rows - 1) * (1 - point.alpha)), round((columns - 1) * _share(point.temperature, span))): str(number)
@@ -350,8 +362,8 @@ def terminal_heat_map(
         line = [(f"{alpha:5.2f} {bar}" if row % 5 == 0 else f"      {bar}", "")]
         for column in range(columns):
             variance = _reached(alpha, weights[:, column])
-            kind = 0 if alpha <= weights[0, column] else 1 + int(np.searchsorted(BAND, variance))
-            style = _SHADES[int(10 * variance**_POWER)] if kind else "bright_black"
+            kind = 0 if alpha <= weights[0, column] else 1 + int(np.searchsorted(SAFE_SPREAD, variance))
+            style = _SHADES[int(10 * min(variance / _most(outlook), 1.0) ** _POWER)] if kind else "bright_black"
             mark = marks.get((row, column))
             line.append((mark, "bold reverse") if mark else (glyphs[kind], style))
         lines.append([("".join(text for text, _ in run), style) for style, run in groupby(line, itemgetter(1))])
@@ -360,7 +372,7 @@ def terminal_heat_map(
         text, place = f"{tick:g}", round((columns - 1) * _share(tick, span))
         ticks[place + 7 : place + 7 + len(text)] = text
     lines.append([("".join(ticks).rstrip() + "  τ", "")])
-    names = ("collapse is optimal", f"variance < {BAND[0]:g}", "safe band", f"variance > {BAND[1]:g}")
+    names = ("collapse is optimal", f"spread < {SAFE_SPREAD[0]:g}", "safe range", f"spread > {SAFE_SPREAD[1]:g}")
     lines.append([("   ".join(f"{glyph} {name}" for glyph, name in zip(glyphs, names, strict=True)), "")])
     lines += [[(f"{number} {point.label}", "")] for number, point in points]
     if unicode:
@@ -385,21 +397,27 @@ def _covered(setting: Setting) -> Setting:
     return complete(setting)[0]
 
 
-def _weights(setting: Setting, variance: Any) -> Any:
-    """The weight at which the variance predicted for the setting's dimension is the given one."""
-    if setting.loss == "l_spread":
-        return alpha_for_variance(setting, variance)
-    return alpha_for_expected_variance(setting, variance)
+def _outlook(setting: Setting, paper: Paper) -> Outlook:
+    """What the pictures show: free spread of a typical network, or of the minimiser."""
+    return Outlook(setting, PERFECT if paper.network == "perfect" else typical(setting), SAFE_SPREAD)
 
 
-def _variance(setting: Setting) -> float:
-    return float(optimal_variance(setting) if setting.loss == "l_spread" else expected_variance(setting))
+def _most(outlook: Outlook) -> float:
+    """The largest free spread that there is."""
+    return 1.0 if outlook.basis is Basis.upper_bound else outlook.network.view_reliability
 
 
-def _basis(setting: Setting) -> str:
-    if regime_of(setting) is Regime.EXACT:
+def _levels(outlook: Outlook) -> np.ndarray:
+    """Free spreads whose contours are drawn."""
+    return _LEVELS[_most(outlook) >= _LEVELS]
+
+
+def _basis(outlook: Outlook) -> str:
+    if outlook.basis is Basis.exact:
         return "at the optimum"
-    return "at the optimum, an upper bound" if setting.loss == "l_spread" else f"expected in {setting.dim} dimensions"
+    if outlook.basis is Basis.upper_bound:
+        return "at the optimum, an upper bound"
+    return "of the minimiser" if outlook.network == PERFECT else "of a typical network"
 
 
 def _span(points: Sequence[Point]) -> tuple[float, float]:
@@ -408,16 +426,21 @@ def _span(points: Sequence[Point]) -> tuple[float, float]:
     return min(shown), max(shown)
 
 
-def _contours(setting: Setting, columns: int, span: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Temperatures, shape (columns,), and the weights of _LEVELS at them, shape (levels, columns), at most 1.1."""
+def _contours(outlook: Outlook, columns: int, span: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Temperatures, shape (columns,), and the weights of the levels at them, shape (levels, columns), at most 1.1.
+
+    Level 0 is the collapse threshold of the minimiser, a theorem; the others are estimates where the network is one.
+    """
     temperatures = np.geomspace(*span, columns)
-    at = setting.with_(temperature=temperatures, alpha=None)
-    return temperatures, np.minimum([_weights(at, level) for level in _LEVELS], 1.1)
+    threshold = collapse_threshold(outlook.setting.with_(temperature=temperatures, alpha=None))
+    return temperatures, np.minimum(
+        [threshold, *(outlook.weight(level, temperatures) for level in _levels(outlook)[1:])], 1.1
+    )
 
 
 def _reached(alpha: float, weights: np.ndarray) -> float:
-    """The largest variance whose weight is at most alpha, between the levels by interpolation."""
-    # Near 1 the weights of different variances may differ by rounding alone.
+    """The largest free spread whose weight is at most alpha, between the levels by interpolation."""
+    # Near 1 the weights of different spreads may differ by rounding alone.
     above = int(np.searchsorted(weights, alpha + 1e-12, side="right"))
     if above in (0, len(weights)):
         return float(_LEVELS[min(above, len(weights) - 1)])
@@ -430,10 +453,10 @@ def _share(temperature: float, span: tuple[float, float] = TEMPERATURES) -> floa
     return (float(np.log(temperature)) - low) / (high - low)
 
 
-def _points(setting: Setting, config: Setting | None) -> list[Point]:
+def _points(setting: Setting, config: Setting | None, paper: Paper) -> list[Point]:
     found: list[tuple[str, float | None, float | None, dict[str, Any]]] = []
     found.append(("this setting", setting.temperature, setting.alpha, _OWN))
-    best = recommend(setting).recommended
+    best = recommend(setting, network=_outlook(setting, paper).network).recommended
     if best is not None:
         found.append(("recommended", best.temperature, best.alpha, _RECOMMENDED))
     if config is not None:
@@ -552,11 +575,11 @@ def _cividis() -> Any:
     return colormaps["cividis"]
 
 
-def _colours() -> Any:
+def _colours(most: float) -> Any:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import PowerNorm
 
-    return ScalarMappable(PowerNorm(_POWER, 0, 1), _cividis())
+    return ScalarMappable(PowerNorm(_POWER, 0, most), _cividis())
 
 
 def _logarithmic(axis: Axis, ticks: Sequence[float]) -> None:

@@ -23,7 +23,7 @@ from ssem_advisor.theory.estimates import alpha_for_expected_variance, expected_
 TYPICAL_RELIABILITY, TYPICAL_RANGE, TYPICAL_SHARE = 0.5, (0.3, 0.65), 0.5
 # Near dim = classes the minimiser's residuals leave the complement of the class means and use about three quarters of
 # all directions beside their own class mean (direct minimisation).
-_SHARE_NEAR_CLASSES = 0.75
+SHARE_NEAR_CLASSES = 0.75
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def directions_left(setting: Setting) -> float:
     """
     if setting.dim is None:
         return math.inf
-    return max(setting.dim - setting.classes + 1.0, _SHARE_NEAR_CLASSES * (setting.dim - 1.0))
+    return max(setting.dim - setting.classes + 1.0, SHARE_NEAR_CLASSES * (setting.dim - 1.0))
 
 
 def expected_free_spread(setting: Setting, network: Network) -> Any:

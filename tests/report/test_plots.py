@@ -16,19 +16,18 @@ from matplotlib.collections import FillBetweenPolyCollection
 from matplotlib.colors import to_rgb
 from typer.testing import CliRunner, Result
 
-from ssem_advisor.advice import recommend
+from ssem_advisor.advice import SAFE_SPREAD, recommend
 from ssem_advisor.cli import app
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
 from ssem_advisor.report import plots
 from ssem_advisor.theory import (
-    alpha_for_expected_variance,
     alpha_for_variance,
     class_variances,
     collapse_threshold,
     equivalent_alpha,
-    expected_variance,
     reference_losses,
 )
+from ssem_advisor.theory.network import PERFECT, alpha_for_free_spread, expected_free_spread, typical
 
 SETTING = Setting(classes=20, batch_size=256, dim=64, temperature=0.2, alpha=0.6)
 DRAWINGS = [plots.phase_diagram, plots.threshold_vs_batch, plots.variance_vs_alpha, plots.loss_values]
@@ -74,10 +73,10 @@ def test_boundary_and_band_of_the_phase_diagram_are_the_theory(drawn: list[Axes]
     boundary, low, high = curves(drawn[0])
     temperatures = boundary[0]
     assert (temperatures[0], temperatures[-1]) == pytest.approx(plots.TEMPERATURES)
-    at = SETTING.with_(temperature=temperatures)
+    at, network = SETTING.with_(temperature=temperatures), typical(SETTING)
     assert boundary[1] == pytest.approx(np.minimum(collapse_threshold(at), 1.1))
-    assert low[1] == pytest.approx(np.minimum(alpha_for_expected_variance(at, 0.05), 1.1))
-    assert high[1] == pytest.approx(np.minimum(alpha_for_expected_variance(at, 0.5), 1.1))
+    assert low[1] == pytest.approx(np.minimum(alpha_for_free_spread(at, SAFE_SPREAD[0], network), 1.1))
+    assert high[1] == pytest.approx(np.minimum(alpha_for_free_spread(at, SAFE_SPREAD[1], network), 1.1))
 
 
 def test_colour_of_a_place_is_its_variance(drawn: list[Axes], tmp_path: Path) -> None:
@@ -85,8 +84,8 @@ def test_colour_of_a_place_is_its_variance(drawn: list[Axes], tmp_path: Path) ->
     plots.phase_diagram(SETTING, tmp_path / "phase.png")
     regions = [c for c in drawn[0].collections if isinstance(c, FillBetweenPolyCollection)][1:]
     levels = plots._LEVELS
-    for temperature, alpha in ((0.2, 0.6), (0.05, 0.3), (0.1, 0.95), (0.5, 0.9)):
-        variance = expected_variance(SETTING.with_(temperature=temperature, alpha=alpha))
+    for temperature, alpha in ((0.2, 0.6), (0.05, 0.4), (0.1, 0.95), (0.15, 0.7)):
+        variance = expected_free_spread(SETTING.with_(temperature=temperature, alpha=alpha), typical(SETTING))
         inside = [j for j, region in enumerate(regions) if region.get_paths()[0].contains_point((temperature, alpha))]
         assert levels[inside[-1]] <= variance <= levels[inside[-1] + 1]
 
@@ -131,7 +130,9 @@ def test_dimension_is_ignored_where_no_estimate_exists(drawn: list[Axes], tmp_pa
     setting = SETTING.with_(loss="l_spread")
     plots.phase_diagram(setting, tmp_path / "phase.png")
     temperatures, weights = curves(drawn[0])[2]
-    assert weights == pytest.approx(np.minimum(alpha_for_variance(setting.with_(temperature=temperatures), 0.5), 1.1))
+    assert weights == pytest.approx(
+        np.minimum(alpha_for_variance(setting.with_(temperature=temperatures), SAFE_SPREAD[1]), 1.1)
+    )
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ def test_smallest_data_sets_still_have_batches_to_compare(drawn: list[Axes], tmp
     for setting in (
         Setting(classes=2, instances_per_class=2),
         Setting(classes=100_000, instances_per_class=2, sampler="balanced"),
-        Setting(classes=5, instances_per_class=9, sampler="balanced", classes_per_batch=1),
+        Setting(classes=5, instances_per_class=9, sampler="balanced", classes_per_batch=2),
     ):
         plots.threshold_vs_batch(setting, tmp_path / "batch.png")
         assert len(drawn[-1].lines[0].get_xdata()) > 1
@@ -166,28 +167,31 @@ def test_smallest_data_sets_still_have_batches_to_compare(drawn: list[Axes], tmp
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, "expected in 64 dimensions"),
-        ({"dim": None}, "at the optimum"),
-        ({"instances_per_class": 2, "batch_size": 40, "sampler": "balanced"}, "at the optimum"),
+        ({}, "of a typical network"),
+        ({"network": "perfect"}, "of the minimiser"),
+        ({"network": "perfect", "dim": None}, "at the optimum"),
         ({"loss": "l_spread"}, "at the optimum, an upper bound"),
     ],
 )
 def test_what_stands_behind_the_variance_is_said(
     drawn: list[Axes], tmp_path: Path, changes: dict[str, Any], words: str
 ) -> None:
-    plots.variance_vs_alpha(SETTING.with_(**changes), tmp_path / "variance.png")
-    assert drawn[0].get_ylabel() == f"within-class variance {words}"
+    paper = plots.Paper(network=changes.pop("network", "typical"))
+    plots.variance_vs_alpha(SETTING.with_(**changes), tmp_path / "variance.png", paper)
+    assert drawn[0].get_ylabel() == f"free spread {words}"
 
 
-def test_variance_against_weight(drawn: list[Axes], tmp_path: Path) -> None:
-    plots.variance_vs_alpha(SETTING, tmp_path / "variance.png")
+@pytest.mark.parametrize("network", ["typical", "perfect"])
+def test_free_spread_against_weight(drawn: list[Axes], tmp_path: Path, network: Any) -> None:
+    plots.variance_vs_alpha(SETTING, tmp_path / "variance.png", plots.Paper(network=network))
+    who = PERFECT if network == "perfect" else typical(SETTING)
     for line in drawn[0].lines[:5]:
         setting = SETTING.with_(temperature=float(str(line.get_label())))
-        weights, variances = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
+        weights, spreads = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
         for alpha in (0.05, 0.4, 0.8):
-            shown = np.interp(alpha, weights, variances)
-            assert shown == pytest.approx(expected_variance(setting.with_(alpha=alpha)), abs=2e-3)
-        assert variances[-1] == pytest.approx(expected_variance(setting.with_(alpha=1.0)))
+            shown = np.interp(alpha, weights, spreads)
+            assert shown == pytest.approx(expected_free_spread(setting.with_(alpha=alpha), who), abs=2e-3)
+        assert spreads[-1] == pytest.approx(expected_free_spread(setting.with_(alpha=1.0), who))
 
 
 def test_loss_values_are_the_reference_losses(drawn: list[Axes], tmp_path: Path) -> None:

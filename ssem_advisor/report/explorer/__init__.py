@@ -16,10 +16,11 @@ from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlencode
 
-from ssem_advisor.advice import BAND, TARGET, complete
+from ssem_advisor.advice import LARGEST_WEIGHT, SAFE_SPREAD, WANTED, complete
 from ssem_advisor.domain import NotCovered, Setting
 from ssem_advisor.files import write_atomically
 from ssem_advisor.report import plots
+from ssem_advisor.theory import network
 
 _START = Setting(classes=100, batch_size=512, dim=128, temperature=0.1, alpha=0.3)
 _FIELDS = {
@@ -60,7 +61,12 @@ def page(setting: Setting | None = None) -> str:
 def _constants() -> str:
     """What the page shares with the rest of the package, as a line of script."""
     recipes = [{"label": r.label, "losses": r.losses, "tau": r.temperature, "alpha": r.alpha} for r in plots.RECIPES]
-    shared = {"band": BAND, "target": TARGET, "recipes": recipes}
+    typical = {
+        "reliability": network.TYPICAL_RELIABILITY,
+        "share": network.TYPICAL_SHARE,
+        "near": network.SHARE_NEAR_CLASSES,
+    }
+    shared = {"safe": SAFE_SPREAD, "wanted": WANTED, "largest": LARGEST_WEIGHT, "typical": typical, "recipes": recipes}
     return f"const CONSTANTS = {json.dumps(shared)};\n"
 
 
@@ -83,4 +89,6 @@ def _address(setting: Setting) -> str:
     full = complete(setting)[0]
     values = {short: getattr(full, name) for short, name in _FIELDS.items()}
     point = {"alpha": _START.alpha, "tau": _START.temperature}
-    return urlencode(point | {short: value for short, value in values.items() if value is not None})
+    return urlencode(
+        point | {"network": "typical"} | {short: value for short, value in values.items() if value is not None}
+    )

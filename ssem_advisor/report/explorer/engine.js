@@ -1,7 +1,7 @@
 "use strict";
 /* The closed forms of the theory in double precision, in log space, without cancellation.
  *
- * A setting is {loss, classes, instances, batch, sampler, perBatch, views, dim, alpha, tau}; instances and dim may be
+ * A setting is {loss, classes, instances, batch, sampler, perBatch, views, dim, alpha, tau, network}; instances and dim may be
  * Infinity. Every answer follows from two forces at a within-class variance v: v = 0 is class collapse.
  */
 const SSEM = (() => {
@@ -25,7 +25,7 @@ const SSEM = (() => {
     };
   };
 
-  const DOMAIN = { classes: 2, instances: 2, batch: 2, perBatch: 1, views: 1, dim: 1 };
+  const DOMAIN = { classes: 2, instances: 2, batch: 2, perBatch: 2, views: 1, dim: 1 };
   const LABELS = {
     classes: "Classes",
     instances: "Instances per class",
@@ -146,24 +146,37 @@ const SSEM = (() => {
     };
   }
 
-  /** Estimated for `dim` dimensions: residuals spread evenly over those that the class means leave free. */
+  /** Whose spread is shown: the loss minimiser's, or that of a network as trained on real images. */
+  function network(s) {
+    if (s.network === "perfect") return { reliability: 1, directions: max(s.dim - (s.classes - 1), 1) };
+    const { reliability, share, near } = CONSTANTS.typical;
+    const left = max(s.dim - s.classes + 1, near * (s.dim - 1));
+    return { reliability, directions: max(1, share * left) };
+  }
+
+  /** Estimated for a network: residuals spread evenly over its directions, views share the part `reliability` of them. */
   function estimated(s, all) {
-    const room = max(s.dim > s.classes - 1 ? s.dim - (s.classes - 1) : s.dim - 1, 1);
-    const [c, between] = [selfTerm(s), 1 / (s.classes - 1)];
+    const { reliability, directions } = network(s);
+    const loose = 1 - reliability;
+    const still = s.loss === "ssem" ? 1 / s.views : 0; // ssem counts the anchor's own view, which never moves
+    const [moving, between] = [selfTerm(s) - still, 1 / (s.classes - 1)];
     return (v) => {
-      const [logM, slope] = logMeanExp(v / s.tau, room);
+      const [logM, slope] = directions < Infinity ? logMeanExp(v / s.tau, directions) : [0, 0];
+      const own = log(moving) - (loose * v) / s.tau;
       const near = logM - v / s.tau;
       const far = logM - (1 + (1 - v) * between) / s.tau;
-      const scale = max(0, near, far);
+      const scale = max(still > 0 ? log(still) : -Infinity, own, near, far);
+      const [fixed, moved] = [still * exp(-scale), exp(own - scale)];
       const total = { pull: 0, excess: 0, sum: 0 };
       for (const { k, o, q } of all) {
-        const own = c * exp(-scale);
         const same = k * exp(near - scale);
         const other = o * exp(far - scale);
-        const all = own + same + other;
-        const excess = ((1 - slope) * same - (between + slope) * other) / all;
+        const whole = fixed + moved + same + other;
+        const rest = (fixed + reliability * moved + slope * same + (1 + between + slope) * other) / whole;
+        const kept = 1 - (1 - still) * loose; // what the self-supervised term leaves of the pull
+        const excess = kept - rest;
         if (k === 0) add(total, q, 0, excess, excess);
-        else add(total, q, (own + slope * same + (1 + between + slope) * other) / all, excess, 1);
+        else add(total, q, rest, excess, kept);
       }
       return total;
     };
@@ -212,7 +225,8 @@ const SSEM = (() => {
   // -- answers -----------------------------------------------------------------------------------------------------
 
   /** Collapse minimises the loss if and only if alpha is at most this; above 1 no weight prevents collapse. */
-  const collapseThreshold = (s) => weight(exact(s, batches(s))(0));
+  const thresholdOf = (s, all) => weight(exact(s, all)(0));
+  const collapseThreshold = (s) => thresholdOf(s, batches(s));
 
   /** The weight at whose optimum, with room for every instance, the within-class variance is v. */
   const alphaForVariance = (s, v) => weight(exact(s, batches(s))(v));
@@ -247,48 +261,60 @@ const SSEM = (() => {
 
   /** Why no theorem speaks about a setting, or null. */
   function notCovered(s) {
-    if (s.dim < s.classes - 1)
+    if (s.dim < s.classes)
       return (
-        `Fewer than ${s.classes - 1} dimensions cannot hold ${s.classes} classes at equal distances; ` +
-        "every class then has its own threshold, which the command line gives."
+        `${s.classes} classes need ${s.classes} dimensions here: with fewer, collapse gives way class by class or ` +
+        "later than its threshold, which the command line works out."
       );
     if (s.loss !== "ssem" && s.views === 1)
       return "With one view the self-supervised term has no positive: give each instance a second view.";
     return null;
   }
 
-  /** What a predicted variance is: "exact", an "estimate" for the dimension, or the "optimum" as an upper bound. */
+  /** What a free spread is: "exact", an "estimate" for the network, or the "optimum" as an upper bound. */
   function basis(s) {
+    if (s.loss !== "l_spread" && s.network !== "perfect") return "estimate";
     if (s.dim === Infinity || s.dim >= s.classes * s.instances - 1) return "exact";
-    return s.loss === "l_spread" ? "optimum" : "estimate";
+    return s.loss === "l_spread" ? "optimum" : "minimiser";
   }
 
-  /** The weight at which the variance predicted for the setting's dimension is v. */
-  function weightFor(s, v, all = batches(s)) {
-    const best = weight(exact(s, all)(v));
-    return basis(s) === "estimate" ? max(best, weight(estimated(s, all)(v))) : best;
+  /** The largest free spread that there is. */
+  const most = (s) => (basis(s) === "estimate" ? network(s).reliability : 1);
+
+  /** The weight at which the expected free spread is `spread`; infinite where none does. */
+  function weightFor(s, spread, all = batches(s)) {
+    const kind = basis(s);
+    if (spread > most(s)) return Infinity;
+    if (kind === "estimate") return weight(estimated(s, all)(spread / network(s).reliability));
+    const best = weight(exact(s, all)(spread));
+    return kind === "minimiser" ? max(best, weight(estimated(s, all)(spread))) : best;
   }
 
-  /** The within-class variance predicted for the setting's dimension. */
-  const predictedVariance = remembering((s) => {
-    const best = optimalVariance(s);
-    return basis(s) === "estimate" ? min(best, balance(s.alpha, estimated(s, batches(s)))) : best;
+  /** The free spread to expect. */
+  const freeSpread = remembering((s) => {
+    const kind = basis(s);
+    const guess = () => network(s).reliability * balance(s.alpha, estimated(s, batches(s)));
+    if (kind === "estimate") return guess();
+    return kind === "minimiser" ? min(optimalVariance(s), guess()) : optimalVariance(s);
   });
 
-  // The predicted variance that is safe, and the one to aim at.
-  const { band: BAND, target: TARGET } = CONSTANTS;
+  // The free spread that counts as safe, the one to aim at, and the largest weight.
+  const { safe: SAFE, wanted: WANTED, largest: LARGEST } = CONSTANTS;
 
-  /** The safe interval of the weight at this temperature, or null: above the threshold, variance in the band. */
+  /** The safe interval of the weight at this temperature, or null: above the threshold, free spread in the range. */
   const safeWeights = remembering((s) => {
-    const low = max(weightFor(s, BAND[0]), collapseThreshold(s));
-    const high = min(weightFor(s, BAND[1]), 1);
+    const low = max(weightFor(s, SAFE[0]), collapseThreshold(s));
+    const high = min(weightFor(s, SAFE[1]), LARGEST);
     return low < high ? [low, high] : null;
   });
 
-  /** The weight to start from at this temperature, or null: predicted variance 0.25, or as near as is safe. */
+  /** The weight to start from at this temperature, or null; where the safe interval is cut, as far along the rest. */
   const recommendedWeight = remembering((s) => {
     const safe = safeWeights(s);
-    return safe && min(weightFor(s, TARGET), safe[1]);
+    if (!safe) return null;
+    const [least, greatest] = safe.map((alpha) => freeSpread({ ...s, alpha }));
+    const aim = least + ((WANTED - SAFE[0]) / (SAFE[1] - SAFE[0])) * (greatest - least);
+    return min(max(weightFor(s, aim), safe[0]), safe[1]);
   });
 
   /** The weight of plain SupCon at the mean number of same-class instances in a batch; null for other losses. */
@@ -341,8 +367,8 @@ const SSEM = (() => {
   }
 
   return {
-    SettingError, placed, RECIPES: CONSTANTS.recipes, checked, notCovered, basis, batches, merged, collapseThreshold, alphaForVariance, optimalVariance,
-    criticalTemperature, weightFor, predictedVariance, safeWeights, recommendedWeight, BAND, TARGET, plainWeight,
+    SettingError, placed, RECIPES: CONSTANTS.recipes, checked, notCovered, basis, batches, merged, thresholdOf, collapseThreshold, alphaForVariance, optimalVariance,
+    criticalTemperature, weightFor, freeSpread, most, safeWeights, recommendedWeight, SAFE, WANTED, plainWeight,
     similarities, referenceLosses,
   };
 })();

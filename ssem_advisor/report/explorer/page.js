@@ -2,10 +2,10 @@
 (() => {
   const $ = (id) => document.getElementById(id);
   const form = $("setting");
-  const { BAND, TARGET } = SSEM;
+  const { SAFE, WANTED } = SSEM;
   const WHOLE = ["classes", "instances", "batch", "perBatch", "views", "dim"];
   const REAL = ["alpha", "tau"];
-  const CHOICES = ["loss", "sampler"];
+  const CHOICES = ["loss", "sampler", "network"];
   // The page that embeds this one, where a script may look into it: its address and its colours are shared.
   const host = (() => {
     try {
@@ -23,6 +23,8 @@
     random: "Uniform draws: anchors meet a random number of their class.",
     balanced: "Equally many instances of every class, or of the classes drawn.",
     full: "The whole data set is one batch.",
+    typical: "As trained on real images: views agree on half of the spread, which uses half of the directions.",
+    perfect: "The minimiser of the loss: every instance told apart in every view. Near it on easy data.",
   };
 
   // -- state -----------------------------------------------------------------------------------------------------
@@ -136,20 +138,25 @@
     exact: {
       inWords: "at the optimum",
       note: "exact",
-      title: "Within-class variance at the optimum: exact.",
+      title: "Free spread at the optimum: exact.",
+    },
+    minimiser: {
+      inWords: "of the minimiser",
+      note: "estimate for this dimension",
+      title: "Free spread of the minimiser in this dimension: an estimate. The collapse boundary is exact.",
     },
     estimate: {
-      inWords: "expected in this dimension",
-      note: "estimate for this dimension",
-      title: "Within-class variance expected in this dimension: an estimate. The collapse boundary is exact.",
+      inWords: "to expect",
+      note: "estimate for a typical network",
+      title: "Free spread of a typical network: an estimate. The collapse boundary is exact.",
     },
     optimum: {
       inWords: "at most",
       note: "upper bound: no estimate for this loss",
-      title: "Within-class variance at the optimum: exact with room for every instance, an upper bound here.",
+      title: "Free spread at the optimum: exact with room for every instance, an upper bound here.",
     },
   };
-  const band = BAND.join(" to ");
+  const range = SAFE.join(" to ");
 
   function verdict(s) {
     const silent = SSEM.notCovered(s);
@@ -164,14 +171,14 @@
       const text = `At τ = ${digits(s.tau)} every weight α up to ${shown} makes each class one point.`;
       return ["collapse", "Collapse is the optimum", text];
     }
-    const predicted = SSEM.predictedVariance(s);
+    const predicted = SSEM.freeSpread(s);
     const safe = SSEM.safeWeights(s);
-    const text = `Within-class variance ${digits(predicted)} ${BASIS[SSEM.basis(s)].inWords}`;
+    const text = `Free spread ${digits(predicted)} ${BASIS[SSEM.basis(s)].inWords}`;
     // The ends of the safe range are safe, whatever the last digit of the prediction says.
-    if ((safe && safe[0] <= s.alpha && s.alpha <= safe[1]) || (BAND[0] <= predicted && predicted <= BAND[1]))
-      return ["safe", "Safe", `${text}: inside the safe band of ${band}.`];
-    if (predicted < BAND[0]) return ["thin", "Close to collapse", `${text}: below the safe band of ${band}.`];
-    return ["wide", "Classes fade", `${text}: above the safe band of ${band}, class structure is being lost.`];
+    if (safe && safe[0] <= s.alpha && s.alpha <= safe[1])
+      return ["safe", "Safe", `${text}: inside the safe range of ${range}.`];
+    if (predicted < SAFE[0]) return ["thin", "Too little", `${text}: below the safe range of ${range}.`];
+    return ["wide", "Too much", `${text}: the safe range is ${range} and ends at α = 0.95; classes begin to fade.`];
   }
 
   let pending;
@@ -192,8 +199,7 @@
   const NUMBERS = {
     "Collapse threshold of α": (s) => {
       const threshold = SSEM.collapseThreshold(s);
-      const reach = s.dim === s.classes - 1 ? ", a local minimum further up" : "";
-      const note = threshold >= 1 ? "no weight prevents collapse" : `collapse is optimal up to here${reach}`;
+      const note = threshold >= 1 ? "no weight prevents collapse" : "collapse is optimal up to here";
       return [digits(threshold, Math.ceil), note];
     },
     "Critical temperature": (s) => {
@@ -205,15 +211,15 @@
     "Recommended α": (s) => {
       const weight = SSEM.recommendedWeight(s);
       const at = `at τ = ${digits(s.tau)}`;
-      return weight === null ? ["none", `no weight is safe ${at}`] : [digits(weight), `for variance ${TARGET} ${at}`];
+      return weight === null ? ["none", `no weight is safe ${at}`] : [digits(weight), `for free spread ${WANTED} ${at}`];
     },
     "Safe range of α": (s) => {
       const safe = SSEM.safeWeights(s);
-      const note = `variance ${band}`;
+      const note = `free spread ${range}`;
       return [safe ? `${digits(safe[0], Math.ceil)} to ${digits(safe[1], Math.floor)}` : "none", note];
     },
     "Variance at the optimum": (s) => [digits(SSEM.optimalVariance(s)), "exact with room for every instance"],
-    "Variance in this dimension": (s) => [digits(SSEM.predictedVariance(s)), BASIS[SSEM.basis(s)].note],
+    "Free spread": (s) => [digits(SSEM.freeSpread(s)), BASIS[SSEM.basis(s)].note],
     "Plain SupCon as a weight α": (s) => {
       const weight = SSEM.plainWeight(s);
       if (weight === null) return [NOT_COVERED, "another loss"];
@@ -227,7 +233,11 @@
   const LOSSES = {
     "All embeddings equal": (s) => [digits(SSEM.referenceLosses(s).totalCollapse), "total collapse"],
     "Each class one point": (s) => [digits(SSEM.referenceLosses(s).classCollapse), "class collapse"],
-    "Optimum at this α": (s) => [digits(SSEM.referenceLosses(s).optimum), "the least the loss can be"],
+    "Optimum at this α": (s) => {
+      const drifts = s.loss === "supcon" && s.alpha < SSEM.plainWeight(s);
+      const note = drifts ? "at most: so far below the threshold views drift apart too" : "the least the loss can be";
+      return [digits(SSEM.referenceLosses(s).optimum), note];
+    },
   };
   const NOT_COVERED = "not covered";
 
@@ -260,6 +270,7 @@
     dim: "dim",
     alpha: "alpha",
     tau: "temperature",
+    network: "network",
   };
 
   function command(s) {
@@ -280,20 +291,20 @@
   // -- phase diagram: nested contours, each the closed form alpha(v) at every temperature ---------------------------
 
   const CIVIDIS = "#00224e #083370 #35456c #4f576c #666970 #7d7c78 #948e77 #aea371 #c8b866 #e5cf52 #fee838".split(" ");
-  const colour = (v) => {
-    const at = Math.min(v ** 0.6, 0.9999) * 10; // the power gives the safe band its share of the colours
+  const colour = (share) => {
+    const at = Math.min(share ** 0.6, 0.9999) * 10; // the power gives the safe range its share of the colours
     const i = Math.floor(at);
     const f = at - i;
     const part = (hex, j) => parseInt(hex.slice(1 + 2 * j, 3 + 2 * j), 16);
     return `rgb(${[0, 1, 2].map((j) => Math.round(part(CIVIDIS[i], j) * (1 - f) + part(CIVIDIS[i + 1], j) * f))})`;
   };
-  const LEVELS = [0, 0.025, ...Array.from({ length: 20 }, (_, i) => (i + 1) / 20)];
+  const LEVELS = [...Array.from({ length: 20 }, (_, i) => i / 40), ...Array.from({ length: 11 }, (_, i) => 0.5 + i / 20)];
   const TAUS = [0.01, 10];
   const TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
   const MARGIN = { left: 54, right: 10, top: 8, bottom: 40 };
   const logShare = (tau) => Math.log(tau / TAUS[0]) / Math.log(TAUS[1] / TAUS[0]);
   const tauAt = (share) => TAUS[0] * (TAUS[1] / TAUS[0]) ** share;
-  $("ramp").style.background = `linear-gradient(90deg, ${LEVELS.map((v) => `${colour(v)} ${100 * v}%`).join()})`;
+  $("ramp").style.background = `linear-gradient(90deg, ${Array.from({ length: 21 }, (_, i) => `${colour(i / 20)} ${5 * i}%`).join()})`;
 
   let frame; // what the pointer needs to know about the last drawing
   function draw(s) {
@@ -316,24 +327,28 @@
     frame = { s, w, h };
     const columns = Math.round(Math.min(140, w / 4));
     const few = SSEM.merged(SSEM.batches(s));
-    const curves = LEVELS.map(() => []);
+    const top = SSEM.most(s);
+    const levels = LEVELS.filter((v) => v <= top);
+    $("ramp-high").textContent = top;
+    const curves = levels.map(() => []);
     for (let i = 0; i <= columns; i++) {
       const at = { ...s, tau: tauAt(i / columns) };
-      LEVELS.forEach((v, j) => curves[j].push([X(at.tau), Y(SSEM.weightFor(at, v, few))]));
+      const alpha = (v) => (v === 0 ? SSEM.thresholdOf(at, few) : SSEM.weightFor(at, v, few));
+      levels.forEach((v, j) => curves[j].push([X(at.tau), Y(alpha(v))]));
     }
     const line = (points) => "M" + points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L");
     const above = (points) => `${line(points)}V-99H${MARGIN.left}Z`;
-    const region = (points, j) => `<path d="${above(points)}" fill="${colour((LEVELS[j] + LEVELS[j + 1]) / 2)}"/>`;
-    const [edge, low, high] = [0, ...BAND].map((v) => curves[LEVELS.indexOf(v)]);
+    const region = (points, j) => `<path d="${above(points)}" fill="${colour((levels[j] + levels[j + 1]) / 2 / top)}"/>`;
+    const [edge, low, high] = [0, ...SAFE].map((v) => curves[levels.indexOf(v)]);
     const note = (x, y, text) => `<text class="note" x="${x}" y="${y}" text-anchor="middle">${text}</text>`;
     const labelled = (points, text) => {
       const [x, y] = points.reduce((lowest, point) => (point[1] > lowest[1] ? point : lowest));
       const inFrame = Math.min(MARGIN.left + w - 24, Math.max(MARGIN.left + 24, x));
       return y < MARGIN.top + 16 ? "" : note(inFrame, y - 7, text);
     };
-    const [x, top] = edge[Math.round(columns * 0.86)];
+    const [x, brink] = edge[Math.round(columns * 0.86)];
     const floor = MARGIN.top + h;
-    const collapse = floor - top > 40 ? note(x, (top + floor) / 2 + 4, "collapse") : "";
+    const collapse = floor - brink > 40 ? note(x, (brink + floor) / 2 + 4, "collapse") : "";
     const inside = s.tau >= TAUS[0] && s.tau <= TAUS[1];
     const ticks = TICKS.filter((t) => width > 480 || [0.01, 0.1, 1, 10].includes(t));
     const [here, recommended] = [SSEM.collapseThreshold(s), SSEM.recommendedWeight(s)];
@@ -366,7 +381,7 @@
         ${plain === null ? "" : `<path d="M${MARGIN.left} ${Y(plain)}h${w}" class="plain"/>`}
         ${pinned ? comparison(s, columns, X, Y, line) : ""}
         ${inside ? `<path d="M${X(s.tau)} 0V${height}M0 ${Y(s.alpha)}H${width}" class="cross"/>` : ""}
-        ${labelled(low, BAND[0])}${labelled(high, BAND[1])}${collapse}
+        ${labelled(low, `safe from ${SAFE[0]}`)}${labelled(high, `to ${SAFE[1]}`)}${collapse}
       </g>
       <rect ${area} rx="3" class="frame"/>
       ${recipes.map(ring).join("")}
@@ -388,7 +403,7 @@
     const points = [];
     for (let i = 0; i <= columns; i++) {
       const at = { ...other, tau: tauAt(i / columns) };
-      points.push([X(at.tau), Y(SSEM.weightFor(at, 0, few))]);
+      points.push([X(at.tau), Y(SSEM.thresholdOf(at, few))]);
     }
     const there = `<circle cx="${X(other.tau)}" cy="${Y(other.alpha)}" r="6" class="there"/>`;
     return `<path d="${line(points)}" class="pinned"/>${there}`;
@@ -405,8 +420,8 @@
         head.scope = "row";
         const threshold = SSEM.collapseThreshold(at);
         row.append(head, element("td", threshold < 1 ? digits(threshold, Math.ceil) : "1 (always)"));
-        for (const v of [BAND[0], TARGET, BAND[1]]) row.append(element("td", weight(SSEM.weightFor(at, v))));
-        row.append(element("td", digits(SSEM.predictedVariance(at))));
+        for (const v of [SAFE[0], WANTED, SAFE[1]]) row.append(element("td", weight(SSEM.weightFor(at, v))));
+        row.append(element("td", digits(SSEM.freeSpread(at))));
         return row;
       }),
     );
@@ -426,8 +441,8 @@
     const { tau, alpha } = under(event);
     const at = { ...frame.s, tau, alpha };
     const [, title] = verdict(at);
-    const spread = digits(SSEM.predictedVariance(at));
-    $("readout").textContent = `τ ${digits(tau)}, α ${digits(alpha)}: within-class variance ${spread}. ${title}.`;
+    const spread = digits(SSEM.freeSpread(at));
+    $("readout").textContent = `τ ${digits(tau)}, α ${digits(alpha)}: free spread ${spread}. ${title}.`;
     if (!(event.buttons & 1)) return;
     $("tau").value = tau;
     $("alpha").value = alpha;

@@ -159,7 +159,7 @@ def spread_of_rows(rows: UnitRows) -> Spread:
         for table in tables:
             terms = np.sum([table[name] for name in names], axis=0)
             terms = terms[~np.isnan(terms)]
-            total += float(terms.mean()) / m
+            total += float(terms.mean()) / m if len(terms) else float("nan")
             square += float(terms.var(ddof=1)) / len(terms) / m**2 if len(terms) > 1 else 0.0
         middle, half = total if value is None else value, 1.96 * float(np.sqrt(square))
         return Estimate(middle, middle - half, middle + half)

@@ -61,7 +61,7 @@ def recommend(
     if mix == "list":
         from ssem_advisor.report.mix import forms_text
 
-        typer.echo(forms_text(), nl=False)
+        say(forms_text())
         return
     facts = None
     if config is not None:
@@ -136,21 +136,24 @@ def _say_extended(setting: Any, form: Format) -> None:
         say(extended.to_text(setting, bold=lambda text: typer.style(text, bold=True)))
 
 
-def _measured(path: Path) -> tuple[Any, float]:
-    """The network of a pilot run, and the free spread at which it was measured."""
-    from ssem_advisor.measurement import load, measure
-    from ssem_advisor.theory.network import Network
+def _measured(path: Path) -> tuple[Any, float | None]:
+    """The network of a pilot run, and the free spread at which it was measured; None where that cannot be told."""
+    from dataclasses import replace
+
+    from ssem_advisor.measurement import MeasurementError, load, spread_of
 
     rows = load(path)
-    found = measure(rows.embeddings, rows.labels, instance_ids=rows.instance_ids, pairs=1000)
-    reliability = found.view_reliability
-    if reliability is None or not reliability > 0:
-        raise SettingError(f"--from {path}: needs at least two views of every instance to measure a network")
-    interval = found.intervals.get("view_reliability")
-    if interval is not None:
-        interval = max(interval[0], 0.01), min(max(interval[1], 0.01), 1.0)
-    network = Network(min(reliability, 1.0), max(found.effective_dimension, 1.0), interval)
-    return network, reliability * found.within_class_variance
+    spread = spread_of(rows.embeddings, rows.labels, rows.instance_ids)
+    try:
+        network = spread.network()
+    except MeasurementError as reason:
+        raise SettingError(f"--from {path}: {reason}") from None
+    _, low, high = spread.reliability or (0.0, 0.01, 1.0)
+    network = replace(network, reliability_range=(min(max(low, 0.01), 1.0), min(max(high, 0.01), 1.0)))
+    if spread.free_spread is None:
+        tell(f"--from {path}: the free spread of the pilot cannot be told: {spread.missing}")
+        return network, None
+    return network, max(spread.free_spread.value, 0.0)
 
 
 def _pair(text: str) -> tuple[float, float]:

@@ -264,14 +264,15 @@ class Case:
         return verdict
 
     def _beyond_theory(self) -> str | None:
-        if self.value("loss") == "l_in":
-            return "no theorem covers a mixture with the log-of-sum form of the loss"
         if self.value("views") == 1 and self.value("loss") != "ssem":
             return "with one view alpha weighs a term without positives"
         if many := next(self.traps("multi-label"), None):
             return f"the theorems speak of one class for each instance, not of several ({many.detail})"
         if queue := next(self.traps("queue"), None):
-            return f"no theorem covers the stale embeddings of {queue.key or 'a memory bank'}"
+            return (
+                f"{queue.key or 'a memory bank'} has a threshold of its own, proven to be local only and for keys as "
+                "good as current embeddings; Setting(queue=KEYS) gives it"
+            )
         return None
 
     @cached_property
@@ -334,7 +335,7 @@ def verdict_on(setting: Setting) -> Verdict:
     if limits.regime.by_class:  # the last class to open decides
         return Verdict(setting, limits.open_above, limits.open_above)
     threshold, above = limits.collapse_up_to, limits.open_above
-    if setting.alpha is None:
+    if setting.extras or setting.alpha is None:  # a log of the sum, a queue, ...: their theorems give limits alone
         return Verdict(setting, threshold, above)
     if setting.alpha <= threshold:
         return Verdict(setting, threshold, above, theory.critical_temperature(setting), 0.0)

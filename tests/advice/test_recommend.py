@@ -380,10 +380,21 @@ def test_a_pilot_run_gives_the_network(pilot, tmp_path):
     assert data["network"]["view_reliability"] == pytest.approx(0.5, abs=0.06)
     (note,) = [note for note in data["notes"] if note["code"] == "pilot"]
     assert note["values"]["measured_reliability"] == pytest.approx(0.5, abs=0.06)
-    assert 0.2 < data["alpha"]["recommended"] < 0.4
+    assert data["network"]["directions"] == pytest.approx(60, rel=0.15)  # isotropic, less those of the means
+    made = Setting(classes=5, dim=64, batch_size=400, sampler="balanced", temperature=0.1)
+    known = recommend(made, network=Network(0.5, 60.0)).recommended
+    assert data["alpha"]["recommended"] == pytest.approx(known.alpha, rel=0.15)
     assert "leave --network out" in run("recommend", *setting, "--from", pilot, "--network", "typical", code=2).stderr
     import numpy as np
 
     one = np.load(pilot)
+    np.savez(tmp_path / "two.npz", embeddings=one["embeddings"][:, :2], labels=one["labels"])
+    two = answer(*setting, "--from", tmp_path / "two.npz")
+    assert two["alpha"]["recommended"] == pytest.approx(data["alpha"]["recommended"], rel=0.15)
+    rows = np.concatenate([one["embeddings"][60 * c : 60 * c + 4, :2] for c in range(5)])
+    np.savez(tmp_path / "few.npz", embeddings=rows, labels=np.repeat(np.arange(5), 4))
+    told = run("recommend", *setting, "--from", tmp_path / "few.npz").stderr
+    assert told.count("\n") == 1
+    assert "cannot be told: fewer than two classes" in told
     np.savez(tmp_path / "one.npz", embeddings=one["embeddings"][:, 0], labels=one["labels"])
-    assert "at least two views" in run("recommend", *setting, "--from", tmp_path / "one.npz", code=2).stderr
+    assert "one view of each instance" in run("recommend", *setting, "--from", tmp_path / "one.npz", code=2).stderr

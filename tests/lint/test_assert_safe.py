@@ -96,3 +96,23 @@ def test_a_config_that_states_another_loss_passes_here_as_it_does_in_check(tmp_p
     path.write_text("lr: 0.1\nbatch_size: 64\n")
     with pytest.raises(AssertionError, match="needs kind"):
         assert_safe(path)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"loss": "l_in"},
+        {"queue": 4096},
+        {"self_temperature": 0.3},
+        {"features": "non-negative"},
+        {"cross_entropy": 0.5},
+    ],
+)
+def test_losses_past_the_basic_theory_are_decided_by_their_own_limits(extra):
+    from ssem_advisor.theory.regime import collapse_limits
+
+    setting = Setting(classes=10, dim=64, batch_size=200, sampler="balanced", temperature=0.3, **extra)
+    limits = collapse_limits(setting)
+    with pytest.raises(AssertionError, match=r"not safe(?s:.)*collapse"):
+        assert_safe(setting.with_(alpha=0.9 * limits.collapse_up_to))
+    assert_safe(setting.with_(alpha=min(1.5 * limits.open_above, 0.9)))

@@ -187,7 +187,6 @@ def test_what_the_loss_sees_must_be_known(facts, needs):
 @pytest.mark.parametrize(
     ("facts", "why"),
     [
-        ({"loss": "l_in"}, "no theorem covers a mixture with the log-of-sum form"),
         ({"views": 1}, "with one view alpha weighs a term without positives"),
         ({"batch_size": 255}, "batch_size=255: a balanced batch needs a multiple of classes=10"),
         ({"classes": 1000, "batch_size": 2000, "dim": 128}, "thresholds of so many classes, one by one, take long"),

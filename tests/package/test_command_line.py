@@ -29,3 +29,16 @@ def test_help_lists_every_command():
     done = run("--help")
     assert done.exit_code == 0
     assert all(command in done.stdout for command in COMMANDS)
+
+
+def test_commands_print_through_one_way_only():
+    import re
+    from pathlib import Path
+
+    import ssem_advisor.cli
+
+    printing = re.compile(r"typer\.(?:secho|echo)\(|(?<![\w.])print\(|sys\.stdout\.write")
+    found = {
+        p.name for p in Path(ssem_advisor.cli.__file__).parent.glob("*.py") if printing.search(p.read_text("utf-8"))
+    }
+    assert found == {"_output.py"}

@@ -162,9 +162,9 @@ def memory_bank(case: Case) -> Iterator[Says]:
 
     ## Why is this bad
 
-    The theorems speak about a loss over one batch of current embeddings. With a queue the anchors meet many more
-    embeddings, old and without gradient, so the collapse threshold of the batch does not apply; this tool says
-    nothing about alpha and temperature then.
+    With a queue the anchors meet many more embeddings, old and without gradient, so the collapse threshold of the
+    batch does not apply. Its own one is known as the weight at which collapse ceases to be a local minimum, if the
+    keys are taken as current embeddings (`ssem-advisor recommend --queue KEYS`); how stale keys move it is not.
 
     ## Example
 
@@ -186,8 +186,10 @@ def memory_bank(case: Case) -> Iterator[Says]:
         for trap in case.traps("queue"):
             yield Says(
                 trap,
-                f"{trap.detail or 'a memory bank'}: no theorem covers stale embeddings in the loss",
-                "check the trained embedding with ssem-advisor measure",
+                f"{trap.detail or 'a memory bank'}: the threshold of the batch does not hold with keys that "
+                "are stale and without gradient",
+                "ask ssem-advisor recommend --queue KEYS for the local threshold, and check the trained embedding "
+                "with ssem-advisor measure",
             )
 
 

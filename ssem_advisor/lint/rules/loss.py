@@ -110,13 +110,15 @@ def log_of_sum_form(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Reports a method known to average the positives inside the logarithm instead of outside, as solo-learn's `supcon`.
+    Reports a method known to average the positives inside the logarithm instead of outside, as solo-learn's `supcon`,
+    without a self-supervised term; with one, `alpha` is compared with the threshold of that mixture.
 
     ## Why is this bad
 
     This form collapses at every temperature as well, and it is not the loss that the published results and the
-    theorems behind this tool speak of: its gradient lets easy positives stand for hard ones, and no weight for a
-    self-supervised term can be recommended with a proof.
+    theorems behind this tool mostly speak of: its gradient lets easy positives stand for hard ones, and of a mixture
+    with a self-supervised term only the weight is known at which collapse ceases to be a local minimum
+    (`ssem-advisor recommend --loss l_in`).
 
     ## Example
 
@@ -144,11 +146,11 @@ def log_of_sum_form(case: Case) -> Iterator[Says]:
 
     As for `plain-supcon`.
     """
-    if case.supervised and case.value("loss") == "l_in":
+    if case.supervised and case.run.kind != "supcon+self" and case.value("loss") == "l_in":
         yield _collapses(
             case,
             "supervised contrastive loss with the sum over positives inside the logarithm: it collapses at every "
-            "temperature, and no theorem covers a mixture with it",
+            "temperature, and a mixture with it has a local threshold only (recommend --loss l_in)",
             "average over the positives outside the logarithm, and " + _ADD,
         )
 

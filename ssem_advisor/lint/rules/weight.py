@@ -75,9 +75,11 @@ def collapse_is_optimal(case: Case) -> Iterator[Says]:
         remedies.append(f"raise alpha above {above(verdict.threshold)}")
     if verdict.critical:
         remedies.append(f"lower the temperature below {below(verdict.critical)}")
+    local = {"loss", "queue"} & set(verdict.setting.extras)  # proven for the neighbourhood of collapse alone
+    what = "is a local minimum of" if local else "minimises"
     yield Says(
         "alpha",
-        f"class collapse minimises the loss: alpha {verdict.setting.alpha} is at or below its threshold "
+        f"class collapse {what} the loss: alpha {verdict.setting.alpha} is at or below its threshold "
         f"{above(verdict.threshold)} at {case.shown('temperature', 'classes', 'batch_size')}",
         ", or ".join(remedies) or "lower the temperature and raise alpha (ssem-advisor recommend gives both)",
     )

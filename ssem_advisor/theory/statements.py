@@ -604,7 +604,6 @@ STATEMENTS: tuple[Theorem, ...] = (
             OWN_VIEW,
             EQUAL_CLASSES,
             SPARE_DIRECTION,
-            is_basic_but("self_temperature", "features", "queue", "cross_entropy"),
         ),
     ),
     Theorem(

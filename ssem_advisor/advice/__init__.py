@@ -14,13 +14,12 @@ from ssem_advisor.advice.answer import (
     State,
     Trial,
 )
-from ssem_advisor.advice.outlook import BAND, LARGEST_WEIGHT, TARGET, Outlook
+from ssem_advisor.advice.outlook import BAND, LARGEST_WEIGHT, Outlook
 
 __all__ = [
     "BAND",
     "LARGEST_WEIGHT",
     "SAFE_SPREAD",
-    "TARGET",
     "WANTED",
     "Advice",
     "Alternative",

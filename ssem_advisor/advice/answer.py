@@ -180,7 +180,7 @@ class Advice:
     @cached_property
     def theorems(self) -> tuple[str, ...]:
         """Keys of what the numbers stand on, in reading order: each one's assumptions hold for this setting."""
-        from ssem_advisor.theory.registry import theorems
+        from ssem_advisor.theory.registry import covered
 
         point = self.recommended or self.given
         setting = self.setting
@@ -192,4 +192,4 @@ class Advice:
             behind |= {"OPTIMUM", "WEIGHT", "WEIGHT-SPREAD"}
         elif point is not None and point.basis in (Basis.estimate, Basis.rough):
             behind |= {"FINITE"} if self.origin is Origin.perfect else {"FINITE", "RELIABILITY"}
-        return tuple(key for key, theorem in theorems().items() if key in behind and not theorem.broken(setting))
+        return tuple(key for key in covered(setting) if key in behind)

@@ -25,7 +25,7 @@ from ssem_advisor.theory.regime import CollapseLimits, Regime, collapse_limits, 
 # accuracy is lost on every data set recorded.
 LARGEST_WEIGHT = 0.95
 # Within-class variance of the minimiser: outside the band it is near collapse, or has lost the classes.
-BAND, TARGET = (0.05, 0.5), 0.25
+BAND = (0.05, 0.5)
 # Within these temperatures a safe interval is looked for; smaller ones underflow in float32 losses.
 _TEMPERATURES = np.geomspace(1e-3, 10.0, 400)
 

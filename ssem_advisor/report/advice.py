@@ -10,6 +10,7 @@ from typing import Any
 
 from ssem_advisor.advice import Advice, Alternative, Basis, Code, Note, Origin, Point, Purpose, State
 from ssem_advisor.domain import FIELDS, Setting
+from ssem_advisor.lint.numbers import above, below
 
 VERSION = 2
 WIDTH = 80
@@ -125,7 +126,7 @@ def show(value: float | None, digits: int = 3) -> str:
 def inward(low: float, high: float, digits: int = 3) -> tuple[str, str]:
     """Both ends of a safe interval rounded so that they stay inside it."""
     for more in range(digits, 17):
-        lower, upper = _rounded(low, more, math.ceil), _rounded(high, more, math.floor)
+        lower, upper = upward(low, more), downward(high, more)
         if low <= float(lower) <= float(upper) <= high:
             return lower, upper
     return repr(low), repr(high)
@@ -141,26 +142,11 @@ def within(value: float, safe: tuple[float, float] | None, digits: int = 3) -> s
 
 def upward(value: float, digits: int = 3) -> str:
     """A threshold rounded up: whoever stays above the printed number stays above the true one."""
-    return _rounded(value, digits, math.ceil) if math.isfinite(value) else "none"
+    return f"{float(above(value, digits)):.{digits}g}" if math.isfinite(value) else "none"
 
 
 def downward(value: float, digits: int = 3) -> str:
-    return _rounded(value, digits, math.floor) if math.isfinite(value) else "none"
-
-
-def _rounded(value: float, digits: int, step: Callable[[float], int]) -> str:
-    if value == 0:
-        return "0"
-    if abs(value) < 1e-290:  # 10**places would be infinite
-        return f"{value:.{digits - 1}e}"
-    places = digits - 1 - math.floor(math.log10(abs(value)))
-    scaled = step(value * 10.0**places) / 10.0**places
-    # The quotient may land on the wrong side of the value by one rounding.
-    if step is math.ceil and scaled < value:
-        scaled = (step(value * 10.0**places) + 1) / 10.0**places
-    if step is math.floor and scaled > value:
-        scaled = (step(value * 10.0**places) - 1) / 10.0**places
-    return f"{scaled:.{digits}g}"
+    return f"{float(below(value, digits)):.{digits}g}" if math.isfinite(value) else "none"
 
 
 # -- the words of codes ------------------------------------------------------------------------------------------------

@@ -20,7 +20,6 @@ import numpy as np
 from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.theory.batches import Batch, random_batch
 from ssem_advisor.theory.openings import Openings, by_class, only_numbers
-from ssem_advisor.theory.openings import open_weight as open_weight
 from ssem_advisor.theory.relation import Geometry, Softmax, own_view_weight
 
 # Above this many coordinates the collapsed loss has many nearly equal minima; the descent stops after 60 steps, where

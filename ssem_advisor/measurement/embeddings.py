@@ -114,7 +114,8 @@ def measure(
     """Measure embeddings against class collapse, and against the theory where the setting is known.
 
     embeddings: (embeddings, dim) or (instances, views, dim); rows are scaled to unit length. Memory maps are streamed,
-        so memory stays bounded by classes x dim + dim^2 + 100 bytes a row; torch tensors are accepted.
+        so memory stays bounded by classes x dim + dim^2 + 100 bytes a row, with rows for dim where rows are fewer;
+        torch tensors are accepted.
     labels: one per instance, integers or strings.
     instance_ids: with two axes, which rows are views of one instance.
     setting: the training setting, to compare with what it predicts; alpha None in it means plain SupCon.
@@ -228,7 +229,7 @@ class _Moments:
     """
 
     def __init__(self, rows: UnitRows) -> None:
-        m, d = len(rows.labels), rows.dim
+        m, d = len(rows.labels), rows.width
         self.m, self.per_class = m, float(rows.instances.mean())
         self.means = np.empty((m, d))  # over rows
         self.instance_means = np.empty((m, d))  # over instances, views averaged first
@@ -314,11 +315,10 @@ class _Moments:
 
     def effective_rank(self) -> float:
         values = np.linalg.eigvalsh(self.within + self.between_covariance)
-        sizes = np.sqrt(np.clip(values, 0, None))
-        if sizes.sum() < np.sqrt(_TINY):
+        if values[-1] < _TINY:
             return 1.0
+        sizes = np.sqrt(values[values > 1e-14 * values[-1]])  # what is left is rounding, and its root is not small
         share = sizes / sizes.sum()
-        share = share[share > 0]
         return float(np.exp(-(share * np.log(share)).sum()))
 
     def class_distance_variance(self) -> float:
@@ -376,7 +376,7 @@ def _intervals(
     whole = int(rows.instances.sum())
     fraction = min(1.0, _BOOTSTRAP_INSTANCES / whole)
     taken = 0
-    mean_norm, mean_sum = np.zeros(resamples), np.zeros((resamples, rows.dim))
+    mean_norm, mean_sum = np.zeros(resamples), np.zeros((resamples, rows.width))
     for c in range(len(means)):
         first, last = rows.span(c)
         count = max(2, round((last - first) * fraction))
@@ -409,7 +409,7 @@ def _uniformity(rows: UnitRows, pairs: int, rng: np.random.Generator) -> float:
     """Log of the mean Gaussian potential over random pairs of different instances, one view each."""
     instances = np.concatenate([np.arange(*rows.span(c)) for c in range(len(rows.labels))])
     count = len(instances)
-    total, step = 0.0, max(1, (1 << 20) // rows.dim)
+    total, step = 0.0, max(1, (1 << 20) // rows.width)
     for begin in range(0, pairs, step):
         size = min(step, pairs - begin)
         first = rng.integers(0, count, size)

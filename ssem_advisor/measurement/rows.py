@@ -41,6 +41,10 @@ class UnitRows:
     instance_ids: one per row, only with two axes; rows of one instance are its views. None = every row an instance.
 
     Classes with a single instance have no within-class variance and are left out; `lonely` lists their labels.
+
+    dim: of the embeddings. width: of the rows that are handed out: fewer rows than dimensions lie in a space of no more
+    dimensions than rows, and are handed out in coordinates of it. Lengths and inner products are the same there, and
+    whatever is squared, such as a covariance, takes no more memory than the embeddings.
     """
 
     def __init__(self, embeddings: Any, labels: Any, instance_ids: Any = None) -> None:
@@ -61,7 +65,6 @@ class UnitRows:
             instance_ids = np.repeat(np.arange(len(z)), views) if views > 1 else None
             y, z = np.repeat(y, views), z.reshape(-1, z.shape[2])
         self._z, self.dim = z, z.shape[1]
-        self.block = max(1, BLOCK // self.dim)  # rows read at once
         self.norms = (np.inf, 0.0)  # shortest and longest row seen so far
 
         names, classes, class_sizes = np.unique(y, return_inverse=True, return_counts=True)
@@ -91,6 +94,11 @@ class UnitRows:
         self.instances = np.diff(bounds)[keep]  # of each class
         self.class_rows = class_sizes[keep]
         self.has_views = bool(len(starts) - 1 < len(y))
+        kept = np.concatenate([np.arange(starts[first], starts[last]) for first, last in self._spans])
+        self._coordinates = self._narrow(kept) if len(kept) < self.dim else None  # in class order, as `kept`
+        self._places = None if self._coordinates is None else np.searchsorted(kept, np.arange(len(y)))
+        self.width = self.dim if self._coordinates is None else len(kept)
+        self.block = max(1, BLOCK // self.width)  # rows read at once
 
     @property
     def rows(self) -> int:
@@ -118,8 +126,9 @@ class UnitRows:
             positions: Any = slice(int(starts[0]), int(starts[-1] + lengths[-1]))
         else:
             positions = np.repeat(starts - offsets, lengths) + np.arange(int(lengths.sum()))
-        index = positions if self._order is None else self._order[positions]
-        return self._unit(index), offsets
+        if self._coordinates is not None and self._places is not None:
+            return self._coordinates[self._places[positions]], offsets
+        return self._unit(positions if self._order is None else self._order[positions]), offsets
 
     def span(self, position: int) -> tuple[int, int]:
         """First and one past the last instance of a class, numbered in class order."""
@@ -127,9 +136,17 @@ class UnitRows:
 
     def _unit(self, index: Any) -> NDArray[np.float64]:
         z = np.array(self._z[index], dtype=np.float64)
-        # Dividing by the largest entry first keeps rows like 1e-200 or 1e200 from under- or overflowing when squared.
-        scale = np.abs(z).max(axis=1, keepdims=True)
-        bad = ~((scale > 0) & (scale < np.inf))[:, 0]
+        _, norms = self._scaled(z, index)
+        z /= norms[:, None]
+        return z
+
+    def _scaled(self, z: NDArray[np.float64], index: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Divide the rows at `index` by their largest entries, in place; these, and the lengths that are left.
+
+        Rows like 1e-200 or 1e200 would under- or overflow when squared. Refuses rows that have no direction.
+        """
+        scale = np.abs(z).max(axis=1)
+        bad = ~((scale > 0) & (scale < np.inf))
         if bad.any():
             row = int(np.arange(len(self._z))[index][bad].min())
             zero = not np.asarray(self._z[row]).any()
@@ -137,12 +154,31 @@ class UnitRows:
             raise MeasurementError(
                 f"embeddings: row {row} {what}; drop such rows, with their labels, and measure again"
             )
-        z /= scale
+        z /= scale[:, None]
         norms = np.sqrt(np.einsum("ij,ij->i", z, z))
-        z /= norms[:, None]
-        norms *= scale[:, 0]
-        self.norms = (min(self.norms[0], float(norms.min())), max(self.norms[1], float(norms.max())))
-        return z
+        lengths = norms * scale
+        self.norms = (min(self.norms[0], float(lengths.min())), max(self.norms[1], float(lengths.max())))
+        return scale, norms
+
+    def _narrow(self, kept: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Coordinates (rows, rows) of the unit rows at `kept` in an orthonormal basis of their span.
+
+        The triangular factor of a QR decomposition, some columns of the embeddings at a time: unlike the Gram matrix of
+        the rows it loses no digits where they nearly agree.
+        """
+        index = kept if self._order is None else self._order[kept]
+        scale, norms = np.empty(len(kept)), np.empty(len(kept))
+        step = max(1, BLOCK // self.dim)
+        for first in range(0, len(kept), step):
+            part = index[first : first + step]
+            rows = np.array(self._z[part], dtype=np.float64)
+            scale[first : first + step], norms[first : first + step] = self._scaled(rows, part)
+        factor = np.empty((0, len(kept)))
+        step = max(len(kept), BLOCK // len(kept))
+        for first in range(0, self.dim, step):
+            columns = np.array(self._z[index, first : first + step], dtype=np.float64).T
+            factor = np.asarray(np.linalg.qr(np.concatenate([factor, columns / scale / norms]), mode="r"))
+        return np.ascontiguousarray(factor.T)
 
     @staticmethod
     def _labels(labels: Any, length: int, what: str) -> NDArray[Any]:

@@ -127,7 +127,7 @@ def spread_of_rows(rows: UnitRows) -> Spread:
         chosen = list(range(len(rows.labels)))
     elif len(chosen) > rows.dim:
         missing = f"the means of {len(chosen)} classes fill all {rows.dim} dimensions: no direction lies beside them"
-    m, d = len(chosen), rows.dim
+    m, d = len(chosen), rows.width
     sums, counts = np.zeros((m, FOLDS, d)), np.zeros((m, FOLDS))  # of instance means, by class and fold
     for k, c in enumerate(chosen):
         for z, starts, fold in _blocks(rows, c):
@@ -175,7 +175,7 @@ def spread_of_rows(rows: UnitRows) -> Spread:
     between = float(((means - overall) ** 2).sum() - noise_of_mean.sum() * (m - 1) / m) / m
     return Spread(
         classes=m,
-        dim=d,
+        dim=rows.dim,
         instances=int(per_class.sum()),
         common_mean=estimate("to_overall", value=common),
         between=estimate("to_own", value=between),

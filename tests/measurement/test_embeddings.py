@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -50,9 +51,9 @@ def by_definition(z, y):
             shared += e[a] @ e[b] / (p - 1)
             views.append(z[i, a] @ z[i, b])
         own += (e**2).sum()
-    sizes = np.sqrt(np.clip(np.linalg.eigvalsh(np.mean(covariances, axis=0) + centred.T @ centred / m), 0, None))
+    values = np.linalg.eigvalsh(np.mean(covariances, axis=0) + centred.T @ centred / m)
+    sizes = np.sqrt(values[values > 1e-14 * values[-1]])
     share = sizes / sizes.sum()
-    share = share[share > 0]
     pairs = [
         (np.trace(covariances[a]) + np.trace(covariances[b])) / 2 / ((means[a] - means[b]) ** 2).sum()
         for a, b in itertools.permutations(range(m), 2)
@@ -87,7 +88,7 @@ def assert_same(measured: Measurement, expected: dict) -> None:
 
 
 @pytest.mark.parametrize("views", [1, 2, 3])
-@pytest.mark.parametrize("dim", [12, 3])  # 3 < classes: no simplex fits
+@pytest.mark.parametrize("dim", [12, 3, 200])  # 3 < classes: no simplex fits; 200: more dimensions than rows
 def test_statistics_are_their_definitions(clustered, views, dim):
     z, y = clustered(instances=60, views=views, dim=max(dim, 4))
     z = z[..., :dim]
@@ -329,6 +330,19 @@ def test_lonely_classes_are_left_out_with_a_note():
 def test_extreme_lengths_neither_over_nor_underflow():
     scale = np.logspace(-300, 300, 12)[:, None]
     assert measure(Z * scale, Y).within_class_variance == pytest.approx(measure(Z, Y).within_class_variance)
+
+
+def test_few_rows_of_many_dimensions_take_memory_in_proportion():
+    """A square of the dimension would be 800 MB."""
+    z = np.random.default_rng(0).normal(size=(60, 10_000)).astype(np.float32)
+    tracemalloc.start()
+    try:
+        few = measure(z, np.arange(60) % 3)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert few.dim == 10_000
+    assert peak < 20 * z.nbytes + 8 * rows_module.BLOCK
 
 
 def test_memory_map_is_not_loaded(tmp_path):

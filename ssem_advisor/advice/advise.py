@@ -14,8 +14,8 @@ from ssem_advisor.advice.answer import (
     Alternative,
     Basis,
     Code,
+    NetworkOrigin,
     Note,
-    Origin,
     Point,
     Range,
 )
@@ -82,7 +82,9 @@ def recommend(
     full, filled = complete(setting)
     unset = tuple(name for name in ("alpha", "temperature") if getattr(setting, name) is None)
     assumed = tuple(dict.fromkeys((*assumed, *filled, *unset)))
-    origin = Origin.typical if network is None else Origin.perfect if network == PERFECT else Origin.measured
+    origin = NetworkOrigin.typical if network is None else NetworkOrigin.measured
+    if network == PERFECT:
+        origin = NetworkOrigin.perfect
     notes = []
     if network is not None and pilot is not None:
         before, network = network, _carried_over(full, network, pilot, free_spread)
@@ -244,7 +246,7 @@ def _what_moved(choice: Choice, chosen: Point) -> Iterator[Note]:
         yield Note(Code.alpha_moved, values)
     if given_tau is None and given_alpha is None and chosen.temperature != USUAL_TEMPERATURE:
         weight = float(choice.outlook.weight(choice.wanted, USUAL_TEMPERATURE))
-        reliable = choice.origin is Origin.measured and weight <= LARGEST_WEIGHT
+        reliable = choice.origin is NetworkOrigin.measured and weight <= LARGEST_WEIGHT
         yield Note(
             Code.warmer_for_reliable_views if reliable else Code.another_temperature,
             {"usual": USUAL_TEMPERATURE, "temperature": chosen.temperature, "weight": weight},

@@ -42,7 +42,7 @@ class Basis(StrEnum):
     upper_bound = "upper bound"
 
 
-class Origin(StrEnum):
+class NetworkOrigin(StrEnum):
     """Where the network of an answer comes from."""
 
     perfect = "perfect"
@@ -160,7 +160,7 @@ class Advice:
     setting: Setting
     assumed: tuple[str, ...]
     network: Network
-    origin: Origin
+    origin: NetworkOrigin
     wanted: float
     safe_spread: tuple[float, float]
     regime: Regime
@@ -191,5 +191,5 @@ class Advice:
         if point is not None and point.basis is Basis.exact:
             behind |= {"OPTIMUM", "WEIGHT", "WEIGHT-SPREAD"}
         elif point is not None and point.basis in (Basis.estimate, Basis.rough):
-            behind |= {"FINITE"} if self.origin is Origin.perfect else {"FINITE", "RELIABILITY"}
+            behind |= {"FINITE"} if self.origin is NetworkOrigin.perfect else {"FINITE", "RELIABILITY"}
         return tuple(key for key in covered(setting) if key in behind)

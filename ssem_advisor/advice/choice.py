@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ssem_advisor.advice.answer import Origin, Point, Purpose, State, Trial
+from ssem_advisor.advice.answer import NetworkOrigin, Point, Purpose, State, Trial
 from ssem_advisor.advice.outlook import LARGEST_WEIGHT, Outlook
 from ssem_advisor.domain import AdvisorError
 from ssem_advisor.theory.network import PERFECT
@@ -29,7 +29,7 @@ class Choice:
 
     outlook: Outlook
     wanted: float
-    origin: Origin
+    origin: NetworkOrigin
 
     def start(self) -> Point | None:
         """Change as little as possible: keep what is given and safe, else move alpha, else the temperature as well."""
@@ -58,7 +58,7 @@ class Choice:
         given = self.outlook.setting.temperature
         if given is not None:
             yield float(given)
-        elif self.origin is Origin.measured:
+        elif self.origin is NetworkOrigin.measured:
             warm = (t for t in WARM_TEMPERATURES if self._bears(t))
             yield next(warm, USUAL_TEMPERATURE)
         yield from TEMPERATURES

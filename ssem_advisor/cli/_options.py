@@ -15,4 +15,11 @@ class Format(StrEnum):
     json = "json"
 
 
+class NetworkChoice(StrEnum):
+    """The networks that need no measurement: as trained on real images, and the minimiser of the loss."""
+
+    typical = "typical"
+    perfect = "perfect"
+
+
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print the answer.")]

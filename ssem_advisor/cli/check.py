@@ -110,7 +110,7 @@ def check(
     unwritten = _mend(session, paths, dry=diff) if fix or diff else False
     if diff:
         targets = [target for target in targets if target[1] is not None]
-    report = session.run(paths)
+    report = session.check_paths(paths)
     if write_baseline:
         tell(f"ssem-advisor: wrote {session.write_baseline(report)}")
     unreadable = _tell(report, {*map(_shown, paths), *(result.path for result in session.broken())})
@@ -174,7 +174,7 @@ def _mend(session: Session, paths: list[str], dry: bool) -> bool:
 
 
 def _shown(path: str) -> str:
-    from ssem_advisor.lint.run import shown
+    from ssem_advisor.lint.checking import shown
 
     return shown(Path(path))
 

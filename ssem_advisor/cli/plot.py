@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ssem_advisor.cli._options import NetworkChoice
 from ssem_advisor.cli._output import tell
 from ssem_advisor.cli._setting import setting_of, takes_setting
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ssem_advisor.report.plots import Paper
 
 
-class Kind(StrEnum):
+class Picture(StrEnum):
     phase = "phase"
     batch = "batch"
     variance = "variance"
@@ -29,31 +30,27 @@ class Theme(StrEnum):
     dark = "dark"
 
 
-class Network(StrEnum):
-    typical = "typical"
-    perfect = "perfect"
-
-
 @takes_setting
 def plot(
     given: dict[str, Any],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Picture to write: .png, .svg or .pdf.")] = None,
     kind: Annotated[
-        Kind,
+        Picture,
         typer.Option(
             "--kind",
             help="phase: free spread over temperature and weight; batch: threshold against batch size; "
             "variance: free spread against weight; losses: the loss at collapse and at the optimum against weight; "
             "openings: variance of each class against weight, for unequal classes.",
         ),
-    ] = Kind.phase,
+    ] = Picture.phase,
     size: Annotated[
         str | None, typer.Option("--size", metavar="WIDTHxHEIGHT", help="Size of the picture in inches, as 6x4.")
     ] = None,
     theme: Annotated[Theme, typer.Option("--theme", help="Colours for a light or a dark page.")] = Theme.light,
     network: Annotated[
-        Network, typer.Option("--network", help="Whose free spread: of networks as trained, or of the loss minimiser.")
-    ] = Network.typical,
+        NetworkChoice,
+        typer.Option("--network", help="Whose free spread: of networks as trained, or of the loss minimiser."),
+    ] = NetworkChoice.typical,
     terminal: Annotated[bool, typer.Option("--terminal", help="Show the phase diagram in the terminal.")] = False,
     config: Annotated[
         Path | None, typer.Option("--config", help="Your training config: its setting, and its point.")
@@ -70,7 +67,7 @@ def plot(
 
     if output is None and not terminal:
         raise AdvisorError("plot: nowhere to draw; give -o FILE (.png, .svg or .pdf) or --terminal")
-    if kind is not Kind.phase and (terminal or config is not None):
+    if kind is not Picture.phase and (terminal or config is not None):
         raise AdvisorError(f"--kind {kind}: --terminal and --config belong to the phase diagram")
     paper = plots.Paper(None if size is None else _inches(size), theme.value, network.value)
     own = None
@@ -82,14 +79,14 @@ def plot(
     if assumed:
         tell(f"assumed batch_size={setting.batch_size}; say --batch-size")
     if output is not None:
-        if kind is Kind.phase:
+        if kind is Picture.phase:
             plots.phase_diagram(setting, output, own, paper)
         else:
             draw = {
-                Kind.batch: plots.threshold_vs_batch,
-                Kind.variance: plots.variance_vs_alpha,
-                Kind.losses: plots.loss_values,
-                Kind.openings: plots.class_openings,
+                Picture.batch: plots.threshold_vs_batch,
+                Picture.variance: plots.variance_vs_alpha,
+                Picture.losses: plots.loss_values,
+                Picture.openings: plots.class_openings,
             }[kind]
             draw(setting, output, paper)
         tell(f"wrote {output}")

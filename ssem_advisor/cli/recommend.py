@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ssem_advisor.cli._options import Format, FormatOption
+from ssem_advisor.cli._options import Format, FormatOption, NetworkChoice
 from ssem_advisor.cli._output import say, tell
 from ssem_advisor.cli._setting import setting_of, takes_setting
 from ssem_advisor.domain import NotCovered, SettingError
-
-
-class Kind(StrEnum):
-    """The networks that need no measurement."""
-
-    typical = "typical"
-    perfect = "perfect"
 
 
 @takes_setting
 def recommend(
     given: dict[str, Any],
     network: Annotated[
-        Kind | None,
+        NetworkChoice | None,
         typer.Option("--network", help="Whose free spread to aim at: a typical network, or the loss's minimum."),
     ] = None,
     measured: Annotated[
@@ -90,7 +82,7 @@ def recommend(
         if network is not None:
             raise SettingError("--from: measures the network; leave --network out")
         wishes["network"], wishes["pilot"] = _measured(measured)
-    elif network is Kind.perfect:
+    elif network is NetworkChoice.perfect:
         from ssem_advisor.theory.network import PERFECT
 
         wishes["network"] = PERFECT

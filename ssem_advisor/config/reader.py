@@ -11,10 +11,10 @@ from pathlib import Path
 from ssem_advisor.config import own as own_config
 from ssem_advisor.config.dialects import DIALECTS, GENERIC
 from ssem_advisor.config.evidence import MENTIONS, only_evaluates, states_rival
-from ssem_advisor.config.files import MAX_BYTES, SUFFIXES, load_text
 from ssem_advisor.config.interpret import interpret
 from ssem_advisor.config.model import Document, Run, Value
 from ssem_advisor.config.own import OwnConfig, Section
+from ssem_advisor.config.sources import MAX_BYTES, SUFFIXES, load_text
 from ssem_advisor.config.tree import Text, Tree, Unreadable, normalise
 from ssem_advisor.domain import AdvisorError
 from ssem_advisor.limits import DEBUG, OWN_FAULT, READ_SECONDS, TOO_LARGE, TooLong, processor_time

@@ -23,7 +23,7 @@ class CurveError(AdvisorError, ValueError):
 
 
 @dataclass(frozen=True)
-class Curve:
+class LossCurve:
     """A training loss over time. values: in nats as the training loop prints it, at least one; name: column or tag."""
 
     path: Path
@@ -45,7 +45,7 @@ class Curve:
         return tail[len(tail) // 2]
 
 
-def read_curve(path: Path | str, column: str | None = None) -> Curve:
+def read_curve(path: Path | str, column: str | None = None) -> LossCurve:
     """The training loss of a file: csv or tsv, JSON (a list, HF's trainer_state.json), JSON lines, TensorBoard events.
 
     column: the name to take where several could be meant. Raises CurveError.
@@ -72,19 +72,19 @@ def read_curve(path: Path | str, column: str | None = None) -> Curve:
     return _chosen(path, series, column)
 
 
-def _chosen(path: Path, series: dict[str, list[float]], column: str | None) -> Curve:
+def _chosen(path: Path, series: dict[str, list[float]], column: str | None) -> LossCurve:
     if column is not None:
         if column not in series:
             raise CurveError(f"{path}: no column {column!r} with numbers; it has {_listed(list(series))}")
-        return Curve(path, column, tuple(series[column]))
+        return LossCurve(path, column, tuple(series[column]))
     named = [name for name in series if "loss" in name.lower() and not _NOT_TRAINING.search(name)]
     whole = [name for name in named if re.split(r"[/ .]+", name.lower())[-1] in ("loss", "train_loss", "loss_step")]
     contrastive = [name for name in named if re.search(r"contras|supcon|nce", name, re.I)]
     best = contrastive if len(contrastive) == 1 else whole if len(whole) == 1 else named
     if len(best) == 1:
-        return Curve(path, best[0], tuple(series[best[0]]))
+        return LossCurve(path, best[0], tuple(series[best[0]]))
     if not best and len(series) == 1:
-        return Curve(path, *next((name, tuple(values)) for name, values in series.items()))
+        return LossCurve(path, *next((name, tuple(values)) for name, values in series.items()))
     why = "several could be the training loss" if best else "no column is named a training loss"
     raise CurveError(f"{path}: {why}; say --column with one of {_listed(best or list(series))}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ssem_advisor.diagnosis.curves import Curve
+from ssem_advisor.diagnosis.curves import LossCurve
 from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.measurement.embeddings import Measurement
 from ssem_advisor.measurement.loss_value import LossPlacement, place_loss
@@ -47,7 +47,7 @@ class Diagnosis:
 
 def diagnose(
     setting: Setting | None = None,
-    curve: Curve | None = None,
+    curve: LossCurve | None = None,
     measured: Measurement | None = None,
     *,
     known: dict[str, object] | None = None,
@@ -183,7 +183,7 @@ def _what_the_loss_asks(setting: Setting | None, plain: bool, reasons: list[Reas
 
 def _where_the_loss_stands(
     setting: Setting | None,
-    curve: Curve | None,
+    curve: LossCurve | None,
     known: dict[str, object],
     base: float | None,
     plain: bool,

@@ -77,7 +77,7 @@ TITLES = {
 }
 
 
-def judge(protocol: Protocol, records: Sequence[Record], stretch: float = 1.0) -> list[Claim]:
+def judge_claims(protocol: Protocol, records: Sequence[Record], stretch: float = 1.0) -> list[Claim]:
     """The five claims on the records of one suite. stretch: widens every interval (to stop early only when certain)."""
     if not records:
         return [Claim(n, Outcome.UNDECIDED, "no run finished") for n in TITLES]

@@ -57,9 +57,9 @@ def load(protocol: Protocol) -> Data:
         return digits(protocol.classes)
     if protocol.suite == "synthetic":
         return synthetic(protocol.class_counts or (40,) * protocol.classes)
-    from ssem_advisor.experiments.images import files
+    from ssem_advisor.experiments.images import readers
 
-    return files.load(protocol)
+    return readers.load(protocol)
 
 
 def features_of(number: int, folder: Path) -> Path:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ssem_advisor.experiments.claims import EXIT_CODES, judge
+from ssem_advisor.experiments.claims import EXIT_CODES, judge_claims
 from ssem_advisor.experiments.intervals import Outcome, overall
 from ssem_advisor.experiments.plan import features_of, load, plan
 from ssem_advisor.experiments.pool import choose_device, executor_of
@@ -176,7 +176,7 @@ class _Study:
             whole = [s for s in range(protocol.seeds) if all(t.key in self.found for t in own if t.seed == s)]
             if len(whole) >= EARLIEST_STOP:
                 complete = [r for r in self.records(number) if r.seed in whole]
-                if Outcome.UNDECIDED not in {c.verdict for c in judge(protocol, complete, CERTAIN)}:
+                if Outcome.UNDECIDED not in {c.verdict for c in judge_claims(protocol, complete, CERTAIN)}:
                     self.early.add(number)
         return self.early
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ssem_advisor.experiments.claims import Claim, judge
+from ssem_advisor.experiments.claims import Claim, judge_claims
 from ssem_advisor.experiments.curves import CurvePoint, points_of, predicted_curves
 from ssem_advisor.experiments.intervals import Outcome, overall
 from ssem_advisor.experiments.protocol import Protocol
@@ -32,7 +32,7 @@ class SuiteReport:
     ) -> SuiteReport:
         records = list(records)
         return cls(
-            protocol, records, planned, done, stopped_early, judge(protocol, records), points_of(records),
+            protocol, records, planned, done, stopped_early, judge_claims(protocol, records), points_of(records),
             predicted_curves(records),
         )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Rules about training configs: what a config asks the loss to do, said with file, line, reason and remedy."""
 
+from ssem_advisor.lint.checking import Policy, Report, Result, check_document
 from ssem_advisor.lint.core import Finding, Rule, all_rules, rules_matching
-from ssem_advisor.lint.run import Policy, Report, Result, check_document
 from ssem_advisor.lint.session import Session
 
 __all__ = [

@@ -18,12 +18,12 @@ from ssem_advisor.config.model import Document, Run, Value
 from ssem_advisor.config.reader import values
 from ssem_advisor.domain import AdvisorError, Setting
 from ssem_advisor.files import write_atomically
+from ssem_advisor.lint.checking import shown
 from ssem_advisor.lint.core import TAKES_LONG, Case, Finding, class_by_class
 from ssem_advisor.lint.numbers import above, below
-from ssem_advisor.lint.run import shown
 
 if TYPE_CHECKING:
-    from ssem_advisor.lint.run import Result
+    from ssem_advisor.lint.checking import Result
     from ssem_advisor.lint.session import Session
 
 # Which knobs to turn, in this order: the least intrusive first.
@@ -90,11 +90,11 @@ def _mended(result: Result, finding: Finding, session: Session) -> tuple[Result,
         return "a fact that the recommendation needs is missing"
     if class_by_class(setting) > _MOST_COORDINATES:
         return TAKES_LONG
-    stuck = {
+    unwritable = {
         name: why for name in _KNOBS if (why := _unwritable(run.fields.get(name), name) or _shared(document, run, name))
     }
     for knobs in _ATTEMPTS:
-        if not stuck.keys().isdisjoint(knobs):
+        if not unwritable.keys().isdisjoint(knobs):
             continue
         for chosen in _recommended(setting, knobs):
             text = _with(document.text, {run.fields[knob]: chosen[knob] for knob in knobs})
@@ -102,7 +102,7 @@ def _mended(result: Result, finding: Finding, session: Session) -> tuple[Result,
             if _better(result, again, finding.run):
                 places = {knob: run.fields[knob].location for knob in knobs}
                 return again, [f"{knob} = {chosen[knob]} (line {p.line if p else 0})" for knob, p in places.items()]
-    return "; ".join(stuck.values()) or "no recommended value mends it"
+    return "; ".join(unwritable.values()) or "no recommended value mends it"
 
 
 def _better(before: Result, after: Result, run: int | None) -> bool:

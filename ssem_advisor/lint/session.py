@@ -13,9 +13,9 @@ from ssem_advisor.config import Document, OwnConfig
 from ssem_advisor.config.model import Location
 from ssem_advisor.domain import AdvisorError
 from ssem_advisor.limits import DEBUG, OWN_FAULT, READ_SECONDS, TOO_LARGE, TooLong, processor_time
+from ssem_advisor.lint.checking import Policy, Report, Result, check_document, plain_finding, shown
 from ssem_advisor.lint.core import START, Finding, Suppression, all_rules, rules_matching
 from ssem_advisor.lint.exceptions import Baseline
-from ssem_advisor.lint.run import Policy, Report, Result, check_document, plain_finding, shown
 
 DEFAULT_BASELINE = "ssem-advisor-baseline.json"
 
@@ -122,7 +122,7 @@ class Session:
         result.findings = findings
         return result
 
-    def run(self, paths: Sequence[str]) -> Report:
+    def check_paths(self, paths: Sequence[str]) -> Report:
         """Every file under the paths. Raises AdvisorError for a missing path or a wrong own configuration."""
         results = [self.check(document) for document in self.documents(paths)]
         return Report(results + self.broken() + self._judged(paths, results))

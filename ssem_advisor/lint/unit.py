@@ -10,8 +10,8 @@ from typing import Any
 
 from ssem_advisor.config import Document, OwnConfig, Run, Value, names_another_loss, own, read
 from ssem_advisor.domain import FIELDS, AdvisorError, Setting, SettingError
+from ssem_advisor.lint.checking import Policy, check_document
 from ssem_advisor.lint.core import SEVERITIES
-from ssem_advisor.lint.run import Policy, check_document
 from ssem_advisor.lint.session import Session
 
 

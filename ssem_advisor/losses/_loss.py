@@ -15,7 +15,7 @@ from ssem_advisor.domain import LOSSES, Loss, SettingError
 from ssem_advisor.losses._gather import gather_batch, refuse_batch
 from ssem_advisor.losses._groups import Groups
 from ssem_advisor.losses._log_sum_exp import default_tile, range_suffices
-from ssem_advisor.losses._mixture import Mixture, pair_sums
+from ssem_advisor.losses._mixture import MixedLoss, pair_sums
 from ssem_advisor.losses._tiled import tiled_pair_sums
 
 Reduction = Literal["anchors", "pairs"]
@@ -156,7 +156,7 @@ def supervised_contrastive_loss(
             sums = tiled_pair_sums(
                 z, lengths if normalize else None, temperature, groups, positives, loss, direct, tile
             )
-        mixture = Mixture(groups, positives, alpha, reduction)
+        mixture = MixedLoss(groups, positives, alpha, reduction)
         if not return_parts:
             return mixture.total(sums)
         share = ((groups.others() > 0) * groups.views).sum() / groups.embeddings

@@ -16,7 +16,7 @@ from ssem_advisor.losses._log_sum_exp import dense_log_sum_exp
 from ssem_advisor.losses._spread import spread_sums
 
 
-class Mixture(NamedTuple):
+class MixedLoss(NamedTuple):
     """What makes a loss of the sums of :func:`pair_sums` (*, 2, instances).
 
     positives: (2, instances), how many one anchor has in L_sup and in L_self. alpha: None = all alike.
@@ -122,4 +122,4 @@ def dense_loss(
     rows = ((F.normalize(z, dim=-1) if normalize else z) * temperature**-0.5).flatten(-3, -2)
     groups = Groups.of(rows.shape[-2], labels, None, z.dtype)
     positives = groups.positives(loss)
-    return Mixture(groups, positives, alpha).total(pair_sums(rows, groups, positives, loss))
+    return MixedLoss(groups, positives, alpha).total(pair_sums(rows, groups, positives, loss))

@@ -50,9 +50,9 @@ class _Spread(torch.autograd.Function):
 def _gradient(u: Tensor, labels: Tensor, rows: int, *grads: Tensor) -> Tensor:
     result = torch.zeros_like(u * (grads[0] + grads[1])[..., None, None])  # mapped over if anything is
     for part in _parts(labels, rows):
-        kin, (by_against, by_within) = _kin(labels, part), (grad[..., part, None] for grad in grads)
+        same_class, (by_against, by_within) = _same_class(labels, part), (grad[..., part, None] for grad in grads)
         for v, w in permutations(range(u.shape[-2]), 2):
-            a, b = _block_gradient(u[..., part, v, :], u[..., w, :], kin, by_against, by_within)
+            a, b = _block_gradient(u[..., part, v, :], u[..., w, :], same_class, by_against, by_within)
             result[..., part, v, :] += a
             result[..., w, :] += b
     return result
@@ -61,28 +61,30 @@ def _gradient(u: Tensor, labels: Tensor, rows: int, *grads: Tensor) -> Tensor:
 def _forward(u: Tensor, labels: Tensor, rows: int) -> tuple[Tensor, Tensor]:
     against, within = torch.zeros_like(u[..., 0, 0] * labels), torch.zeros_like(u[..., 0, 0] * labels)
     for part in _parts(labels, rows):
-        kin = _kin(labels, part)
+        same_class = _same_class(labels, part)
         for v, w in permutations(range(u.shape[-2]), 2):
-            sums = _block(u[..., part, v, :], u[..., w, :], kin)
+            sums = _block(u[..., part, v, :], u[..., w, :], same_class)
             against[..., part] += sums[0]
             within[..., part] += sums[1]
     return against, within
 
 
-def _block(a: Tensor, b: Tensor, kin: Tensor) -> tuple[Tensor, Tensor]:
+def _block(a: Tensor, b: Tensor, same_class: Tensor) -> tuple[Tensor, Tensor]:
     similarity = a @ b.mT
-    negatives = similarity.masked_fill(kin, _low(similarity)).logsumexp(-1, keepdim=True)
-    against = F.softplus(negatives - similarity, threshold=40).masked_fill(~kin, 0).sum(-1)
-    within = similarity.masked_fill(~kin, _low(similarity)).logsumexp(-1)
+    negatives = similarity.masked_fill(same_class, _low(similarity)).logsumexp(-1, keepdim=True)
+    against = F.softplus(negatives - similarity, threshold=40).masked_fill(~same_class, 0).sum(-1)
+    within = similarity.masked_fill(~same_class, _low(similarity)).logsumexp(-1)
     return against, within
 
 
-def _block_gradient(a: Tensor, b: Tensor, kin: Tensor, by_against: Tensor, by_within: Tensor) -> tuple[Tensor, Tensor]:
+def _block_gradient(
+    a: Tensor, b: Tensor, same_class: Tensor, by_against: Tensor, by_within: Tensor
+) -> tuple[Tensor, Tensor]:
     similarity = a @ b.mT
-    negatives = similarity.masked_fill(kin, _low(similarity)).logsumexp(-1, keepdim=True)
-    pull = torch.sigmoid(negatives - similarity).masked_fill(~kin, 0)
-    push = (similarity - negatives).masked_fill(kin, _low(similarity)).exp() * pull.sum(-1, keepdim=True)
-    spread = similarity.masked_fill(~kin, _low(similarity)).softmax(-1)
+    negatives = similarity.masked_fill(same_class, _low(similarity)).logsumexp(-1, keepdim=True)
+    pull = torch.sigmoid(negatives - similarity).masked_fill(~same_class, 0)
+    push = (similarity - negatives).masked_fill(same_class, _low(similarity)).exp() * pull.sum(-1, keepdim=True)
+    spread = similarity.masked_fill(~same_class, _low(similarity)).softmax(-1)
     by_similarity = by_against * (push - pull) + by_within * spread
     return by_similarity @ b, by_similarity.mT @ a
 
@@ -92,7 +94,7 @@ def _low(similarity: Tensor) -> float:
     return torch.finfo(similarity.dtype).min / 4
 
 
-def _kin(labels: Tensor, part: slice) -> Tensor:
+def _same_class(labels: Tensor, part: slice) -> Tensor:
     return labels[..., part, None] == labels[..., None, :]
 
 

@@ -145,11 +145,11 @@ def _gradient(
 
 def _pulls(instance: Tensor, of_class: Tensor, groups: Groups, by_sums: Tensor) -> Tensor:
     """The gradient with respect to the instance sums: (instances, dim)."""
-    by_kin, by_own = by_sums.unsqueeze(-1).unbind(-3)
+    by_class, by_own = by_sums.unsqueeze(-1).unbind(-3)
     if groups.slots is None:  # as many views of every instance: the anchors of a class have equal weights
-        return (instance * (by_kin - by_own)).addcmul_(of_class, by_kin, value=-1).mul_(2)
-    weighted = groups.of_class(instance * by_kin, -2)
-    return (instance * (2 * (by_kin - by_own))).addcmul_(of_class, by_kin, value=-1).sub_(weighted)
+        return (instance * (by_class - by_own)).addcmul_(of_class, by_class, value=-1).mul_(2)
+    weighted = groups.of_class(instance * by_class, -2)
+    return (instance * (2 * (by_class - by_own))).addcmul_(of_class, by_class, value=-1).sub_(weighted)
 
 
 class _Gradient(_Function):

@@ -1,24 +1,24 @@
 """Measuring trained embeddings and loss values against class collapse; numpy alone."""
 
 from ssem_advisor.measurement.embeddings import Measurement, SSEMFit, measure
-from ssem_advisor.measurement.files import Embeddings, load
+from ssem_advisor.measurement.loading import Embeddings, load
 from ssem_advisor.measurement.loss_value import LossPlacement, place_loss
 from ssem_advisor.measurement.prediction import Comparison
 from ssem_advisor.measurement.rows import MeasurementError
-from ssem_advisor.measurement.spread import Estimate, Spread, spread_of
-from ssem_advisor.measurement.verdict import Diagnosis, diagnose
+from ssem_advisor.measurement.spread import Measured, Spread, spread_of
+from ssem_advisor.measurement.verdict import SpreadVerdict, judge_spread
 
 __all__ = [
     "Comparison",
-    "Diagnosis",
     "Embeddings",
-    "Estimate",
     "LossPlacement",
+    "Measured",
     "Measurement",
     "MeasurementError",
     "SSEMFit",
     "Spread",
-    "diagnose",
+    "SpreadVerdict",
+    "judge_spread",
     "load",
     "measure",
     "place_loss",

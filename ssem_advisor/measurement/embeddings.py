@@ -16,7 +16,7 @@ from ssem_advisor.domain import Setting
 from ssem_advisor.measurement.prediction import Comparison, compare
 from ssem_advisor.measurement.rows import BLOCK, MeasurementError, UnitRows
 from ssem_advisor.measurement.spread import FEWEST, Spread, spread_of_rows
-from ssem_advisor.measurement.verdict import Diagnosis, diagnose
+from ssem_advisor.measurement.verdict import SpreadVerdict, judge_spread
 from ssem_advisor.theory.network import Network
 
 _BOOTSTRAP_INSTANCES = 20_000
@@ -83,7 +83,7 @@ class Measurement:
     uniformity: float
     uniformity_pairs: int
     seed: int
-    diagnosis: Diagnosis
+    diagnosis: SpreadVerdict
     theory: Comparison | None
     notes: tuple[str, ...]
 
@@ -138,7 +138,7 @@ def measure(
         measured=spread.within.value if spread.free_spread is None else spread.free_spread.value,
         network=_network(spread),
     )
-    diagnosis = diagnose(spread, theory)
+    diagnosis = judge_spread(spread, theory)
     return Measurement(
         rows=rows.rows,
         instances=int(rows.instances.sum()),
@@ -419,7 +419,7 @@ def _uniformity(rows: UnitRows, pairs: int, rng: np.random.Generator) -> float:
     return float(np.log(total / pairs))
 
 
-def _notes(rows: UnitRows, moments: _Moments, spread: Spread, common: float, diagnosis: Diagnosis) -> list[str]:
+def _notes(rows: UnitRows, moments: _Moments, spread: Spread, common: float, diagnosis: SpreadVerdict) -> list[str]:
     notes = []
     low, high = rows.norms
     if low < 1 - 1e-3 or high > 1 + 1e-3:

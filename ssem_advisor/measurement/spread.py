@@ -35,7 +35,7 @@ _TINY = 1e-30
 Array = NDArray[np.float64]
 
 
-class Estimate(NamedTuple):
+class Measured(NamedTuple):
     """A value with its 95% interval (normal approximation over instances)."""
 
     value: float
@@ -60,14 +60,14 @@ class Spread:
     classes: int
     dim: int
     instances: int
-    common_mean: Estimate
-    between: Estimate
-    within: Estimate
-    view_noise: Estimate | None
-    confusion: Estimate | None
-    free_spread: Estimate | None
-    reliability: Estimate | None
-    directions: Estimate
+    common_mean: Measured
+    between: Measured
+    within: Measured
+    view_noise: Measured | None
+    confusion: Measured | None
+    free_spread: Measured | None
+    reliability: Measured | None
+    directions: Measured
     free_by_class: dict[Any, float]
     missing: str = ""
     left_out: int = 0
@@ -83,12 +83,12 @@ class Spread:
         return self.within.value - (0.0 if self.view_noise is None else self.view_noise.value)
 
     @property
-    def free_share(self) -> Estimate | None:
+    def free_share(self) -> Measured | None:
         """Free spread as a share of `available`: the quantity that verdicts judge."""
         if self.free_spread is None or self.available < _TINY:
             return None
         value, low, high = (x / self.available for x in self.free_spread)
-        return Estimate(value, low, high)
+        return Measured(value, low, high)
 
     def network(self) -> Network:
         """Reliability and directions, as `recommend` takes them. Raises MeasurementError where views are missing."""
@@ -153,7 +153,7 @@ def spread_of_rows(rows: UnitRows) -> Spread:
         traces[k] = _traces(rows, c, rng)
         tables.append(found)
 
-    def estimate(*names: str, value: float | None = None) -> Estimate:
+    def estimate(*names: str, value: float | None = None) -> Measured:
         """Of the sum of the named contributions, or of `value`, whose linearisation they are."""
         total, square = 0.0, 0.0
         for table in tables:
@@ -162,7 +162,7 @@ def spread_of_rows(rows: UnitRows) -> Spread:
             total += float(terms.mean()) / m if len(terms) else float("nan")
             square += float(terms.var(ddof=1)) / len(terms) / m**2 if len(terms) > 1 else 0.0
         middle, half = total if value is None else value, 1.96 * float(np.sqrt(square))
-        return Estimate(middle, middle - half, middle + half)
+        return Measured(middle, middle - half, middle + half)
 
     within, own = estimate("noise", "own"), estimate("own")
     reliability = None
@@ -292,12 +292,12 @@ def _traces(rows: UnitRows, c: int, rng: np.random.Generator) -> tuple[float, fl
     return float(squares.sum() ** 2 - (squares**2).sum()) / pairs / 4, float((gram**2).sum()) / pairs / 4
 
 
-def _directions(traces: Array) -> Estimate:
+def _directions(traces: Array) -> Measured:
     """tr(C)^2 / tr(C^2) of sums over classes: classes too small to tell their own add what they have."""
     traces = traces[~np.isnan(traces).any(axis=1)]
     if not len(traces) or traces[:, 1].sum() <= _TINY**2:
-        return Estimate(float("nan"), float("nan"), float("nan"))
+        return Measured(float("nan"), float("nan"), float("nan"))
     value = float(traces[:, 0].sum() / traces[:, 1].sum())
     deviation = (traces[:, 0] - value * traces[:, 1]) / traces[:, 1].mean()
     half = 1.96 * float(deviation.std(ddof=1)) / np.sqrt(len(traces)) if len(traces) > 1 else float("nan")
-    return Estimate(value, value - half, value + half)
+    return Measured(value, value - half, value + half)

@@ -29,7 +29,7 @@ NAMES = (
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class SpreadVerdict:
     """name: one of NAMES. meaning: what the embeddings have become. remedy: what to do about it."""
 
     name: str
@@ -37,10 +37,10 @@ class Diagnosis:
     remedy: str
 
 
-def diagnose(spread: Spread, theory: Comparison | None = None) -> Diagnosis:
-    """Diagnosis of embeddings, most severe first; theory: of the setting that they were trained in, if known."""
+def judge_spread(spread: Spread, theory: Comparison | None = None) -> SpreadVerdict:
+    """The verdict on embeddings, most severe first; theory: of the setting that they were trained in, if known."""
     if spread.available < COLLAPSED:
-        return Diagnosis(
+        return SpreadVerdict(
             "total collapse",
             f"all embeddings point the same way: a common mean holds {spread.common_mean.value:.1%} of the squared "
             "length; classes and instances are lost alike",
@@ -62,7 +62,7 @@ def diagnose(spread: Spread, theory: Comparison | None = None) -> Diagnosis:
         return _lost(spread, theory, f"instances differ {own / between:.1f} times as much as classes do")
     share = spread.free_share
     if spread.confusion is None or share is None:
-        return Diagnosis(
+        return SpreadVerdict(
             "cannot tell",
             f"{spread.missing}; whether the {own:.1%} of the variance that instances keep inside their class is free "
             "spread or confusion of classes stays open",
@@ -85,7 +85,7 @@ def diagnose(spread: Spread, theory: Comparison | None = None) -> Diagnosis:
         return _loose(spread, theory, f"free spread is {share.value:.1%} of the variance, more than {TOO_MUCH:.0%}")
     enough = ENOUGH_ONE_VIEW if one_view else ENOUGH
     if share.low < COLLAPSED and share.high > enough:
-        return Diagnosis(
+        return SpreadVerdict(
             "cannot tell",
             f"the free spread lies between {max(share.low, 0):.1%} and {share.high:.1%} of the variance, from nothing "
             "to enough: too few instances",
@@ -96,13 +96,13 @@ def diagnose(spread: Spread, theory: Comparison | None = None) -> Diagnosis:
     if share.value < COLLAPSED or share.value < min(HIDDEN_ONE_VIEW if one_view else HIDDEN, rival):
         return class_collapse(spread, theory, share=share.value)
     if share.value < enough and share.value < rival:
-        return Diagnosis(
+        return SpreadVerdict(
             "too little",
             f"free spread is {share.value:.1%} of the variance, below {enough:.0%} and below the "
             f"{rival:.1%} of {'confusion' if rival == confusion else 'view noise'}: finer labels are being lost",
             _more(spread, theory),
         )
-    return Diagnosis(
+    return SpreadVerdict(
         "healthy",
         f"classes are apart, and instances within a class still differ beside them: free spread is {share.value:.1%} "
         "of the variance",
@@ -112,10 +112,10 @@ def diagnose(spread: Spread, theory: Comparison | None = None) -> Diagnosis:
 
 def class_collapse(
     spread: Spread, theory: Comparison | None = None, *, share: float, under_way: bool = False
-) -> Diagnosis:
+) -> SpreadVerdict:
     """share: of the variance, what tells the instances of a class apart."""
     done = "are drawing together" if under_way else "coincide"
-    return Diagnosis(
+    return SpreadVerdict(
         "class collapse",
         f"the instances of a class {done} but for view noise and confusion: {max(share, 0.0):.1%} of the variance "
         "tells them apart; finer labels are lost",
@@ -123,16 +123,16 @@ def class_collapse(
     )
 
 
-def _lost(spread: Spread, theory: Comparison | None, why: str) -> Diagnosis:
-    return Diagnosis(
+def _lost(spread: Spread, theory: Comparison | None, why: str) -> SpreadVerdict:
+    return SpreadVerdict(
         "class structure lost",
         f"classes hardly differ: {why}",
         f"check that labels belong to these rows; else {_less(spread, theory)}",
     )
 
 
-def _loose(spread: Spread, theory: Comparison | None, why: str) -> Diagnosis:
-    return Diagnosis("too loose", f"classes give way to their instances: {why}", _less(spread, theory))
+def _loose(spread: Spread, theory: Comparison | None, why: str) -> SpreadVerdict:
+    return SpreadVerdict("too loose", f"classes give way to their instances: {why}", _less(spread, theory))
 
 
 def _more(spread: Spread, theory: Comparison | None) -> str:

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ssem_advisor.advice import Advice, Alternative, Basis, Code, Note, Origin, Point, Purpose, State
+from ssem_advisor.advice import Advice, Alternative, Basis, Code, NetworkOrigin, Note, Point, Purpose, State
 from ssem_advisor.domain import FIELDS, Setting
 from ssem_advisor.lint.numbers import above, below
 
@@ -391,14 +391,18 @@ def _certainty(advice: Advice, bold: Callable[[str], str]) -> Iterator[str]:
         rho = show(network.view_reliability, 2)
         yield from _indented(
             {
-                Origin.perfect: "the free spread is that of the loss's minimum in this dimension; networks reach less.",
-                Origin.typical: (
+                NetworkOrigin.perfect: (
+                    "the free spread is that of the loss's minimum in this dimension; networks reach less."
+                ),
+                NetworkOrigin.typical: (
                     f"the free spread assumes a network as trained on real images: view reliability {rho}"
                     f"{directions}. Yours: train ten epochs, save embeddings of several views, and "
                     "`recommend --from FILE` gives your weight; where views are nearly perfect (digits) it is much "
                     "smaller."
                 ),
-                Origin.measured: f"the free spread assumes your measured network: view reliability {rho}{directions}.",
+                NetworkOrigin.measured: (
+                    f"the free spread assumes your measured network: view reliability {rho}{directions}."
+                ),
             }[advice.origin],
             "  estimate    ",
             " " * 14,

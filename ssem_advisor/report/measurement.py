@@ -10,7 +10,7 @@ from typing import Any
 from ssem_advisor.measurement.embeddings import Measurement
 from ssem_advisor.measurement.loss_value import LossPlacement
 from ssem_advisor.measurement.prediction import Comparison
-from ssem_advisor.measurement.spread import Estimate, Spread
+from ssem_advisor.measurement.spread import Measured, Spread
 
 VERSION = 1
 _WIDTH = 80
@@ -115,7 +115,7 @@ def measurement_json(m: Measurement) -> dict[str, Any]:
 
 
 def _spread_json(spread: Spread) -> dict[str, Any]:
-    def part(estimate: Estimate | None) -> dict[str, Any] | None:
+    def part(estimate: Measured | None) -> dict[str, Any] | None:
         return None if estimate is None else {"value": estimate.value, "interval": [estimate.low, estimate.high]}
 
     return {

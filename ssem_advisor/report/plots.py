@@ -132,7 +132,7 @@ class Paper:
     network: Literal["typical", "perfect"] = "typical"
 
 
-class Point(NamedTuple):
+class Marker(NamedTuple):
     """A place in the phase diagram: the words of its legend, temperature, weight, and how it is marked."""
 
     label: str
@@ -420,7 +420,7 @@ def _basis(outlook: Outlook) -> str:
     return "of the minimiser" if outlook.network == PERFECT else "of a typical network"
 
 
-def _span(points: Sequence[Point]) -> tuple[float, float]:
+def _span(points: Sequence[Marker]) -> tuple[float, float]:
     """The temperatures to show: the usual ones, and those of the points."""
     shown = [*TEMPERATURES, *(point.temperature for point in points)]
     return min(shown), max(shown)
@@ -453,7 +453,7 @@ def _share(temperature: float, span: tuple[float, float] = TEMPERATURES) -> floa
     return (float(np.log(temperature)) - low) / (high - low)
 
 
-def _points(setting: Setting, config: Setting | None, paper: Paper) -> list[Point]:
+def _points(setting: Setting, config: Setting | None, paper: Paper) -> list[Marker]:
     found: list[tuple[str, float | None, float | None, dict[str, Any]]] = []
     found.append(("this setting", setting.temperature, setting.alpha, _OWN))
     best = recommend(setting, network=_outlook(setting, paper).network).recommended
@@ -467,7 +467,7 @@ def _points(setting: Setting, config: Setting | None, paper: Paper) -> list[Poin
             alpha = _plain_weight(setting) if recipe.alpha is None else recipe.alpha
             found.append((recipe.label, recipe.temperature, alpha, _RECIPE | {"marker": recipe.marker}))
     return [
-        Point(f"{name}: α {alpha:.3g}, τ {tau:g}", tau, alpha, look)
+        Marker(f"{name}: α {alpha:.3g}, τ {tau:g}", tau, alpha, look)
         for name, tau, alpha, look in found
         if tau is not None and alpha is not None
     ]

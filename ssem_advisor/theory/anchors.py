@@ -22,7 +22,7 @@ _LISTED, _NODES, _DRAWS = 600, 6, 6
 
 
 @dataclass(frozen=True)
-class Groups:
+class SizeGroups:
     """Classes by size. sizes: instances of one class (mean of a bin), inf = unlimited; members: number of classes;
     totals: instances of the whole group; of: group of every class, shape (classes,); binned: sizes are means."""
 
@@ -46,12 +46,12 @@ class Anchors:
     sampled: bool
 
 
-def groups_of(setting: Setting, single: bool = False) -> Groups:
+def groups_of(setting: Setting, single: bool = False) -> SizeGroups:
     """The groups of a setting; single: every class by itself."""
     if setting.class_counts is None:
         each = np.inf if setting.instances_per_class is None else float(setting.instances_per_class)
         m = int(setting.classes)
-        return Groups(np.array([each]), np.array([float(m)]), np.array([m * each]), np.zeros(m, dtype=int), False)
+        return SizeGroups(np.array([each]), np.array([float(m)]), np.array([m * each]), np.zeros(m, dtype=int), False)
     counts = np.asarray(setting.class_counts, dtype=float)
     distinct, of = np.unique(counts, return_inverse=True)
     binned = len(distinct) > _GROUPS and not single
@@ -64,10 +64,10 @@ def groups_of(setting: Setting, single: bool = False) -> Groups:
         of = np.unique(place, return_inverse=True)[1]
     members = np.bincount(of).astype(float)
     totals = np.bincount(of, weights=counts)
-    return Groups(totals / members, members, totals, of, binned)
+    return SizeGroups(totals / members, members, totals, of, binned)
 
 
-def anchors_of(setting: Setting, groups: Groups, seed: int = 0) -> Anchors:
+def anchors_of(setting: Setting, groups: SizeGroups, seed: int = 0) -> Anchors:
     """Every kind of anchor with its probability; raises SettingError where the sampler lacks a number."""
     kinds, m, count = len(groups.sizes), groups.members.sum(), groups.members
     own = np.eye(kinds)

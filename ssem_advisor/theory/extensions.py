@@ -18,7 +18,7 @@ from ssem_advisor.domain import NotCovered, Setting
 from ssem_advisor.theory.batches import Batch, batch_of
 from ssem_advisor.theory.collapse import mapped
 from ssem_advisor.theory.registry import require
-from ssem_advisor.theory.relation import Geometry, Relation, Softmax, Spread, geometry_of, own_view_weight, relation_of
+from ssem_advisor.theory.relation import Geometry, LSpread, Relation, Softmax, geometry_of, own_view_weight, relation_of
 from ssem_advisor.theory.solve import bisect
 
 
@@ -191,9 +191,9 @@ def extended_relation(setting: Setting) -> tuple[Weighed, Geometry]:
     return Weighed(supervised, own, ratio, log_of_sum=setting.loss == "l_in"), first
 
 
-def _engine(setting: Setting, geometry: Geometry, batch: Batch) -> Softmax | Spread:
+def _engine(setting: Setting, geometry: Geometry, batch: Batch) -> Softmax | LSpread:
     if setting.loss == "l_spread":
-        return Spread(geometry, batch)
+        return LSpread(geometry, batch)
     return Softmax(geometry, batch, own_view_weight(setting))
 
 
@@ -201,7 +201,7 @@ class Weighed(Relation):
     """A supervised and a self-supervised slope, each at its own temperature; y is in units of the first one."""
 
     def __init__(
-        self, supervised: Softmax | Spread, own: Softmax | Spread, ratio: np.ndarray, log_of_sum: bool = False
+        self, supervised: Softmax | LSpread, own: Softmax | LSpread, ratio: np.ndarray, log_of_sum: bool = False
     ) -> None:
         self.supervised, self.own, self.ratio, self.log_of_sum = supervised, own, ratio, log_of_sum
 

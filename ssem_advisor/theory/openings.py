@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 
 from ssem_advisor.domain import NotCovered, Setting, SettingError
-from ssem_advisor.theory.anchors import Anchors, Groups, anchors_of, groups_of
+from ssem_advisor.theory.anchors import Anchors, SizeGroups, anchors_of, groups_of
 from ssem_advisor.theory.relation import own_view_weight
 
 _MOST_CLASSES = 30_000
@@ -30,7 +30,7 @@ class Openings:
 
     def __init__(
         self,
-        groups: Groups,
+        groups: SizeGroups,
         anchors: Anchors,
         views: float,
         loss: str,

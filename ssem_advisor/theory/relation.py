@@ -91,7 +91,7 @@ def relation_of(setting: Setting) -> tuple[Relation, Geometry]:
         return extended_relation(setting)
     geometry, batch = geometry_of(setting), batch_of(setting)
     if setting.loss == "l_spread":
-        return Spread(geometry, batch), geometry
+        return LSpread(geometry, batch), geometry
     return Softmax(geometry, batch, own_view_weight(setting)), geometry
 
 
@@ -213,7 +213,7 @@ class Softmax(Smooth):
         return _log(alpha) + apart - together, apart_slope - together_slope
 
 
-class Spread(Smooth):
+class LSpread(Smooth):
     """`l_spread`: each positive against itself and the negatives, plus the class-conditional InfoNCE."""
 
     def __init__(self, geometry: Geometry, batch: Batch) -> None:

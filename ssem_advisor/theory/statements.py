@@ -24,7 +24,7 @@ from ssem_advisor.theory.registry import (
     is_loss,
     is_sampler,
 )
-from ssem_advisor.theory.relation import Geometry, Softmax, Spread
+from ssem_advisor.theory.relation import Geometry, LSpread, Softmax
 
 SOFTMAX = is_loss("supcon", "ssem")
 BASIC = is_basic_but()
@@ -56,7 +56,7 @@ def _softmax_weight(m: float, N: float, k: float, o: float, c: float, tau: float
 
 def _spread_weight(m: float, N: float, k: float, o: float, tau: float, v: float = 0.0) -> float:
     geometry = _geometry(m, N, tau)
-    return float(Spread(geometry, _fixed(k, o)).weight(geometry.y(_one(v)))[0])
+    return float(LSpread(geometry, _fixed(k, o)).weight(geometry.y(_one(v)))[0])
 
 
 def _random_weight(m: float, B: float, c: float, tau: float) -> float:

@@ -19,8 +19,8 @@ from ssem_advisor.losses import supervised_contrastive_loss
 from ssem_advisor.measurement.loss_value import references
 from ssem_advisor.measurement.prediction import Comparison, compare
 from ssem_advisor.measurement.rows import MeasurementError
-from ssem_advisor.measurement.spread import Estimate, Spread, spread_of
-from ssem_advisor.measurement.verdict import Diagnosis, class_collapse, diagnose
+from ssem_advisor.measurement.spread import Measured, Spread, spread_of
+from ssem_advisor.measurement.verdict import SpreadVerdict, class_collapse, judge_spread
 
 Scalars = dict[str, float]
 
@@ -85,7 +85,7 @@ class CollapseMonitor:
         self.setting, self.every, self.patience = setting, every, patience
         self.log = log_to(log) if log is not None else log_to_active_runs
         self.steps = 0
-        self.verdict: Diagnosis | None = None  # of the last report
+        self.verdict: SpreadVerdict | None = None  # of the last report
         self.spread: Spread | None = None  # as last measured
         self.spread_every = spread_every
         self.warning: str | None = None  # what was warned about, if anything
@@ -226,10 +226,10 @@ class CollapseMonitor:
             self.verdict = None
             return
         coarse = _undivided(spread, structure, classes, dim)
-        found = diagnose(coarse, predicted)
+        found = judge_spread(coarse, predicted)
         if found.name == "cannot tell":
             if fresh is not None:
-                self.verdict = diagnose(fresh, predicted)
+                self.verdict = judge_spread(fresh, predicted)
             elif self.verdict is None or self.verdict.name in ("total collapse", "class structure lost"):
                 self.verdict = found
         else:
@@ -289,8 +289,8 @@ class CollapseMonitor:
 def _undivided(within: float, between: float, classes: int, dim: int) -> Spread:
     """The spread as far as pair sums tell it: neither view noise nor confusion."""
 
-    def exactly(value: float) -> Estimate:
-        return Estimate(value, value, value)
+    def exactly(value: float) -> Measured:
+        return Measured(value, value, value)
 
     return Spread(
         classes=classes,

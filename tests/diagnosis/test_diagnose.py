@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ssem_advisor.cli import app
-from ssem_advisor.diagnosis import Curve, diagnose
+from ssem_advisor.diagnosis import LossCurve, diagnose
 from ssem_advisor.domain import Setting
 from ssem_advisor.measurement import measure
 from ssem_advisor.theory import collapse_threshold, reference_losses
@@ -22,7 +22,7 @@ LOW, HIGH = SETTING.with_(alpha=0.5 * THRESHOLD), SETTING.with_(alpha=2 * THRESH
 
 
 def curve(value, first=9.0):
-    return Curve(Path("log.csv"), "loss", (first, *[value] * 20))
+    return LossCurve(Path("log.csv"), "loss", (first, *[value] * 20))
 
 
 def embeddings(noise, dim=16, classes=5):

@@ -8,7 +8,7 @@ import pytest
 
 from ssem_advisor import Setting, class_openings, collapse_threshold, optimal_variance
 from ssem_advisor.experiments import curves
-from ssem_advisor.experiments.claims import judge
+from ssem_advisor.experiments.claims import judge_claims
 from ssem_advisor.experiments.curves import points_of, read_threshold
 from ssem_advisor.experiments.intervals import Interval, Outcome, overall
 from ssem_advisor.experiments.protocol import Protocol, alphas_around
@@ -49,11 +49,11 @@ def truth(alphas):
 
 
 def verdicts(found):
-    return {c.number: c.verdict for c in judge(Protocol.default("digits"), found)}
+    return {c.number: c.verdict for c in judge_claims(Protocol.default("digits"), found)}
 
 
 def test_networks_that_do_as_predicted_confirm_everything():
-    claims = judge(Protocol.default("digits"), records(truth))
+    claims = judge_claims(Protocol.default("digits"), records(truth))
     assert [c.verdict for c in claims] == [CONFIRMED] * 5
     assert all(c.control_failed for c in claims)
 
@@ -91,7 +91,7 @@ def unequal(shift, counts=(60, 30, 10)):
 
 @pytest.mark.parametrize(("shift", "verdict"), [(0.0, CONFIRMED), (0.2, REFUTED), (-0.2, REFUTED)])
 def test_later_classes_open_where_they_open_at_the_minimum(shift, verdict):
-    claim = judge(Protocol.default("synthetic"), unequal(shift))[4]
+    claim = judge_claims(Protocol.default("synthetic"), unequal(shift))[4]
     assert claim.verdict == verdict
     assert claim.control_failed
 
@@ -99,7 +99,7 @@ def test_later_classes_open_where_they_open_at_the_minimum(shift, verdict):
 def test_a_class_of_one_is_left_out():
     found = [replace(r, free_per_class=(*r.free_per_class, 0.0)) for r in unequal(0.0)]
     setting = found[0].setting.with_(class_counts=[60, 30, 10, 1], classes=None)
-    claim = judge(Protocol.default("synthetic"), [replace(r, setting=setting) for r in found])[4]
+    claim = judge_claims(Protocol.default("synthetic"), [replace(r, setting=setting) for r in found])[4]
     assert len([c for c in claim.checks if not c.control]) == 3
     assert 0 < min(alphas_around(setting)[1:]) < 1
 
@@ -107,8 +107,8 @@ def test_a_class_of_one_is_left_out():
 def test_of_many_classes_later_ones_only_open_no_earlier(monkeypatch):
     monkeypatch.setattr(curves, "MOST_OPENINGS", 2)
     protocol = Protocol.default("synthetic")
-    assert judge(protocol, unequal(0.2))[4].verdict == CONFIRMED
-    assert judge(protocol, unequal(-0.2))[4].verdict == REFUTED
+    assert judge_claims(protocol, unequal(0.2))[4].verdict == CONFIRMED
+    assert judge_claims(protocol, unequal(-0.2))[4].verdict == REFUTED
 
 
 def test_noise_leaves_it_open():
@@ -120,7 +120,7 @@ def test_one_seed_leaves_everything_open():
 
 
 def test_a_gain_on_shuffled_labels_voids_the_probe():
-    claim = judge(Protocol.default("digits"), records(truth, sham=0.2))[2]
+    claim = judge_claims(Protocol.default("digits"), records(truth, sham=0.2))[2]
     assert claim.verdict == UNDECIDED
     assert claim.control_failed is False
 
@@ -189,7 +189,7 @@ def test_points_put_predictions_beside_measurements():
     ],
 )
 def test_runs_that_have_not_begun_are_no_evidence(changes, reason):
-    claims = judge(Protocol.default("digits"), records(truth, **changes))
+    claims = judge_claims(Protocol.default("digits"), records(truth, **changes))
     assert {c.verdict for c in claims} == {NOT_TRAINED}
     assert all(reason in c.summary and "27 of 27" in c.summary for c in claims)
 
@@ -197,7 +197,7 @@ def test_runs_that_have_not_begun_are_no_evidence(changes, reason):
 def test_untrained_runs_among_trained_ones_are_left_out_and_counted():
     found = records(truth)
     found[0] = replace(found[0], mean=0.999)
-    claims = judge(Protocol.default("digits"), found)
+    claims = judge_claims(Protocol.default("digits"), found)
     assert "1 of 27 runs left out" in claims[0].summary
     assert claims[3].verdict == UNDECIDED  # the curve has a hole
 

@@ -12,7 +12,7 @@ import torch
 
 from ssem_advisor import AdvisorError
 from ssem_advisor.experiments.data import stream
-from ssem_advisor.experiments.images import augmentation, files, patches
+from ssem_advisor.experiments.images import augmentation, patches, readers
 from ssem_advisor.experiments.images.resnet import network
 from ssem_advisor.experiments.protocol import Protocol
 from ssem_advisor.experiments.study import run
@@ -22,7 +22,7 @@ TINY = {"network": "resnet18", "width": 4, "epochs": 1, "seeds": 1, "alphas": (0
 
 def test_cifar10(tmp_path):
     standard_files.cifar10(tmp_path)
-    data = files.load(Protocol.default("cifar10", data_root=str(tmp_path)))
+    data = readers.load(Protocol.default("cifar10", data_root=str(tmp_path)))
     assert data.x.shape == (50, 3, 32, 32)
     assert data.x.dtype == torch.uint8
     assert data.counts == [5] * 10
@@ -37,7 +37,7 @@ def test_cifar10(tmp_path):
 def test_cifar100_coarse_probes_the_fine_labels(tmp_path):
     standard_files.cifar100(tmp_path, packed=True)
     protocol = Protocol.default("cifar100", data_root=str(tmp_path), coarse=True, **TINY)
-    data = files.load(protocol)
+    data = readers.load(protocol)
     assert len(data.counts) == 20
     assert int(data.fine.max()) == 99
     assert torch.equal(data.coarse, data.fine // 5)
@@ -49,7 +49,7 @@ def test_imagenet_lt(tmp_path):
     standard_files.imagenet_lt(tmp_path)
     sizes = {"classes_per_batch": 2, "batch_size": 4, "classes": 3}
     protocol = Protocol.default("imagenet-lt", data_root=str(tmp_path), **TINY | sizes | {"network": "resnet50"})
-    data = files.load(protocol)
+    data = readers.load(protocol)
     assert data.counts == [8, 4, 4]
     assert data.x[torch.tensor([0, 9])].shape == (2, 3, 256, 256)
     report = run([protocol.with_(alphas=(0.0,))], device="cpu", jobs=0)
@@ -59,20 +59,20 @@ def test_imagenet_lt(tmp_path):
 @pytest.mark.parametrize(("imbalance", "counts"), [(1.0, [10] * 10), (10.0, [10, 8, 6, 5, 4, 3, 2, 2, 2, 2])])
 def test_long_tail(imbalance, counts):
     labels = torch.arange(100) % 10
-    kept = files.long_tail(labels, imbalance)
+    kept = readers.long_tail(labels, imbalance)
     assert torch.bincount(labels[kept]).tolist() == counts
 
 
 def test_first_of_each_class_in_the_order_of_the_files():
     labels = torch.tensor([1, 0, 1, 1, 0, 0, 2])
-    assert files.first_of_each(labels, 2).tolist() == [0, 1, 2, 4, 6]
-    assert files.first_of_each(labels, None).tolist() == list(range(7))
+    assert readers.first_of_each(labels, 2).tolist() == [0, 1, 2, 4, 6]
+    assert readers.first_of_each(labels, None).tolist() == list(range(7))
 
 
 def test_cifar10_merges_its_classes_and_probes_the_ten(tmp_path):
     standard_files.cifar10(tmp_path)
     pairs, two = (
-        files.load(Protocol.default("cifar10", classes=c, data_root=str(tmp_path), instances=4)) for c in (5, 2)
+        readers.load(Protocol.default("cifar10", classes=c, data_root=str(tmp_path), instances=4)) for c in (5, 2)
     )
     assert pairs.counts == [4] * 5
     assert torch.equal(pairs.coarse, pairs.fine // 2)
@@ -107,7 +107,7 @@ def test_the_fast_front_end_trains_on_cached_views_and_measures_others(tmp_path,
     small = {"classes": 5, "epochs": 2, "seeds": 1, "alphas": (0.5,), "hidden": (16,), "dim": 16, "batch_size": 20}
     protocol = Protocol.default("cifar10", data_root=str(tmp_path), **small)
     report = run([protocol], out=tmp_path / "run", device="cpu", jobs=0, keep_embeddings=True)
-    data = patches.features(files.load(protocol), tmp_path / "run" / "features-0.pt")
+    data = patches.features(readers.load(protocol), tmp_path / "run" / "features-0.pt")
     assert data.trained.shape == (50, patches.TRAINED_VIEWS, patches.FEATURES)
     assert data.held.shape[1] == patches.HELD_VIEWS
     assert data.trained.float().mean().abs() < 0.01
@@ -136,19 +136,19 @@ def test_a_batch_file_runs_nothing(tmp_path):
     standard_files.cifar10(tmp_path)
     (tmp_path / "cifar-10-batches-py/data_batch_1").write_bytes(pickle.dumps(Trap()))
     with pytest.raises(AdvisorError, match=r"data_batch_1.*refuses to load .*system"):
-        files.load(Protocol.default("cifar10", data_root=str(tmp_path)))
+        readers.load(Protocol.default("cifar10", data_root=str(tmp_path)))
 
 
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(
         AdvisorError, match=r"holds neither cifar-10-batches-py/data_batch_1 nor cifar-10-python.tar.gz"
     ):
-        files.load(Protocol.default("cifar10", data_root=str(tmp_path)))
+        readers.load(Protocol.default("cifar10", data_root=str(tmp_path)))
     with pytest.raises(AdvisorError, match=r"holds no ImageNet_LT_train.txt"):
-        files.load(Protocol.default("imagenet-lt", data_root=str(tmp_path)))
+        readers.load(Protocol.default("imagenet-lt", data_root=str(tmp_path)))
     (tmp_path / "ImageNet_LT_train.txt").write_text("train/a.JPEG\n")
     with pytest.raises(AdvisorError, match=r"ImageNet_LT_train.txt:1: must be a path and a class number"):
-        files.load(Protocol.default("imagenet-lt", data_root=str(tmp_path)))
+        readers.load(Protocol.default("imagenet-lt", data_root=str(tmp_path)))
 
 
 def test_views_are_crops_of_the_picture_and_shards_agree():

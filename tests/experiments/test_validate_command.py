@@ -233,7 +233,7 @@ def test_a_full_disk_costs_files_not_results(tmp_path, monkeypatch):
 
 def test_more_seeds_are_not_trained_once_the_verdict_is_certain(monkeypatch):
     certain = [Claim(n, Outcome.CONFIRMED, "") for n in range(1, 6)]
-    monkeypatch.setattr(study, "judge", lambda *_: certain)
+    monkeypatch.setattr(study, "judge_claims", lambda *_: certain)
     report = run([PROTOCOL.with_(seeds=6, epochs=1)], device="cpu", jobs=0)
     assert report["suites"][0]["stopped_early"]
     assert {r["seed"] for r in report["suites"][0]["runs"]} == {0, 1, 2}

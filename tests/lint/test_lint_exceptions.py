@@ -104,7 +104,7 @@ def own(project, text):
 
 def test_per_file_ignores_suppress_and_stay_in_the_report(project):
     own(project, '[tool.ssem-advisor.per-file-ignores]\n"configs/a.yaml" = ["SSM2"]\n')
-    report = Session().run(["."])
+    report = Session().check_paths(["."])
     assert [f.path for f in report.active] == ["configs/b.yaml"]
     (silenced,) = [f for f in report.findings if f.suppressed]
     assert (silenced.path, silenced.suppressed.kind) == ("configs/a.yaml", "per-file-ignores")
@@ -112,7 +112,7 @@ def test_per_file_ignores_suppress_and_stay_in_the_report(project):
 
 def test_a_stale_per_file_ignore_is_found_where_it_stands(project):
     own(project, '[tool.ssem-advisor.per-file-ignores]\n"configs/*.yaml" = ["SSM101"]\n"gone/*" = ["SSM2"]\n')
-    stale = [f for f in Session().run(["."]).active if f.rule.code == "SSM903"]
+    stale = [f for f in Session().check_paths(["."]).active if f.rule.code == "SSM903"]
     assert [(f.path, f.location.line) for f in stale] == [("pyproject.toml", 3), ("pyproject.toml", 4)]
     assert "silences nothing" in stale[0].message
     assert "matches no file" in stale[1].message
@@ -120,22 +120,22 @@ def test_a_stale_per_file_ignore_is_found_where_it_stands(project):
 
 def test_part_of_a_project_does_not_make_exceptions_stale(project):
     own(project, '[tool.ssem-advisor.per-file-ignores]\n"configs/b.yaml" = ["SSM2"]\n')
-    report = Session().run(["configs/a.yaml"])
+    report = Session().check_paths(["configs/a.yaml"])
     assert [f.rule.code for f in report.active] == ["SSM201"]
 
 
 def baseline_of(project, *paths):
     session = Session(use_baseline=False)
-    return session.write_baseline(session.run(list(paths)))
+    return session.write_baseline(session.check_paths(list(paths)))
 
 
 def test_the_baseline_accepts_what_is_there_and_nothing_more(project):
     own(project, 'baseline = "accepted.json"\n')
     path = baseline_of(project, ".")
     assert path == project / "accepted.json"
-    assert not Session().run(["."]).active
+    assert not Session().check_paths(["."]).active
     (project / "configs" / "c.yaml").write_text(PLAIN.format(""))
-    assert [f.path for f in Session().run(["."]).active] == ["configs/c.yaml"]
+    assert [f.path for f in Session().check_paths(["."]).active] == ["configs/c.yaml"]
 
 
 def test_a_baseline_counts(project):
@@ -145,7 +145,7 @@ def test_a_baseline_counts(project):
     script.write_text(line)
     baseline_of(project, ".")
     script.write_text(line * 2)
-    assert len(Session().run(["run.sh"]).active) == 1
+    assert len(Session().check_paths(["run.sh"]).active) == 1
 
 
 def test_a_mended_file_makes_its_entry_stale(project):
@@ -153,18 +153,18 @@ def test_a_mended_file_makes_its_entry_stale(project):
     baseline_of(project, ".")
     (project / "configs" / "a.yaml").write_text("method: simclr\ntemperature: 0.1\nbatch_size: 256\n")
     (project / "configs" / "b.yaml").unlink()
-    (a_alone,) = Session().run(["configs/a.yaml"]).active
+    (a_alone,) = Session().check_paths(["configs/a.yaml"]).active
     assert (a_alone.rule.code, a_alone.path) == ("SSM903", "accepted.json")
     lines = (project / "accepted.json").read_text().split("\n")
     assert "configs/a.yaml" in lines[a_alone.location.line - 1]
-    assert len(Session().run(["."]).active) == 2
+    assert len(Session().check_paths(["."]).active) == 2
 
 
 def test_writing_again_keeps_the_entries_of_other_files(project):
     own(project, 'baseline = "accepted.json"\n')
     baseline_of(project, ".")
     baseline_of(project, "configs/a.yaml")
-    assert not Session().run(["."]).active
+    assert not Session().check_paths(["."]).active
 
 
 @pytest.mark.parametrize(
@@ -173,20 +173,20 @@ def test_writing_again_keeps_the_entries_of_other_files(project):
 def test_a_broken_baseline_is_one_clear_line(project, content):
     (project / "bad.json").write_text(content)
     with pytest.raises(AdvisorError, match=r"bad\.json: not a baseline; create it anew") as raised:
-        Session(baseline=Path("bad.json")).run(["."])
+        Session(baseline=Path("bad.json")).check_paths(["."])
     assert "\n" not in str(raised.value)
 
 
 def test_a_missing_baseline_is_one_clear_line(project):
     with pytest.raises(AdvisorError, match="--write-baseline"):
-        Session(baseline=Path("none.json")).run(["."])
+        Session(baseline=Path("none.json")).check_paths(["."])
 
 
 def test_the_baseline_is_the_same_from_any_folder(project, monkeypatch):
     own(project, 'baseline = "accepted.json"\n')
     baseline_of(project, ".")
     monkeypatch.chdir(project / "configs")
-    assert not Session().run(["."]).active
+    assert not Session().check_paths(["."]).active
     assert {e["path"] for e in json.loads((project / "accepted.json").read_text())["findings"]} == {
         "configs/a.yaml",
         "configs/b.yaml",
@@ -198,7 +198,7 @@ def test_the_baseline_is_the_same_from_any_folder(project, monkeypatch):
 
 def test_an_unknown_own_key_is_found_where_it_stands_and_the_rest_counts(project):
     own(project, 'gaol = "transfer"\ngoal = "classification"\n\n[tool.ssem-advisor.defaults]\nclases = 3\n')
-    report = Session().run(["configs/a.yaml"])
+    report = Session().check_paths(["configs/a.yaml"])
     unknown = [f for f in report.active if f.rule.code == "SSM902"]
     assert [(f.path, f.location.line, f.key, f.help) for f in unknown] == [
         ("pyproject.toml", 2, "gaol", "did you mean goal?"),
@@ -210,10 +210,10 @@ def test_an_unknown_own_key_is_found_where_it_stands_and_the_rest_counts(project
 def test_the_nearest_own_configuration_counts_alone(project):
     own(project, 'goal = "transfer"\nignore = ["SSM9"]\n')
     (project / "configs" / "ssem-advisor.toml").write_text('goal = "classification"\n')
-    assert {f.severity for f in Session().run(["."]).active} == {"note"}
+    assert {f.severity for f in Session().check_paths(["."]).active} == {"note"}
 
 
 @pytest.mark.parametrize("selector", ["SSM8", "nothing", "SSM2011"])
 def test_an_unknown_selector_is_refused(project, selector):
     with pytest.raises(AdvisorError, match="rule --all"):
-        Session(select=(selector,)).run(["."])
+        Session(select=(selector,)).check_paths(["."])

@@ -89,7 +89,7 @@ def test_after_a_fix_the_file_is_clean_and_all_else_unchanged(folder, name, tau,
     assert not change.refusals
     change.write()
     after = path.read_text()
-    assert Session().run([name]).active == []
+    assert Session().check_paths([name]).active == []
     run = Session().read(path).runs[0]
     assert after == SHAPES[name].format(tau=run.fields["temperature"].raw, alpha=run.fields["alpha"].raw)
     assert fixed(path).text == after
@@ -122,7 +122,7 @@ def test_a_link_stays_a_link(folder):
     (folder / "train.yaml").symlink_to("real.yaml")
     fixed(folder / "train.yaml").write()
     assert (folder / "train.yaml").is_symlink()
-    assert Session().run(["real.yaml"]).active == []
+    assert Session().check_paths(["real.yaml"]).active == []
 
 
 def test_quotes_and_signs_around_a_number_stay(folder):
@@ -137,7 +137,7 @@ def test_several_commands_are_mended_one_by_one(folder):
     (folder / "run.sh").write_text(text)
     change = fixed(folder / "run.sh")
     change.write()
-    assert Session().run(["run.sh"]).active == []
+    assert Session().check_paths(["run.sh"]).active == []
     assert change.text.count("# second\n") == 1
     assert change.text.endswith(command.format(0.3, 0.1))
 
@@ -194,7 +194,7 @@ def test_a_value_of_an_included_file_is_not_written_through_the_including_one(fo
     (refusal,) = refusals(folder, "child.yaml", "_base_: base.yaml\nepochs: 3\n")
     assert refusal.startswith("base.yaml:3: SSM103, SSM101 not fixed: alpha stands in base.yaml, which has to be given")
     fixed(folder / "base.yaml").write()
-    assert Session().run(["."]).active == []
+    assert Session().check_paths(["."]).active == []
 
 
 def test_a_constant_is_mended_where_it_stands(folder):

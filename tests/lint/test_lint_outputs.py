@@ -43,7 +43,7 @@ def report(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
-    return Session().run(["."])
+    return Session().check_paths(["."])
 
 
 def hostile():
@@ -136,7 +136,7 @@ def test_paths_outside_the_working_folder_are_absolute_uris(tmp_path, monkeypatc
     (tmp_path / "work").mkdir()
     (tmp_path / "a.yaml").write_text("method: supcon\n")
     monkeypatch.chdir(tmp_path / "work")
-    (run,) = json.loads(render(Session().run([str(tmp_path / "a.yaml")]), "sarif"))["runs"]
+    (run,) = json.loads(render(Session().check_paths([str(tmp_path / "a.yaml")]), "sarif"))["runs"]
     uri = run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
     assert uri == (tmp_path / "a.yaml").as_uri()
 
@@ -208,7 +208,7 @@ def test_plain_supcon_comes_with_its_witness_and_with_a_weight_or_the_command_th
     known = "training: {objective: supcon, temperature: 0.1, batch_size: 128, num_classes: 10}\n"
     (tmp_path / "known.yaml").write_text(known)
     (tmp_path / "open.yaml").write_text("training: {objective: supcon, temperature: 0.1, batch_size: 128}\n")
-    known, lacking = Session().run(["known.yaml", "open.yaml"]).active
+    known, lacking = Session().check_paths(["known.yaml", "open.yaml"]).active
     assert known.because.startswith("training.objective: supcon; temperature 0.1, classes 10, batch_size 128")
     chosen = recommend(Setting(classes=10, batch_size=128, temperature=0.1)).alpha
     alpha, low, high = map(float, re.search(r"alpha (\S+) \(safe from (\S+) to (\S+)\)", known.numbers).groups())

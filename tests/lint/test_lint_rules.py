@@ -66,7 +66,7 @@ def test_the_example_of_a_rule_about_files_fires_and_its_remedy_is_silent(rule, 
     fired = []
     for text in (bad, good):
         path.write_text(text)
-        fired.append([finding for finding in Session().run(["."]).active if finding.rule is rule])
+        fired.append([finding for finding in Session().check_paths(["."]).active if finding.rule is rule])
     assert [finding.path for finding in fired[0]] == [path.name]
     assert fired[1] == []
 

@@ -7,7 +7,7 @@ import pytest
 
 from ssem_advisor import theory
 from ssem_advisor.domain import Setting
-from ssem_advisor.measurement import MeasurementError, diagnose, measure, spread_of
+from ssem_advisor.measurement import MeasurementError, judge_spread, measure, spread_of
 from ssem_advisor.measurement.verdict import NAMES
 
 
@@ -31,7 +31,7 @@ def population(
 
 def verdict_of(z, y):
     spread = spread_of(z, y)
-    found = diagnose(spread)
+    found = judge_spread(spread)
     assert found.name in NAMES
     assert found.meaning
     assert found.remedy
@@ -206,7 +206,7 @@ def test_the_common_mean_does_not_hide_the_spread():
     near, far = (spread_of(*population(common=c, seed=3)) for c in (0.0, 3.0))
     assert far.free_spread.value < near.free_spread.value / 3
     assert far.free_share.value == pytest.approx(near.free_share.value, rel=0.1)
-    assert diagnose(far).name == diagnose(near).name == "healthy"
+    assert judge_spread(far).name == judge_spread(near).name == "healthy"
 
 
 def test_means_that_fill_the_space_leave_the_question_open():
@@ -218,7 +218,7 @@ def test_means_that_fill_the_space_leave_the_question_open():
     name, spread = verdict_of(z, y)
     assert name == "cannot tell"
     assert spread.free_spread is None
-    assert "12 classes fill all 6 dimensions" in diagnose(spread).meaning
+    assert "12 classes fill all 6 dimensions" in judge_spread(spread).meaning
     assert verdict_of(means[y][:, None] + 0.01 * rng.normal(size=(480, 2, 6)), y)[0] == "class collapse"
 
 

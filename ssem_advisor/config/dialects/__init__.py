@@ -15,7 +15,7 @@ from ssem_advisor.config.dialects import (
     supcontrast,
     thanos,
 )
-from ssem_advisor.config.dialects.core import Case, Dialect, Sign
+from ssem_advisor.config.dialects.core import Dialect, LossCase, Sign
 
 GENERIC = generic.DIALECT
 DIALECTS: tuple[Dialect, ...] = tuple(
@@ -37,4 +37,4 @@ DIALECTS: tuple[Dialect, ...] = tuple(
     )
 )
 
-__all__ = ["DIALECTS", "GENERIC", "Case", "Dialect", "Sign"]
+__all__ = ["DIALECTS", "GENERIC", "Dialect", "LossCase", "Sign"]

@@ -1,4 +1,4 @@
-from ssem_advisor.config.dialects.core import Case, Dialect, Sign
+from ssem_advisor.config.dialects.core import Dialect, LossCase, Sign
 
 DIALECT = Dialect(
     name="bcl",
@@ -11,6 +11,6 @@ DIALECT = Dialect(
         "views": (),
     },
     assumed={"views": 2},
-    cases=(Case("ce+supcon", "supcon"),),
+    cases=(LossCase("ce+supcon", "supcon"),),
     notes="`alpha` weighs cross-entropy and `beta` the contrastive term; none weighs a self-supervised one.",
 )

@@ -42,7 +42,7 @@ class Sign:
 
 
 @dataclass(frozen=True)
-class Case:
+class LossCase:
     """The loss that a config of the dialect asks for when the sign fits."""
 
     kind: Kind
@@ -69,7 +69,7 @@ class Dialect:
     signs: tuple[Sign, ...]
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     assumed: Mapping[str, Any] = field(default_factory=dict)
-    cases: tuple[Case, ...] = ()
+    cases: tuple[LossCase, ...] = ()
     weights: tuple[str, str] | None = None
     flags: tuple[str, ...] = ()
     notes: str = ""

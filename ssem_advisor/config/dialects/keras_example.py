@@ -1,4 +1,4 @@
-from ssem_advisor.config.dialects.core import Case, Dialect, Sign
+from ssem_advisor.config.dialects.core import Dialect, LossCase, Sign
 
 DIALECT = Dialect(
     name="keras",
@@ -14,6 +14,6 @@ DIALECT = Dialect(
         "views": (),
     },
     assumed={"views": 1},
-    cases=(Case("supcon", "ssem"),),
+    cases=(LossCase("supcon", "ssem"),),
     notes="One view, and the anchor stays in its own softmax. The temperature was 1 before it became 0.05.",
 )

@@ -1,4 +1,4 @@
-from ssem_advisor.config.dialects.core import Case, Dialect, Sign
+from ssem_advisor.config.dialects.core import Dialect, LossCase, Sign
 
 DIALECT = Dialect(
     name="paco",
@@ -11,6 +11,6 @@ DIALECT = Dialect(
         "views": (),
     },
     assumed={"views": 2},
-    cases=(Case("ce+supcon", "supcon"),),
+    cases=(LossCase("ce+supcon", "supcon"),),
     notes="`alpha` weighs samples against class centres. `feat_dim` is the backbone's, and `moco-k` a queue.",
 )

@@ -1,4 +1,4 @@
-from ssem_advisor.config.dialects.core import Case, Dialect, Sign
+from ssem_advisor.config.dialects.core import Dialect, LossCase, Sign
 
 _USED = r"pytorch_metric_learning"
 
@@ -12,6 +12,6 @@ DIALECT = Dialect(
         "views": (),
     },
     assumed={"temperature": 0.1},
-    cases=(Case("supcon", "supcon"),),
+    cases=(LossCase("supcon", "supcon"),),
     notes="Views are repeated labels, so their number cannot be seen. The mean runs over anchors with a loss above 0.",
 )

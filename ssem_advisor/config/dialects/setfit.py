@@ -1,4 +1,4 @@
-from ssem_advisor.config.dialects.core import Case, Dialect, Sign
+from ssem_advisor.config.dialects.core import Dialect, LossCase, Sign
 
 DIALECT = Dialect(
     name="setfit",
@@ -15,6 +15,6 @@ DIALECT = Dialect(
         "dim": (),
     },
     assumed={"temperature": 0.07, "views": 1, "batch_size": 16},
-    cases=(Case("supcon", "supcon"),),
+    cases=(LossCase("supcon", "supcon"),),
     notes="One view; anchors without a positive divide by zero.",
 )

@@ -1,4 +1,4 @@
-from ssem_advisor.config.dialects.core import Case, Dialect, Sign
+from ssem_advisor.config.dialects.core import Dialect, LossCase, Sign
 
 _NEIGHBOURS = (
     "simclr|moco\\w*|nnclr|ressl|simsiam|byol|barlow_twins|dino|swav|vicreg|wmse|deepclusterv2|vibcreg|mae|all4one"
@@ -26,9 +26,9 @@ DIALECT = Dialect(
     },
     assumed={"temperature": 0.2, "dim": 256, "batch_scope": "device", "gather": True},
     cases=(
-        Case("supcon", "l_in", Sign(values={".method": "supcon"})),
-        Case("self-only", None, Sign(values={".method": "simclr|moco\\w*|nnclr|ressl"})),
-        Case("not-contrastive", None, Sign(values={".method": _NEIGHBOURS})),
+        LossCase("supcon", "l_in", Sign(values={".method": "supcon"})),
+        LossCase("self-only", None, Sign(values={".method": "simclr|moco\\w*|nnclr|ressl"})),
+        LossCase("not-contrastive", None, Sign(values={".method": _NEIGHBOURS})),
     ),
     notes=(
         "`supcon` is the logarithm of the summed positives (L_in), collapsing at every temperature; the classifier is "

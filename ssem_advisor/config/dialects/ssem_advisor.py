@@ -1,4 +1,4 @@
-from ssem_advisor.config.dialects.core import Case, Dialect, Sign
+from ssem_advisor.config.dialects.core import Dialect, LossCase, Sign
 
 _LOSS = r"ssem_advisor\.(?:\w+\.)*(?:SupervisedContrastiveLoss|supervised_contrastive_loss)"
 
@@ -13,8 +13,8 @@ DIALECT = Dialect(
     },
     assumed={"batch_scope": "device", "gather": False},
     cases=(
-        Case("supcon", "supcon", Sign(values={"alpha": "None"})),
-        Case("supcon+self", "supcon"),
+        LossCase("supcon", "supcon", Sign(values={"alpha": "None"})),
+        LossCase("supcon+self", "supcon"),
     ),
     notes="`alpha` weighs the self-supervised term, and alpha=None is plain SupCon.",
 )

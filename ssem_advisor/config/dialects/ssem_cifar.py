@@ -1,4 +1,4 @@
-from ssem_advisor.config.dialects.core import Case, Dialect, Sign
+from ssem_advisor.config.dialects.core import Dialect, LossCase, Sign
 
 _HERE = ("alpha",)
 _NOT = ("teacher", "kd_T", "distill", "mixup", "lora_alpha", "method")
@@ -20,6 +20,6 @@ DIALECT = Dialect(
         "sampler": ("balanced_batch",),
     },
     assumed={"temperature": 0.1, "alpha": 0.5, "views": 2, "dim": 128, "batch_size": 500},
-    cases=(Case("supcon+self", "ssem"),),
+    cases=(LossCase("supcon+self", "ssem"),),
     notes="The anchor stays in its own softmax. Two views whatever `n_augment` says.",
 )

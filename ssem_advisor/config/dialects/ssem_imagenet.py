@@ -1,4 +1,4 @@
-from ssem_advisor.config.dialects.core import Case, Dialect, Sign
+from ssem_advisor.config.dialects.core import Dialect, LossCase, Sign
 
 DIALECT = Dialect(
     name="ssem-imagenet",
@@ -24,6 +24,6 @@ DIALECT = Dialect(
     ),
     fields={"temperature": ("T",), "alpha": ("alpha",), "dim": ("dim",), "batch_size": ("batch_size b",), "views": ()},
     assumed={"views": 2},
-    cases=(Case("supcon+self", "supcon"),),
+    cases=(LossCase("supcon+self", "supcon"),),
     notes="The anchor is left out of its softmax. `--T` with `--alpha` alone is knowledge distillation elsewhere.",
 )

@@ -1,4 +1,4 @@
-from ssem_advisor.config.dialects.core import Case, Dialect, Sign
+from ssem_advisor.config.dialects.core import Dialect, LossCase, Sign
 
 DIALECT = Dialect(
     name="supcontrast",
@@ -20,10 +20,10 @@ DIALECT = Dialect(
         "epochs": 1000,
     },
     cases=(
-        Case("self-only", "supcon", Sign(values={"method": "simclr"})),
-        Case("supcon", "supcon", Sign(values={"method": "supcon"})),
-        Case("supcon", "supcon", Sign(absent=("method",))),
-        Case("unknown"),
+        LossCase("self-only", "supcon", Sign(values={"method": "simclr"})),
+        LossCase("supcon", "supcon", Sign(values={"method": "supcon"})),
+        LossCase("supcon", "supcon", Sign(absent=("method",))),
+        LossCase("unknown"),
     ),
     flags=(
         "print_freq", "save_freq", "batch_size", "num_workers", "epochs", "learning_rate", "lr_decay_epochs",

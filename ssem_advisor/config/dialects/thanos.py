@@ -1,4 +1,4 @@
-from ssem_advisor.config.dialects.core import Case, Dialect, Sign
+from ssem_advisor.config.dialects.core import Dialect, LossCase, Sign
 
 _SPREAD = r"l_?spread|spread|thanos"
 
@@ -21,7 +21,7 @@ DIALECT = Dialect(
         "alpha": (),
     },
     assumed={"temperature": 0.5, "views": 2, "a_lc": 1.0, "a_spread": 1.0},
-    cases=(Case("supcon+self", "l_spread"),),
+    cases=(LossCase("supcon+self", "l_spread"),),
     weights=("a_lc", "a_spread"),
     notes="alpha = a_spread / (a_lc + a_spread), each 1 by default. Positives stand outside the denominator.",
 )

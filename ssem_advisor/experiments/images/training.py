@@ -22,7 +22,7 @@ from torch.nn.functional import normalize
 from ssem_advisor.domain import AdvisorError
 from ssem_advisor.experiments.data import BatchSampler, stream
 from ssem_advisor.experiments.images.augmentation import DRAWS, augment, plain, views_of
-from ssem_advisor.experiments.images.files import load
+from ssem_advisor.experiments.images.readers import load
 from ssem_advisor.experiments.images.resnet import network
 from ssem_advisor.experiments.precision import fast_dtype
 from ssem_advisor.experiments.task import (

@@ -11,9 +11,9 @@ _ADD = "add a self-supervised term, L = (1-alpha) L_sup + alpha L_self"
 
 def _collapses(case: Case, message: str, remedy: str = _ADD) -> Says:
     """The sentence, what it rests on, and the weight that would prevent it, or the command that gives one."""
-    from ssem_advisor.lint.outlook import in_words, outlook
+    from ssem_advisor.lint.remedy import in_words, remedy_for
 
-    seen = outlook(case.run)
+    seen = remedy_for(case.run)
     if case.value("views") == 1:
         remedy = f"use two views, and {remedy}"
     if not seen.numbers:

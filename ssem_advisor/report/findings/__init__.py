@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from ssem_advisor.lint.run import Report
+from ssem_advisor.lint.checking import Report
 
 FORMATS = ("text", "json", "github", "sarif", "junit")
 

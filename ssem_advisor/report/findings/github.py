@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ssem_advisor.lint.checking import Report
 from ssem_advisor.lint.core import Finding
-from ssem_advisor.lint.run import Report
 from ssem_advisor.printing import plain
 from ssem_advisor.report.findings.text import summary
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from ssem_advisor import __version__
 from ssem_advisor.config.model import Run, Value
+from ssem_advisor.lint.checking import Report, Result
 from ssem_advisor.lint.core import Finding
-from ssem_advisor.lint.run import Report, Result
 from ssem_advisor.report.findings.text import summary
 
 VERSION = 1

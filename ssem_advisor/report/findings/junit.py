@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as ET
 
+from ssem_advisor.lint.checking import Report, Result
 from ssem_advisor.lint.core import Rule, all_rules
-from ssem_advisor.lint.run import Report, Result
 from ssem_advisor.report.findings.text import summary
 
 # Characters that XML 1.0 cannot carry, not even escaped.

@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from ssem_advisor import __version__
+from ssem_advisor.lint.checking import Report
 from ssem_advisor.lint.core import SEVERITIES, Finding, Rule, all_rules
-from ssem_advisor.lint.run import Report
 from ssem_advisor.report.findings.text import summary
 
 # Code scanning rejects a run with more results.

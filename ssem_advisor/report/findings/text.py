@@ -5,9 +5,9 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
-from ssem_advisor.lint import outlook
+from ssem_advisor.lint import remedy
+from ssem_advisor.lint.checking import Report
 from ssem_advisor.lint.core import Finding
-from ssem_advisor.lint.run import Report
 from ssem_advisor.printing import plain
 
 _COLORS = {"error": "31", "warning": "33", "note": "36"}
@@ -102,7 +102,7 @@ def summary(report: Report) -> str:
     parts = [f"{_count(counted['files'], 'file')}, {counted['recognised']} recognised"]
     if counted["undecided"]:
         needs = list(dict.fromkeys(name for result in report.results for name in result.missing))
-        parts.append(f"{counted['undecided']} cannot tell" + (f": needs {outlook.in_words(needs)}" if needs else ""))
+        parts.append(f"{counted['undecided']} cannot tell" + (f": needs {remedy.in_words(needs)}" if needs else ""))
     if counted["not_read"]:
         parts.append(f"{counted['not_read']} not read")
     found = [(sum(f.severity == severity for f in active), severity) for severity in ("error", "warning", "note")]

@@ -148,7 +148,7 @@ def _lengths_agree(shapes: dict[str, tuple[int, ...]], path: Path) -> None:
     if numbers > MOST_NUMBERS:
         raise MeasurementError(
             f"{path}: holds an array of {numbers} numbers, more than {MOST_NUMBERS}; save it as .npy, which is read in "
-            "pieces, or raise ssem_advisor.measurement.files.MOST_NUMBERS"
+            "pieces, or raise ssem_advisor.measurement.loading.MOST_NUMBERS"
         )
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
-from ssem_advisor.config.files import is_read
 from ssem_advisor.config.model import Document, Location
+from ssem_advisor.config.sources import is_read
 from ssem_advisor.domain import AdvisorError
 from ssem_advisor.lint.core import (
     GOALS,

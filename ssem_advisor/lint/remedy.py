@@ -33,7 +33,7 @@ def in_words(names: list[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Remedy:
     """What a run could do about collapse, in numbers where its facts allow.
 
     numbers: a sentence, empty where a fact is missing or no theorem covers the run; command: the call that answers the
@@ -45,7 +45,7 @@ class Outlook:
     missing: tuple[str, ...] = ()
 
 
-def outlook(run: Run) -> Outlook:
+def remedy_for(run: Run) -> Remedy:
     """The weight of a self-supervised term for a run that has none, its safe range, and the loss at collapse."""
     known = run.known()
     missing = tuple(name for name in ("classes", "temperature", "batch_size") if name not in known)
@@ -59,18 +59,18 @@ def outlook(run: Run) -> Outlook:
             parts.append(f"{flag} {name.upper()}")
     command = " ".join(parts)
     if missing or known.get("views") == 1 or known.get("loss") == "l_in":
-        return Outlook("", command, missing)
+        return Remedy("", command, missing)
     try:
         setting = run.setting().with_(alpha=None)
         if (setting.unequal or _crowded(setting)) and setting.classes * min(
             setting.dim or setting.classes, setting.classes
         ) > _MOST_COORDINATES:
-            return Outlook("", command)
+            return Remedy("", command)
         advice = _advice(setting)
     except AdvisorError:
-        return Outlook("", command)
+        return Remedy("", command)
     if advice.alpha.recommended is None or advice.alpha.safe is None:
-        return Outlook("", command)
+        return Remedy("", command)
     low, high = advice.alpha.safe
     numbers = (
         f"with {setting.classes} classes in {_batches(setting)} at temperature {setting.temperature}: alpha "
@@ -78,7 +78,7 @@ def outlook(run: Run) -> Outlook:
     )
     if collapsed := _collapsed_loss(setting, run.get("base_temperature")):
         numbers += f"; a loss near {collapsed} means collapse"
-    return Outlook(numbers, command)
+    return Remedy(numbers, command)
 
 
 def _crowded(setting: Setting) -> bool:

@@ -97,8 +97,8 @@ class Setting:
             raise SettingError("classes: missing; give the number of classes (an integer >= 2)")
         for name, least in _INTEGERS.items():
             self._check_integer(name, least)
-        self._check_real("temperature", lambda t: t > 0, "a finite number > 0")
-        self._check_real("self_temperature", lambda t: t > 0, "a finite number > 0")
+        self._check_real("temperature", lambda t: t >= _COLDEST, "a finite number > 0 (at least 1e-300)")
+        self._check_real("self_temperature", lambda t: t >= _COLDEST, "a finite number > 0 (at least 1e-300)")
         self._check_real("alpha", lambda a: (a >= 0) & (a <= 1), "a number in [0, 1]")
         self._check_real("cross_entropy", lambda w: w >= 0, "a finite number >= 0")
         if self.loss not in KNOWN_LOSSES:
@@ -240,6 +240,7 @@ class Setting:
 
 
 _MOST = 10**15  # beyond, neighbouring integers are no longer told apart in sums of floats
+_COLDEST = 1e-300  # below, 1 / temperature overflows
 _INTEGERS = {
     "classes": 2,
     "dim": 1,

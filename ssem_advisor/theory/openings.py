@@ -20,6 +20,8 @@ from ssem_advisor.theory.anchors import Anchors, SizeGroups, anchors_of, groups_
 from ssem_advisor.theory.relation import own_view_weight
 
 _MOST_CLASSES = 30_000
+# The forces between class means, of the order of 1 / temperature, keep enough digits up to the second.
+_TEMPERATURES = (1e-4, 1e4)
 
 
 class Openings:
@@ -73,24 +75,35 @@ class Openings:
 
     def _terms(self, rows: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
         """Derivatives by the similarities of classes (kinds, kinds), by v and by e^2, and the loss; times tau."""
-        anchors, group = self.anchors, self.anchors.group
+        anchors = self.anchors
         means, f, v, e = rows[:, :-3], rows[:, -3], rows[:, -2] ** 2, rows[:, -1] ** 2
         cosines = means @ means.T
         cosines[np.diag_indices(len(f))] -= f * f * self.apart
-        exp = np.exp((cosines - 1.0) / self.tau)
-        own = self.own * np.exp(-e * self.stretch / self.tau)
-        near = np.exp(-(v / self.shrink + e) / self.tau)
-        denominator = own[group] + anchors.same * near[group] + np.einsum("jk,jk->j", anchors.others, exp[group])
+        others, near, own, log_denominator = self._softmax(cosines, v, e)
         scale = anchors.weight * np.where(self.paired, 1.0, alpha)
-        pressure = scale / denominator
-        by_class = (self.gather @ (pressure[:, None] * anchors.others)) * exp
-        summed, crowd = self.gather @ pressure, self.gather @ (pressure * anchors.same) * near
+        by_class = self.gather @ (scale[:, None] * others)
+        crowd, drift = self.gather @ (scale * near), self.gather @ (scale * own) * self.stretch
         together = (1.0 - alpha) * self.weight_paired
         alike = alpha * self.stretch * (self.weight_paired + self.weight_alone)
         by_v = (together - crowd) / self.shrink
-        by_e = together + alike - summed * own * self.stretch - crowd
-        value = together @ (v / self.shrink + e) + alike @ e + self.tau * float(scale @ np.log(denominator))
+        by_e = together + alike - drift - crowd
+        value = together @ (v / self.shrink + e) + alike @ e + self.tau * float(scale @ log_denominator)
         return by_class, by_v, by_e, cosines, float(value)
+
+    def _softmax(
+        self, cosines: np.ndarray, v: np.ndarray, e: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Shares of an anchor's denominator: of other classes (J, kinds), of its class, of its views; its logarithm."""
+        anchors, group = self.anchors, self.anchors.group
+        with np.errstate(divide="ignore"):
+            others = np.log(anchors.others) + ((cosines - 1.0) / self.tau)[group]
+            near = np.log(anchors.same) - ((v / self.shrink + e) / self.tau)[group]
+            own = np.log(self.own) - (e * self.stretch / self.tau)[group]
+        # Shifted to the largest term: at small temperatures every one of them may underflow.
+        top = np.maximum(np.maximum(own, near), others.max(axis=1))
+        others, near, own = np.exp(others - top[:, None]), np.exp(near - top), np.exp(own - top)
+        total = own + near + others.sum(axis=1)
+        return others / total[:, None], near / total, own / total, top + np.log(total)
 
     def value_and_gradient(self, state: np.ndarray, alpha: float) -> tuple[float, np.ndarray]:
         """tau times the loss, and its gradient on unit rows."""
@@ -145,14 +158,12 @@ class Openings:
         kinds, dim = means.shape
         if np.linalg.matrix_rank(means, tol=1e-6) < dim:
             return np.zeros(kinds)
-        exp = np.exp((means @ means.T - 1.0) / self.tau)
-        denominator = self.own + anchors.same + np.einsum("jk,jk->j", anchors.others, exp[group])
+        pull = self._softmax(means @ means.T, np.zeros(kinds), np.zeros(kinds))[0]
         scale = anchors.weight * np.where(self.paired, 1.0, alpha)
-        pull = anchors.others * exp[group] / denominator[:, None]
         seen = self.gather @ (scale[:, None] * pull)
         # A batch that samples a class: the spreads in it no longer sum to zero, which takes off curvature.
         sizes = self.groups.sizes
-        left = np.nan_to_num(np.maximum(sizes[None] - anchors.others, 0.0) / (sizes[None] - 1.0), posinf=0.0)
+        left = np.maximum(sizes - anchors.others, 0.0) / np.maximum(sizes - 1.0, 1.0)
         present = np.maximum(anchors.others, 1e-300)
         sampled = self.gather @ (scale[:, None] * pull * pull / present * np.where(anchors.others > 0, left, 0.0))
         between = seen + (seen - sampled).T
@@ -302,10 +313,15 @@ def _covered(setting: Setting, asked: str) -> None:
 
 
 def only_numbers(setting: Setting) -> None:
-    """Class by class answers take scalar fields; raises SettingError naming an array."""
+    """Class by class answers take scalar fields; raises SettingError naming an array, NotCovered beyond their range."""
     for name in ("classes", "dim", "temperature", "views", "batch_size", "classes_per_batch", "instances_per_class"):
         if np.ndim(getattr(setting, name) or 0):
             raise SettingError(f"{name}: class by class answers take one setting at a time, not arrays")
+    low, high = _TEMPERATURES
+    if setting.temperature is not None and not low <= setting.temperature <= high:
+        raise NotCovered(
+            f"temperature={setting.temperature!r}: class by class answers are worked out from {low:g} to {high:g}"
+        )
     if setting.classes > _MOST_CLASSES:
         raise NotCovered(
             f"classes={setting.classes}: class by class answers are worked out for up to {_MOST_CLASSES} classes; "

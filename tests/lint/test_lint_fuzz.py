@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ssem_advisor.config import Document, Run, Trap, Value
@@ -49,7 +49,14 @@ def documents(draw):
     return Document(Path("made.yaml"), draw(st.text(max_size=40)), "yaml", [Run(kind, "made", values, [], traps)])
 
 
+def a_run(**fields):
+    values = {name: Value(value, "stated", name, None, str(value)) for name, value in fields.items()}
+    return Document(Path("made.yaml"), "", "yaml", [Run("supcon+self", "made", values, [], [])])
+
+
 @given(documents(), st.sampled_from([None, "transfer", "classification"]))
+@example(a_run(temperature=1e-300, alpha=0.5, classes=2, batch_size=2, class_counts=(1, 2)), None)
+@example(a_run(temperature=1e-4, alpha=0.5, classes=2, batch_size=2, class_counts=(1, 2)), None)
 @settings(max_examples=150, deadline=None)
 def test_every_run_gets_an_answer(document, goal):
     result = check_document(document, Policy(goal=goal))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from brute import batches_of, minimise
 
-from ssem_advisor import Setting, class_openings, class_thresholds, class_variances, collapse_threshold
+from ssem_advisor import NotCovered, Setting, class_openings, class_thresholds, class_variances, collapse_threshold
 from ssem_advisor.theory import classes
 from ssem_advisor.theory.anchors import anchors_of, groups_of
 from ssem_advisor.theory.regime import Regime, collapse_limits, regime_of
@@ -21,6 +21,19 @@ def test_variances_of_unequal_classes_also_where_views_drift(alpha):
     setting = Setting(class_counts=counts, temperature=0.25, sampler="full", alpha=alpha)
     z, _ = minimise(np.repeat(range(3), counts), 2, 19, alpha, 0.25, "supcon", starts=2)
     assert class_variances(setting) == pytest.approx(variances(z, counts), abs=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["supcon", "ssem"])
+@pytest.mark.parametrize("temperature", [1e-4, 1e4])
+@pytest.mark.parametrize("dim", [None, 2])
+def test_the_ends_of_the_temperatures(temperature, loss, dim):
+    """Nothing under- or overflows (warnings are errors); beyond them the answer is a refusal."""
+    setting = Setting(class_counts=(4, 3, 1), temperature=temperature, loss=loss, batch_size=4, dim=dim, alpha=0.5)
+    for answer in (class_openings, class_thresholds, class_variances):
+        assert np.isfinite(answer(setting)[0])
+        for beyond in (1e-300, 0.9e-4, 1.1e4, 1e300):
+            with pytest.raises(NotCovered, match=r"temperature=.* 0\.0001 to 10000"):
+                answer(setting.with_(temperature=beyond))
 
 
 def test_no_class_sticks_at_full_spread():

@@ -178,8 +178,9 @@ def _shell(command: str, folder: Path) -> tuple[int, str]:
         "HOME": str(folder),
         "PYTHONPATH": str(ROOT),
     }
-    if command.startswith("ssem-advisor ") and not re.search(r"[|;&<>$`*]", command):
-        return _in_process(shlex.split(command)[1:], folder, environment)
+    plain = re.sub(r"\\\n\s*", "", command)  # a command continued over lines, as a shell joins it
+    if plain.startswith("ssem-advisor ") and not re.search(r"[|;&<>$`*]", plain):
+        return _in_process(shlex.split(plain)[1:], folder, environment)
     pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     got = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, text=True, check=False, **pipes)
     return got.returncode, _stripped(got.stdout)

@@ -62,7 +62,7 @@ def plot(
     safe band, the recommended point, your own point and well-known recipes.
     """
     from ssem_advisor.advice import complete
-    from ssem_advisor.domain import AdvisorError
+    from ssem_advisor.domain import FIELDS, AdvisorError
     from ssem_advisor.report import plots
 
     if output is None and not terminal:
@@ -73,8 +73,10 @@ def plot(
     own = None
     if config is not None:
         own = _configured(config)
-        known = {name: value for name in _SHARED if (value := getattr(own, name)) is not None}
-        given = known | given if {"classes", "class_counts", "dataset"}.isdisjoint(given) else given
+        if {"classes", "class_counts", "dataset"}.isdisjoint(given):
+            place = {"temperature", "alpha"}  # of its own point, which the picture marks
+            known = {name: value for name in FIELDS if (value := getattr(own, name)) is not None and name not in place}
+            given = known | given
     setting, assumed = complete(setting_of(given))
     if assumed:
         tell(f"assumed batch_size={setting.batch_size}; say --batch-size")
@@ -104,27 +106,19 @@ def _inches(size: str) -> tuple[float, float]:
         raise AdvisorError(f"--size {size}: write width and height in inches with an x between, as 6x4") from None
 
 
-_SHARED = ("classes", "dim", "loss", "views", "batch_size", "sampler", "classes_per_batch", "instances_per_class")
-
-
 def _configured(path: Path) -> Setting:
-    """The setting of the first supervised contrastive run in a config; alpha None where it is plain SupCon."""
-    from ssem_advisor import config
+    """The setting that a config trains in; alpha None where it is plain SupCon."""
+    from ssem_advisor.config import read_setting
     from ssem_advisor.domain import AdvisorError
 
-    if not path.is_file():
-        raise AdvisorError(f"--config {path}: no such file")
-    document = config.read(path)
-    if document.error:
-        raise AdvisorError(f"--config {path}: {document.error}")
-    run = next((run for run in document.runs if run.kind in ("supcon", "supcon+self")), None)
-    if run is None:
-        raise AdvisorError(f"--config {path}: describes no supervised contrastive training")
-    needed = ("classes", "temperature") if run.kind == "supcon" else ("classes", "temperature", "alpha")
-    missing = [name for name in needed if run.get(name) is None]
+    reading = read_setting(path)
+    if reading.run.kind not in ("supcon", "supcon+self"):
+        raise AdvisorError(f"--config {path}: describes no supervised contrastive training that has a place here")
+    missing = [name for name in reading.missing if name != "batch_size"]
     if missing:
         raise AdvisorError(f"--config {path}: does not say {' and '.join(missing)}, so its place cannot be shown")
-    return run.setting(*_SHARED, "temperature", *(["alpha"] if run.kind == "supcon+self" else []))
+    setting = reading.run.setting()
+    return setting if reading.run.kind == "supcon+self" else setting.with_(alpha=None)
 
 
 def _show(setting: Setting, own: Setting | None, paper: Paper) -> None:

@@ -100,7 +100,8 @@ class Reading:
     def missing(self) -> tuple[str, ...]:
         known = self.run.known()
         needed = ("classes", "temperature", *(["alpha"] if self.run.kind == "supcon+self" else []), "batch_size")
-        return tuple(name for name in needed if name not in known)
+        counted = {"classes"} if "class_counts" in known else set()
+        return tuple(name for name in needed if name not in known.keys() | counted)
 
 
 def read_setting(path: Path | str, own: OwnConfig | None = None) -> Reading:

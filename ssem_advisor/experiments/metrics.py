@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Spread:
+class Moments:
     """Second moments of unit vectors, pooled over instances and views.
 
     variance: within-class variance v, of which `reliability` v is the instances' own (what their views have in common)
@@ -30,8 +30,13 @@ class Spread:
     free_per_class: tuple[float, ...]
 
 
-def spread(z: Tensor, labels: Tensor) -> Spread:
-    """Measure z (instances, views >= 2, dim), unit vectors, with labels (instances,)."""
+def moments(z: Tensor, labels: Tensor) -> Moments:
+    """Measure z (instances, views >= 2, dim), unit vectors, with labels (instances,).
+
+    `measurement.spread_of` answers the same question about embeddings of unknown origin: every class counts the same
+    there, and one of fewer than eight instances is left out. A study knows its data, whose classes may be of two
+    instances, and its predictions weigh every instance the same.
+    """
     z = z.double()
     dim = z.shape[2]
     member = torch.nn.functional.one_hot(labels).to(z.dtype)
@@ -54,7 +59,7 @@ def spread(z: Tensor, labels: Tensor) -> Spread:
     dims = []
     for covariance in (rows.mT @ rows for rows in (residual[labels == c].reshape(-1, dim) for c in range(len(counts)))):
         dims.append(covariance.trace() ** 2 / covariance.square().sum().clamp(min=1e-300))
-    return Spread(
+    return Moments(
         variance=variance.item(),
         reliability=(own.mean() / variance.clamp(min=1e-300)).clamp(-1, 1).item(),
         confusion=None if free is None else (own - free).mean().item(),

@@ -17,7 +17,7 @@ class Record:
     """setting: of the training, without its weight. recommended: whether alpha is the weight recommended there today.
 
     variance: within-class variance of augmented views, the sum of view noise, confusion and free spread. reliability:
-    share of it that an instance's views have in common. confusion, free_spread: see `metrics.spread`; None in records
+    share of it that an instance's views have in common. confusion, free_spread: see `metrics.moments`; None in records
     made before they were measured, and free_spread where dim < classes leaves it no room. mean: squared length
     of the overall mean. per_class: variance, free_per_class: free spread of each class. loss_value: at the last step;
     losses: along the training. residual: gradient norm at the end of a minimisation. view: points of the picture.

@@ -74,7 +74,7 @@ def evaluate(
     views: (instances, MEASURED_VIEWS, dim) embeddings of augmented views, whose spread is measured. z, z_test:
     (samples, dim) embeddings of the plain train and test samples, which the probes read and the picture shows.
     """
-    found: dict[str, Any] = asdict(metrics.spread(views, data.coarse))
+    found: dict[str, Any] = asdict(metrics.moments(views, data.coarse))
     found["probe_coarse"] = metrics.probe(z, data.coarse, z_test, data.coarse_test)
     if data.has_fine:
         found["probe_fine"] = metrics.probe(z, data.fine, z_test, data.fine_test)

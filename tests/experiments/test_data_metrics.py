@@ -3,7 +3,8 @@ import torch
 from torch.nn.functional import normalize
 
 from ssem_advisor.experiments.data import BatchSampler, digits, stream, synthetic
-from ssem_advisor.experiments.metrics import picture, probe, shuffled_within, spread
+from ssem_advisor.experiments.metrics import moments, picture, probe, shuffled_within
+from ssem_advisor.measurement import spread_of
 
 
 @pytest.mark.parametrize("classes", [2, 5, 10])
@@ -67,8 +68,20 @@ def made(variance, reliability, dims, instances=2000, classes=3, views=4, dim=16
     return z, labels
 
 
+@pytest.mark.parametrize(("variance", "reliability", "dims"), [(0.05, 0.3, 3), (0.2, 0.75, 5), (0.5, 0.9, 9)])
+def test_a_study_measures_what_the_measure_command_measures(variance, reliability, dims):
+    z, labels = made(variance, reliability, dims)
+    found, told = moments(z, labels), spread_of(z.numpy(), labels.numpy())
+    for one, other in (
+        (found.variance, told.within), (found.reliability, told.reliability), (found.confusion, told.confusion),
+        (found.free_spread, told.free_spread), (found.mean, told.common_mean),
+    ):  # fmt: skip
+        assert one == pytest.approx(other.value, abs=1e-3)
+    assert found.effective_dim == pytest.approx(told.directions.value, rel=0.02)
+
+
 def test_spread_finds_what_was_put_in():
-    found = spread(*made(0.2, 0.75, 5))
+    found = moments(*made(0.2, 0.75, 5))
     assert found.variance == pytest.approx(0.2, rel=0.03)
     assert found.reliability == pytest.approx(0.75, abs=0.02)
     assert found.effective_dim == pytest.approx(5, rel=0.03)
@@ -85,7 +98,7 @@ def test_three_parts_add_up_and_are_told_apart():
     z[..., :3] += 0.2 * torch.randn(3000, 1, 3, generator=generator)  # two of these three lie in the span of the means
     z[..., 3:7] += 0.1 * torch.randn(3000, 1, 4, generator=generator)
     z[..., 7:] += 0.05 * torch.randn(3000, 4, 9, generator=generator)
-    found = spread(z, labels)
+    found = moments(z, labels)
     assert found.confusion == pytest.approx(2 * 0.04, rel=0.06)
     assert found.free_spread == pytest.approx(0.04 + 4 * 0.01, rel=0.06)
     assert found.variance * (1 - found.reliability) == pytest.approx(9 * 0.0025, rel=0.06)
@@ -96,20 +109,20 @@ def test_random_labels_show_no_confusion():
     """Class means of few rows are noise; their span, fitted on the same rows, would soak up their spread."""
     generator = torch.Generator().manual_seed(0)
     z = normalize(torch.randn(60, 1, 16, generator=generator), dim=-1).repeat(1, 2, 1)
-    found = [spread(z, torch.arange(60)[torch.randperm(60, generator=generator)] % 6) for _ in range(40)]
+    found = [moments(z, torch.arange(60)[torch.randperm(60, generator=generator)] % 6) for _ in range(40)]
     share = sum(f.confusion / f.variance for f in found) / len(found)
     assert share == pytest.approx(5 / 16, abs=0.05)  # five directions of sixteen, no more
 
 
 def test_without_room_beside_the_means_there_is_no_free_spread():
     z, labels = made(0.2, 0.75, 1, classes=3, dim=4)
-    assert spread(z[..., 1:3], labels).free_spread is None
+    assert moments(z[..., 1:3], labels).free_spread is None
 
 
 def test_collapse_has_no_spread():
     z, labels = made(0.2, 0.75, 5)
     z[..., 3:] = 0
-    assert spread(normalize(z, dim=-1), labels).variance == pytest.approx(0, abs=1e-10)
+    assert moments(normalize(z, dim=-1), labels).variance == pytest.approx(0, abs=1e-10)
 
 
 def test_probe_reads_labels_that_are_there_and_only_those():

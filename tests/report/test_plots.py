@@ -403,17 +403,31 @@ def test_command_takes_setting_and_point_from_a_config(tmp_path: Path) -> None:
         (["--classes", "20", "--batch-size", "256", "-o", "picture.png", "--size", "0x4"], "2 to 40 inches"),
         (["--classes", "20", "--batch-size", "256", "-o", "picture.png", "--kind", "openings"], "class_counts"),
         (["--config", "missing.yaml", "--terminal"], "missing.yaml: no such file"),
+        (["--config", "{configs}/other.yaml", "--terminal"], "other.yaml: names no contrastive loss"),
+        (["--config", "{configs}/simclr.yaml", "--terminal"], "describes no supervised contrastive training"),
+        (["--config", "{configs}/open.yaml", "--terminal"], "does not say temperature, so"),
+        (["--config", "{configs}/sizes.yaml", "--terminal"], "classes of equal size"),
     ],
 )
 def test_command_says_what_is_wrong_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], reason: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    result = command(*arguments)
+    work, configs = tmp_path / "work", tmp_path / "configs"
+    work.mkdir()
+    configs.mkdir()
+    for name, text in {
+        "other": "loss: cross_entropy\nlr: 0.1\n",
+        "simclr": "method: simclr\ntemperature: 0.1\nnum_classes: 10\n",
+        "open": "loss: supcon\nnum_classes: 10\n",
+        "sizes": "loss: supcon\ntemperature: 0.1\nclass_counts: [500, 200, 80]\nbatch_size: 64\n",
+    }.items():
+        (configs / f"{name}.yaml").write_text(text)
+    monkeypatch.chdir(work)
+    result = command(*(argument.format(configs=configs) for argument in arguments))
     assert result.exit_code == 2
     assert reason in result.stderr
     assert result.stderr.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []
+    assert list(work.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def collate(items):
 
 def train(folder: Path, alpha: float = 0.5, epochs: int = 6) -> CollapseMonitor:
     setting = Setting(classes=5, dim=32, temperature=0.5, alpha=alpha, batch_size=250, sampler="balanced")
-    monitor = CollapseMonitor(setting, every=7)
+    monitor = CollapseMonitor(setting, every=7, spread_every=100)  # a short run: look often
     arguments = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=epochs,

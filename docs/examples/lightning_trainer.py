@@ -30,7 +30,7 @@ class Contrastive(pl.LightningModule):
 def train(folder: Path, alpha: float = 0.5, epochs: int = 6) -> CollapseMonitor:
     pl.seed_everything(0, verbose=False)
     setting = Setting(classes=5, dim=32, temperature=0.5, alpha=alpha, batch_size=250, sampler="balanced")
-    monitor = CollapseMonitor(setting, every=7)
+    monitor = CollapseMonitor(setting, every=7, spread_every=100)  # a short run: look often
     data = digits()
     sampler = BalancedBatchSampler(data.tensors[1], classes_per_batch=5, instances_per_class=50)
     trainer = pl.Trainer(

@@ -34,7 +34,7 @@ def train(alpha: float, temperature: float = 0.5, epochs: int = 10) -> tuple[Col
         classes=5, dim=32, temperature=temperature, alpha=alpha, batch_size=250, sampler="balanced", views=2
     )
     criterion = SupervisedContrastiveLoss(alpha, temperature)
-    monitor = CollapseMonitor(setting, every=7)
+    monitor = CollapseMonitor(setting, every=7, spread_every=100)  # a short run: look often
     sampler = BalancedBatchSampler(data.tensors[1], classes_per_batch=5, instances_per_class=50)
     loader = torch.utils.data.DataLoader(data, batch_sampler=sampler)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)

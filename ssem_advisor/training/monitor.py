@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import sys
 import warnings
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +16,7 @@ from torch import Tensor
 from ssem_advisor.domain import Setting, SettingError
 from ssem_advisor.losses import supervised_contrastive_loss
 from ssem_advisor.measurement.loss_value import references
-from ssem_advisor.measurement.prediction import Comparison, compare
+from ssem_advisor.measurement.prediction import Comparison, advised_point, compare
 from ssem_advisor.measurement.rows import MeasurementError
 from ssem_advisor.measurement.spread import Measured, Spread, spread_of
 from ssem_advisor.measurement.verdict import SpreadVerdict, class_collapse, judge_spread
@@ -30,6 +29,7 @@ _UNDER_WAY = 0.25
 _TOTAL_PATIENCE = 10
 # Instances of the last batches that free spread is measured on: at most _MOST, about _EACH of a class.
 _EACH, _LEAST, _MOST = 20, 512, 4096
+_READ = 5  # batches that a report rests on; the ones between them cost nothing
 
 
 class CollapseWarning(UserWarning):
@@ -39,19 +39,21 @@ class CollapseWarning(UserWarning):
 class CollapseMonitor:
     """Follow within-class variance during training and warn once, early, when embeddings collapse.
 
-        monitor = CollapseMonitor(setting, every=10)
+        monitor = CollapseMonitor(setting)
         for x, y in loader:
             z = model(x)                     # (instances, views, dim) or (embeddings, dim)
             loss = criterion(z, y)
             monitor.update(z, y)
             ...
 
-    Each update adds pair sums on the device of the embeddings (no transfer, no N x N matrix). Every `every` updates
-    they are reduced over the ranks of torch.distributed, read, judged and logged, as (prefix `ssem/`):
+    Meant to be left on: of `every` updates about five read their batch, on the device of the embeddings (pair sums, no
+    transfer, no N x N matrix); the others return at once. At the `every`-th the sums are reduced over the ranks of
+    torch.distributed, judged and logged, as (prefix `ssem/`):
 
-    within_class_variance, between_class_variance, total_variance: unbiased estimates from the batches since the last
-        report; anchors_with_positives: share of instances with another one of their class in the batch.
-    Every `spread_every` updates the last batches (512 to 4096 instances) are measured as `measure` does:
+    within_class_variance, between_class_variance, total_variance: unbiased estimates from the batches read since the
+        last report; anchors_with_positives: share of instances with another one of their class in the batch.
+    The last batches (512 to 4096 instances) are measured as `measure` does at a report in the first tenth of
+    `spread_every` updates, at twice that, and so on until `spread_every` updates lie between two measurements:
     free_spread, confusion, view_noise (with views) and free_share, the free spread over what the common mean leaves.
 
     With a temperature in the setting also share_of_optimum (of the within-class variance), loss, distance_to_plateau
@@ -60,9 +62,9 @@ class CollapseMonitor:
 
     setting: what the loss is trained with; it makes verdicts earlier and remedies concrete. alpha None in it means
         plain SupCon. Without a setting the embeddings alone are judged.
-    every: updates between reports. spread_every: updates between measurements of the free spread, the first one after a
-        fifth of them; 0 = never. patience: consecutive bad reports, or measurements that find too little free spread,
-        before the warning.
+    every: updates between reports. spread_every: updates between measurements of the free spread once they are spaced
+        out; 0 = never. patience: consecutive bad reports, or measurements that find too little free spread, before the
+        warning: with the defaults it comes after 150 updates at the earliest.
     log: where reports go: a callable (scalars, step), a TensorBoard SummaryWriter or a Lightning logger. None = the
         W&B and MLflow runs active in this process, if any; no run is ever created.
 
@@ -73,10 +75,10 @@ class CollapseMonitor:
         self,
         setting: Setting | None = None,
         *,
-        every: int = 10,
+        every: int = 50,
         patience: int = 3,
         log: Any = None,
-        spread_every: int = 100,
+        spread_every: int = 1000,
     ) -> None:
         if every < 1 or patience < 1:
             raise ValueError("every and patience must be integers >= 1")
@@ -91,7 +93,7 @@ class CollapseMonitor:
         self.warning: str | None = None  # what was warned about, if anything
         self._sums: Tensor | None = None
         self._bad, self._lowest = 0, 0.0  # bad reports in a row; the lowest total variance in them
-        self._recent: deque[tuple[Tensor, Tensor, Tensor | None]] = deque()
+        self._recent: list[tuple[Tensor, Tensor, Tensor | None]] = []  # for the measurement that is due
         self._measured_at, self._little = 0, 0  # step of the last measurement; those with too little spread in a row
         self._predictions: dict[int, Comparison | None] = {}
         self._references: dict[int, tuple[float | None, float | None, float | None]] = {}
@@ -122,11 +124,14 @@ class CollapseMonitor:
                 f"z of shape {tuple(z.shape)} with {len(y)} labels: give (instances, views, dim) with one label per "
                 "instance, or (embeddings, dim) with one per row"
             )
+        left = -self.steps % self.every  # updates until the next report
         if self.spread_every:
             self._remember(z, y, instance_ids)
+        if left % max(1, self.every // _READ):
+            return None
         sums = _pair_sums(z, y, instance_ids)
-        self._sums = sums.clone() if self._sums is None else self._sums.to(sums).add_(sums)
-        if self.steps % self.every:
+        self._sums = sums if self._sums is None else self._sums.to(sums) + sums
+        if left:
             return None
         values, self._sums = self._sums, None
         values = torch.cat((values, sums[-1:], values.new_tensor(self._loss(z, y, instance_ids))))
@@ -183,21 +188,26 @@ class CollapseMonitor:
         self._judge(spread, structure, m, dim, predicted, fresh)
         return scalars
 
+    @property
+    def _measured_next(self) -> int:
+        """The report, as a number of updates, that measures the free spread."""
+        last = self._measured_at
+        due = last + min(last, self.spread_every) if last else self.spread_every // 10
+        return -(-max(due, self.steps) // self.every) * self.every
+
     def _remember(self, z: Tensor, y: Tensor, instance_ids: Tensor | None) -> None:
-        """Keep a batch, and of the earlier ones as many as a measurement needs."""
+        """Keep a batch for the next measurement, unless those still to come are enough for it."""
         classes = self.setting.classes if self.setting is not None else _LEAST // _EACH
-        self._recent.append((z, y, instance_ids))
-        enough = min(max(_EACH * classes, _LEAST), _MOST)
-        while sum(len(y) for _, y, _ in self._recent) - len(self._recent[0][1]) >= enough:
-            self._recent.popleft()
+        if (self._measured_next - self.steps) * len(y) < min(max(_EACH * classes, _LEAST), _MOST):
+            self._recent.append((z, y, instance_ids))
 
     def _measure(self) -> Spread | None:
         """The spread of the batches at hand when it is due; None when it is not, or when they cannot be measured."""
-        wait = self.spread_every if self._measured_at else self.spread_every // 5
-        if not self.spread_every or self.steps < self._measured_at + wait:
+        if not self.spread_every or self.steps < self._measured_next:
             return None
+        recent, self._recent = self._recent, []
         self._measured_at = self.steps
-        batches = [(z, y, ids) for z, y, ids in self._recent if z.shape[1:] == self._recent[-1][0].shape[1:]]
+        batches = [(z, y, ids) for z, y, ids in recent if z.shape[1:] == recent[-1][0].shape[1:]]
         rows = torch.cat([z.float() for z, _, _ in batches]).cpu().numpy()
         labels = torch.cat([y for _, y, _ in batches]).cpu().numpy()
         ids = None
@@ -247,12 +257,20 @@ class CollapseMonitor:
             self._little = self._little + 1 if verdict.name in ("class collapse", "too little") else 0
         late = self._bad >= (_TOTAL_PATIENCE if equal else self.patience) or self._little >= self.patience
         if self.warning is None and late:
-            self.warning = (
-                f"{verdict.name} after {self.steps} updates: within-class variance {spread:.3g} of {total:.3g} in "
-                f"all; {verdict.meaning}. Remedy: {verdict.remedy}."
-            )
+            self.warning = self._line(verdict, predicted, dim)
             if _rank() == 0:
                 warnings.warn(self.warning, CollapseWarning, stacklevel=7)
+
+    def _line(self, verdict: SpreadVerdict, predicted: Comparison | None, dim: int) -> str:
+        """The warning: what happened, the number to set where one is known, and why."""
+        said = f"{verdict.name} after {self.steps} updates"
+        setting = predicted.setting if predicted is not None else None
+        point = advised_point(setting) if setting is not None and verdict.name != "total collapse" else ""
+        if setting is None or predicted is None or not point.startswith("alpha="):
+            return f"{said}: {verdict.remedy} ({verdict.meaning})"
+        now = f"alpha={setting.alpha:.3g}" if setting.alpha is not None else "plain SupCon"
+        why = f"{predicted.why_collapse}; " if predicted.why_collapse else ""
+        return f"{said}: set {point} (now {now} at temperature {setting.temperature:.3g}); {why}{verdict.meaning}"
 
     def _predicted(self, dim: int) -> Comparison | None:
         """What theory says of the setting; computed once."""

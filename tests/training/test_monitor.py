@@ -63,11 +63,11 @@ def test_estimates_from_small_batches_are_unbiased():
     generator = torch.Generator().manual_seed(0)
     z = torch.eye(16)[:8][torch.arange(4000) % 8] + 0.2 * torch.randn(4000, 16, generator=generator)
     y = torch.arange(4000) % 8
-    monitor, last = CollapseMonitor(every=250), None
-    for rows in torch.arange(4000).reshape(250, 16):
-        last = monitor.update(z[rows], y[rows])
-    assert last["ssem/within_class_variance"] == pytest.approx(measure(z, y).within_class_variance, rel=0.02)
-    assert last["ssem/total_variance"] == pytest.approx(measure(z, y).total_variance, rel=0.01)
+    monitor = CollapseMonitor(every=5)
+    reports = [monitor.update(z[rows], y[rows]) for rows in torch.arange(4000).reshape(250, 16)]
+    for name in ("within_class_variance", "total_variance"):
+        seen = np.mean([scalars[f"ssem/{name}"] for scalars in reports if scalars is not None])
+        assert seen == pytest.approx(getattr(measure(z, y), name), rel=0.02)
 
 
 def test_share_of_anchors_with_positives():
@@ -110,6 +110,37 @@ def test_reports_every_kth_update_over_all_of_them():
     assert monitor.update(*batch(3)) is None
 
 
+def test_between_the_batches_that_a_report_rests_on_nothing_is_read(monkeypatch):
+    from ssem_advisor.training import monitor as module
+
+    read, reported = [], []
+    sums = module._pair_sums
+    monkeypatch.setattr(module, "_pair_sums", lambda *args: read.append(monitor.steps) or sums(*args))
+    monitor = CollapseMonitor(SETTING)
+    for step in range(1, 101):
+        if monitor.update(*batch(step)) is not None:
+            reported.append(step)
+    assert reported == [50, 100]
+    assert read == list(range(10, 101, 10))
+
+
+def test_free_spread_is_measured_early_and_then_ever_more_rarely():
+    monitor, measured = CollapseMonitor(SETTING, patience=100), []
+    z, y = batch()
+    for step in range(1, 3001):
+        scalars = monitor.update(z, y)
+        if scalars is not None and "ssem/free_spread" in scalars:
+            measured.append(step)
+            assert 512 <= monitor.spread.instances < 512 + 24
+    assert measured == [100, 200, 400, 800, 1600, 2600]
+
+
+def test_a_spread_that_is_never_wanted_is_never_measured():
+    monitor = CollapseMonitor(SETTING, every=1, spread_every=0)
+    assert all("ssem/free_spread" not in monitor.update(*batch(step)) for step in range(30))
+    assert monitor.spread is None
+
+
 def test_labels_that_do_not_match_are_refused():
     with pytest.raises(ValueError, match=r"z of shape \(48, 8\) with 24 labels"):
         CollapseMonitor().update(batch()[0].reshape(48, 8), batch()[1])
@@ -138,7 +169,10 @@ def test_class_collapse_is_warned_about_once_with_the_remedy():
     assert feed(monitor, 5, spread=0.02) == []  # patience: three reports
     (message,) = feed(monitor, 40, spread=0.02)
     assert message.startswith("class collapse after 6 updates")
+    assert message.startswith("class collapse after 6 updates: set alpha=")  # the number first
+    assert "now alpha=0.1 at temperature 0.5" in message
     assert "alpha=0.1 is not above the collapse threshold" in message
+    assert "\n" not in message
     assert monitor.warning == message
 
 
@@ -178,7 +212,7 @@ def test_compiled_training_steps_leave_the_monitor_out_of_the_graph():
 
 
 def test_healthy_is_silent():
-    monitor = CollapseMonitor(SETTING, every=1)
+    monitor = CollapseMonitor(SETTING, every=1, spread_every=100)
     assert feed(monitor, 30) == []
     assert monitor.verdict.name == "healthy"
 

@@ -1,6 +1,6 @@
 """From a setting to an answer: safe ranges, a setting to start from, what to train, and what stands behind each."""
 
-from ssem_advisor.advice.advise import SAFE_SPREAD, WANTED, complete, judge, recommend
+from ssem_advisor.advice.advise import SAFE_SPREAD, WANTED, complete, judge, outlook_of, recommend
 from ssem_advisor.advice.answer import (
     Advice,
     Alternative,
@@ -14,10 +14,9 @@ from ssem_advisor.advice.answer import (
     State,
     Trial,
 )
-from ssem_advisor.advice.outlook import BAND, LARGEST_WEIGHT, Outlook
+from ssem_advisor.advice.outlook import LARGEST_WEIGHT, Outlook
 
 __all__ = [
-    "BAND",
     "LARGEST_WEIGHT",
     "SAFE_SPREAD",
     "WANTED",
@@ -35,5 +34,6 @@ __all__ = [
     "Trial",
     "complete",
     "judge",
+    "outlook_of",
     "recommend",
 ]

@@ -105,15 +105,22 @@ def _carried_over(setting: Setting, network: Network, pilot: float, wanted: floa
     return replace(moved, directions=max(moved.directions, usual))
 
 
+def outlook_of(setting: Setting, network: Network | None = None, quick: bool = False) -> Outlook:
+    """What a setting holds for a typical network, or for the one given, by the safe range of `recommend`.
+
+    quick: a wider threshold where the exact one takes long. Raises SettingError for arrays.
+    """
+    _check(setting, WANTED, SAFE_SPREAD)
+    full, _ = complete(setting)
+    return Outlook(full, typical(full) if network is None else network, SAFE_SPREAD, quick)
+
+
 def judge(setting: Setting, network: Network | None = None) -> Point:
     """What to expect of a setting with alpha and temperature, for a typical network or the one given.
 
     Raises SettingError for missing or array fields. `State.not_covered` where no theorem or estimate speaks.
     """
-    _check(setting, WANTED, SAFE_SPREAD)
-    full, _ = complete(setting)
-    outlook = Outlook(full, typical(full) if network is None else network, SAFE_SPREAD)
-    return outlook.point(setting.need("alpha"), setting.need("temperature"))
+    return outlook_of(setting, network).point(setting.need("alpha"), setting.need("temperature"))
 
 
 def _check(setting: Setting, wanted: float, safe: tuple[float, float]) -> None:

@@ -24,19 +24,21 @@ from ssem_advisor.theory.regime import CollapseLimits, Regime, collapse_limits, 
 # A weight above this leaves so little of the supervised term that a smaller temperature is the better way; at 1 coarse
 # accuracy is lost on every data set recorded.
 LARGEST_WEIGHT = 0.95
-# Within-class variance of the minimiser: outside the band it is near collapse, or has lost the classes.
-BAND = (0.05, 0.5)
 # Within these temperatures a safe interval is looked for; smaller ones underflow in float32 losses.
 _TEMPERATURES = np.geomspace(1e-3, 10.0, 400)
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """A complete setting (its alpha and temperature are ignored), a network and the free spread that counts as safe."""
+    """A complete setting (its alpha and temperature are ignored), a network and the free spread that counts as safe.
+
+    quick: wider limits of collapse, for callers that cannot wait.
+    """
 
     setting: Setting
     network: Network
     safe_spread: tuple[float, float]
+    quick: bool = False
 
     # -- the threshold -------------------------------------------------------------------------------------------------
 
@@ -52,7 +54,7 @@ class Outlook:
     def limits(self, temperature: float, quick: bool = False) -> CollapseLimits | None:
         """Where collapse is the optimum and where it is excluded; None where not covered."""
         try:
-            return collapse_limits(self.setting.with_(temperature=float(temperature)), quick=quick)
+            return collapse_limits(self.setting.with_(temperature=float(temperature)), quick=quick or self.quick)
         except NotCovered:
             return None
 

@@ -30,8 +30,8 @@ class Protocol:
     network: "mlp" on the samples themselves, "patches" for one on fixed features of image patches, or a ResNet.
     optimiser: of a ResNet, "sgd" (momentum 0.9) or "adamw"; the others train with Adam. hidden: widths of a multilayer
     perceptron's hidden layers. width: channels of a ResNet's first stage. classes: of CIFAR-10, 10, or 5 pairs, or 2
-    (vehicles and animals). coarse: train on the 20 coarse classes of CIFAR-100. The probe asks for the labels of the
-    files. instances: the first so many of each class (CIFAR); None = all. imbalance: size of the largest class over the
+    (vehicles and animals); of CIFAR-100, a divisor of 100: neighbours in the order of its labels, the alphabet, merge.
+    coarse: train on the 20 coarse classes of CIFAR-100 instead. The probe asks for the labels of the files. instances: the first so many of each class (CIFAR); None = all. imbalance: size of the largest class over the
     smallest, exponential profile (CIFAR).
     """
 
@@ -72,6 +72,8 @@ class Protocol:
             raise AdvisorError(
                 f"classes={self.classes}: CIFAR-10 has 10 classes, merges into 5 pairs or 2 (vehicles, animals)"
             )
+        if self.suite == "cifar100" and (self.classes > 100 or 100 % self.classes):
+            raise AdvisorError(f"classes={self.classes}: CIFAR-100 has 100 classes, a divisor of it merges neighbours")
         allowed = {"cifar10": NETWORKS[1:], "cifar100": NETWORKS[1:], "imagenet-lt": NETWORKS[2:]}.get(
             self.suite, ("mlp",)
         )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ssem_advisor.config.model import Document, Location, Origin, Run, Trap, Value
 from ssem_advisor.domain import NotCovered, Setting, SettingError
+
+if TYPE_CHECKING:
+    from ssem_advisor.advice import Point
 
 Severity = Literal["note", "warning", "error"]
 SEVERITIES: tuple[Severity, ...] = ("note", "warning", "error")
@@ -300,18 +303,20 @@ TAKES_LONG = "thresholds of so many classes, one by one, take long; ssem-advisor
 
 @dataclass(frozen=True)
 class Verdict:
-    """The theorems' numbers for one setting.
+    """What theorems and the advice say of one setting.
 
     threshold: the weight up to which class collapse (of all classes, or where every class has its own threshold of
         some) is the optimum; open_above: the weight above which nothing is known to stay collapsed; critical: the
-        temperature from which on collapse is the optimum; variance: expected within classes. None where not known.
+        temperature from which on collapse is the optimum. point: what `recommend` expects of it, for a typical network;
+        safe: the weights that it calls safe at this temperature. None where not known.
     """
 
     setting: Setting
     threshold: float
     open_above: float
     critical: float | None = None
-    variance: float | None = None
+    point: Point | None = None
+    safe: tuple[float, float] | None = None
 
     @property
     def collapses(self) -> bool:
@@ -325,24 +330,23 @@ class Verdict:
 
 @lru_cache(maxsize=1024)
 def verdict_on(setting: Setting) -> Verdict:
-    """Ask the theorems. Raises NotCovered or SettingError where they are silent."""
+    """Ask the theorems, and the advice. Raises NotCovered or SettingError where they are silent."""
     from ssem_advisor import theory
     from ssem_advisor.theory.regime import collapse_limits
 
     if class_by_class(setting) > _MOST_COORDINATES:
         raise NotCovered(TAKES_LONG)
     limits = collapse_limits(setting, quick=True)
-    if limits.regime.by_class:  # the last class to open decides
-        return Verdict(setting, limits.open_above, limits.open_above)
-    threshold, above = limits.collapse_up_to, limits.open_above
+    by_class = limits.regime.by_class  # the last class to open decides
+    verdict = Verdict(setting, limits.open_above if by_class else limits.collapse_up_to, limits.open_above)
     if setting.extras or setting.alpha is None:  # a log of the sum, a queue, ...: their theorems give limits alone
-        return Verdict(setting, threshold, above)
-    if setting.alpha <= threshold:
-        return Verdict(setting, threshold, above, theory.critical_temperature(setting), 0.0)
-    try:
-        return Verdict(setting, threshold, above, None, theory.expected_variance(setting))
-    except NotCovered:  # no estimate for this loss in finite dimension: the optimum itself
-        return Verdict(setting, threshold, above, None, theory.optimal_variance(setting))
+        return verdict
+    if verdict.collapses:
+        return verdict if by_class else replace(verdict, critical=theory.critical_temperature(setting))
+    from ssem_advisor.advice import outlook_of
+
+    outlook, temperature = outlook_of(setting, quick=True), setting.need("temperature")
+    return replace(verdict, point=outlook.point(setting.alpha, temperature), safe=outlook.safe_weights(temperature))
 
 
 def class_by_class(setting: Setting) -> int:

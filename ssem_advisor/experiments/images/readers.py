@@ -43,7 +43,9 @@ def load(protocol: Protocol) -> Data:
     halves = []
     for names in parts.values():
         x, coarse, fine = _cifar(root, f"{name}-{kind}", f"{name}-python.tar.gz", names, protocol.coarse and cifar100)
-        halves.append((x, coarse if cifar100 else merged(fine, protocol.classes), fine))
+        if not protocol.coarse or not cifar100:
+            coarse = merged(fine, protocol.classes, 100 if cifar100 else 10)
+        halves.append((x, coarse, fine))
     x, coarse, fine = halves[0]
     kept = first_of_each(coarse, protocol.instances)
     kept = kept[long_tail(coarse[kept], protocol.imbalance)]
@@ -53,11 +55,11 @@ def load(protocol: Protocol) -> Data:
 _ANIMALS = (2, 3, 4, 5, 6, 7)
 
 
-def merged(labels: Tensor, classes: int) -> Tensor:
-    """CIFAR-10's labels as they are (10), in pairs of neighbours (5), or as vehicles and animals (2)."""
-    if classes == 5:
-        return labels // 2
-    return torch.isin(labels, torch.tensor(_ANIMALS)).long() if classes == 2 else labels
+def merged(labels: Tensor, classes: int, whole: int) -> Tensor:
+    """Labels of `whole` classes merged to `classes`: neighbours, and CIFAR-10's to 2 as vehicles and animals."""
+    if whole == 10 and classes == 2:
+        return torch.isin(labels, torch.tensor(_ANIMALS)).long()
+    return labels // (whole // classes)
 
 
 def first_of_each(labels: Tensor, instances: int | None) -> Tensor:

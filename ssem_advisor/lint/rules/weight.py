@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from ssem_advisor.lint.core import Case, Says, rule
+from ssem_advisor.lint.core import Case, Says, Verdict, rule
 from ssem_advisor.lint.numbers import above, below
 
 _BATCH = (
@@ -81,30 +81,31 @@ def collapse_is_optimal(case: Case) -> Iterator[Says]:
         "alpha",
         f"class collapse {what} the loss: alpha {verdict.setting.alpha} is at or below its threshold "
         f"{above(verdict.threshold)} at {case.shown('temperature', 'classes', 'batch_size')}",
-        ", or ".join(remedies) or "lower the temperature and raise alpha (ssem-advisor recommend gives both)",
+        ", or ".join(remedies) or _RECOMMEND,
     )
 
 
-@rule("SSM102", "close-to-collapse", "warning", theorem="FINITE", uses=_ALL, fixable=True)
+@rule("SSM102", "close-to-collapse", "warning", theorem="RELIABILITY", uses=_ALL, fixable=True)
 def close_to_collapse(case: Case) -> Iterator[Says]:
-    """The weight is above the collapse threshold, but so little that almost no spread is left.
+    """The weight is above the collapse threshold, but leaves less free spread than finer labels need.
 
     ## What it does
 
-    Estimates the within-class variance that the loss asks for, in the run's dimension, and reports less than 0.05
-    (the total is 1) where it is not zero. With exactly classes - 1 dimensions it also reports a weight at which
-    collapse is no longer proven to be the optimum, but still a minimum.
+    Estimates the free spread that a typical network reaches: the share of the variance that instances of one class
+    differ in. Reports less than what `ssem-advisor recommend` counts as safe. With exactly classes - 1 dimensions it
+    also reports a weight at which collapse is no longer proven to be the optimum, but still a minimum.
 
     ## Why is this bad
 
     The optimum is not collapsed in theory, but a network that cannot tell every instance apart under augmentation
-    meets a higher threshold than the ideal one. A run this close to it usually collapses in practice.
+    meets a higher threshold than the ideal one. On the recorded images finer labels fall towards those of plain SupCon
+    below the safe range.
 
     ## Example
 
     ```yaml
-    temperature: 0.5
-    alpha: 0.58
+    temperature: 0.1
+    alpha: 0.05
     n_augment: 2
     balanced_batch: true
     batch_size: 250
@@ -115,8 +116,8 @@ def close_to_collapse(case: Case) -> Iterator[Says]:
     ## Use instead
 
     ```yaml
-    temperature: 0.5
-    alpha: 0.75
+    temperature: 0.1
+    alpha: 0.25
     n_augment: 2
     balanced_batch: true
     batch_size: 250
@@ -126,12 +127,12 @@ def close_to_collapse(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    When `ssem-advisor measure` on the trained embedding shows the within-class variance you want.
+    When `ssem-advisor measure` finds the trained embedding healthy: views that are nearly perfect need less weight.
     """
     verdict = case.verdict
-    if verdict is None or verdict.variance is None or verdict.collapses:
+    if verdict is None or verdict.point is None:
         return
-    from ssem_advisor.advice import BAND, State, judge
+    from ssem_advisor.advice import SAFE_SPREAD, State
 
     if verdict.may_stay:
         known = math.isfinite(verdict.open_above)
@@ -147,13 +148,28 @@ def close_to_collapse(case: Case) -> Iterator[Says]:
             + f" in exactly classes - 1 dimensions ({case.shown('dim', 'classes')})",
             (f"raise alpha above {above(verdict.open_above)}, or " if known else "") + "use more dimensions",
         )
-    elif verdict.variance < BAND[0] and judge(verdict.setting).state is not State.safe:
+    elif verdict.point.state is State.too_little:
+        remedy = _RECOMMEND if verdict.safe is None else f"raise alpha to {above(verdict.safe[0])} or more"
         yield Says(
             "alpha",
-            f"alpha {verdict.setting.alpha} is just above its collapse threshold {below(verdict.threshold)}: about "
-            f"{verdict.variance:.2g} of the variance stays within classes at {case.shown('temperature', 'classes')}",
-            f"raise alpha, or lower the temperature, for at least {BAND[0]}",
+            f"alpha {verdict.setting.alpha} is above its collapse threshold {below(verdict.threshold)}, but a typical "
+            f"network keeps little free spread: {_spread(verdict)}, and {SAFE_SPREAD[0]:g} is safe, at "
+            f"{case.shown('temperature', 'classes')}",
+            remedy,
         )
+
+
+_RECOMMEND = "lower the temperature and raise alpha (ssem-advisor recommend gives both)"
+
+
+def _spread(verdict: Verdict) -> str:
+    """The expected free spread, and how it is known."""
+    from ssem_advisor.advice import Basis
+
+    point = verdict.point
+    assert point is not None
+    kind = {Basis.exact: "exact", Basis.rough: "a rough estimate", Basis.upper_bound: "at most"}
+    return f"about {point.free_spread:.2g} ({kind.get(point.basis, 'an estimate')})"  # type: ignore[arg-type]
 
 
 @rule("SSM103", "temperature-above-critical", "warning", theorem="TEMPERATURE", uses=_ALL, fixable=True)
@@ -219,19 +235,19 @@ def temperature_above_critical(case: Case) -> Iterator[Says]:
         )
 
 
-@rule("SSM104", "too-much-variance", "warning", theorem="FINITE", uses=_ALL, fixable=True)
+@rule("SSM104", "too-much-variance", "warning", theorem="RELIABILITY", uses=_ALL, fixable=True)
 def too_much_variance(case: Case) -> Iterator[Says]:
-    """The optimum keeps more variance within the classes than between them.
+    """The weight asks for so much free spread that the classes themselves suffer.
 
     ## What it does
 
-    Estimates the within-class variance that the loss asks for, in the run's dimension, and reports more than 0.5
-    (the total is 1).
+    Estimates the free spread that a typical network reaches: the share of the variance that instances of one class
+    differ in. Reports more than what `ssem-advisor recommend` counts as safe.
 
     ## Why is this bad
 
-    The self-supervised term has taken over: instances are spread so far that class structure is lost, and the labels
-    were for nothing.
+    The self-supervised term takes over: above the safe range, accuracy on the trained labels fell on the recorded
+    images, and finer labels gained no more.
 
     ## Example
 
@@ -262,14 +278,14 @@ def too_much_variance(case: Case) -> Iterator[Says]:
     When the labels are only a hint, for instance because many of them are wrong.
     """
     verdict = case.verdict
-    if verdict is None or verdict.variance is None:
+    if verdict is None or verdict.point is None:
         return
-    from ssem_advisor.advice import BAND, State, judge
+    from ssem_advisor.advice import SAFE_SPREAD, State
 
-    if verdict.variance > BAND[1] and judge(verdict.setting).state is not State.safe:
+    if verdict.point.state is State.too_much:
         yield Says(
             "alpha",
-            f"the self-supervised term has taken over: about {verdict.variance:.2g} of the variance stays within "
-            f"classes at {case.shown('alpha', 'temperature', 'classes')}",
-            f"lower alpha for at most {BAND[1]}",
+            f"the self-supervised term takes over: a typical network reaches a free spread of {_spread(verdict)}, and "
+            f"up to {SAFE_SPREAD[1]:g} is safe, at {case.shown('alpha', 'temperature', 'classes')}",
+            _RECOMMEND if verdict.safe is None else f"lower alpha to {below(verdict.safe[1])} or less",
         )

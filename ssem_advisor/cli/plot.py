@@ -59,7 +59,7 @@ def plot(
     """Draw where class collapse is the optimum, and where it is not.
 
     The phase diagram shows the predicted within-class variance over temperature and weight, the collapse boundary, the
-    safe band, the recommended point, your own point and well-known recipes.
+    safe range, the recommended point, your own point and well-known recipes.
     """
     from ssem_advisor.advice import complete
     from ssem_advisor.domain import FIELDS, AdvisorError

@@ -31,8 +31,9 @@ class Protocol:
     optimiser: of a ResNet, "sgd" (momentum 0.9) or "adamw"; the others train with Adam. hidden: widths of a multilayer
     perceptron's hidden layers. width: channels of a ResNet's first stage. classes: of CIFAR-10, 10, or 5 pairs, or 2
     (vehicles and animals); of CIFAR-100, a divisor of 100: neighbours in the order of its labels, the alphabet, merge.
-    coarse: train on the 20 coarse classes of CIFAR-100 instead. The probe asks for the labels of the files. instances: the first so many of each class (CIFAR); None = all. imbalance: size of the largest class over the
-    smallest, exponential profile (CIFAR).
+    coarse: train on the 20 coarse classes of CIFAR-100 instead. The probe asks for the labels of the files. instances:
+    the first so many of each class (CIFAR); None = all. imbalance: size of the largest class over the smallest,
+    exponential profile (CIFAR).
     """
 
     suite: str

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 TEMPERATURES = (0.01, 10.0)
 ENDINGS = (".png", ".svg", ".pdf")
 _LEVELS = np.array([0.0, *np.arange(0.025, 0.5, 0.025), *np.arange(0.5, 1.01, 0.05)]).round(3)
-_POWER = 0.6  # of the variance, before colouring: gives the safe band its share of the colours
+_POWER = 0.6  # of the variance, before colouring: gives the safe range its share of the colours
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,22 @@ def test_everything_that_judges_a_weight_asks_one_threshold(name):
             assert_safe(setting.with_(alpha=min(below, 1.0)))
 
 
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("alpha", [0.03, 0.2, 0.35, 0.6, 0.9, 0.97])
+def test_the_linter_passes_what_the_advice_calls_safe_and_nothing_else(name, alpha):
+    setting = SETTINGS[name].with_(alpha=alpha, temperature=0.1)
+    state = judge(setting).state
+    rule = {
+        "collapse": "SSM101|SSM403", "may collapse": "SSM10[12]|SSM403", "too little": "SSM102", "too much": "SSM104",
+        "not covered": "cannot decide",
+    }  # fmt: skip
+    if state == "safe":
+        assert_safe(setting)
+    else:
+        with pytest.raises(AssertionError, match=rule[state]):
+            assert_safe(setting)
+
+
 @pytest.mark.parametrize("name", ["spare", "random", "exact", "ssem"])
 def test_no_trial_and_no_recommendation_asks_for_collapse(name):
     setting = SETTINGS[name].with_(temperature=None)

@@ -280,12 +280,16 @@ def too_much_variance(case: Case) -> Iterator[Says]:
     verdict = case.verdict
     if verdict is None or verdict.point is None:
         return
-    from ssem_advisor.advice import SAFE_SPREAD, State
+    from ssem_advisor.advice import LARGEST_WEIGHT, SAFE_SPREAD, State
 
-    if verdict.point.state is State.too_much:
-        yield Says(
-            "alpha",
-            f"the self-supervised term takes over: a typical network reaches a free spread of {_spread(verdict)}, and "
-            f"up to {SAFE_SPREAD[1]:g} is safe, at {case.shown('alpha', 'temperature', 'classes')}",
-            _RECOMMEND if verdict.safe is None else f"lower alpha to {below(verdict.safe[1])} or less",
-        )
+    point = verdict.point
+    if point.state is not State.too_much or point.free_spread is None:
+        return
+    what = f"a typical network reaches a free spread of {_spread(verdict)}, and up to {SAFE_SPREAD[1]:g} is safe"
+    if point.free_spread <= SAFE_SPREAD[1]:
+        what = f"above {LARGEST_WEIGHT:g} too little is left of the supervised one"
+    yield Says(
+        "alpha",
+        f"the self-supervised term takes over: {what}, at {case.shown('alpha', 'temperature', 'classes')}",
+        _RECOMMEND if verdict.safe is None else f"lower alpha to {below(verdict.safe[1])} or less",
+    )

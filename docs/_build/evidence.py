@@ -10,33 +10,48 @@ from typing import Any
 
 VALIDATION = Path(__file__).resolve().parents[2] / "validation"
 
-_HEAD = """# Evidence
+_HEAD = """---
+hide: [toc]
+---
 
-Theorems speak of the optimum; does training go there? Each study below is a protocol that `ssem-advisor validate` runs,
-and the recorded result of one real run on CPU, every claim beside a negative control. Anybody can run it again:
+# Evidence
+
+The theorems describe the optimum of the loss. This page shows whether training reaches it. Each study is a protocol
+that `ssem-advisor validate` runs, with the recorded result of one real run on a CPU. Every claim stands beside a
+negative control. You can run a study again:
 
 ```text
 ssem-advisor validate --config validation/STUDY/protocol.yaml
 ```
 
-**Free spread** is what instances of one class differ in beside the classes: what the theorems speak of, and what keeps
-finer labels. The rest of the within-class variance is **confusion** (the network mixes up classes) and **view noise**
-(two views of one image differ). *Estimate* is the free spread expected of a network with the view reliability and the
-directions that were measured, *typical* that of a typical network, said without looking; *optimum* is the theorem.
-Measured values are means over seeds with 95 % intervals. A *fine probe* is a linear classifier of labels that training
-never saw.
+## How to read the pictures
 
-Every picture is one temperature. Top: dots are measured, the ring is the recommended weight. Middle: the three parts
-of the variance, over the weight. Bottom: the accuracy of linear probes. Studies that were recorded before confusion was
-measured show the instances' own variance, which is free spread and confusion together.
+The variance inside the classes has three parts. **Free spread** is what instances of one class differ in and what
+does not point towards other classes: it is what finer labels need, and what the theorems describe. **Confusion** is
+the part in which the network mixes up classes. **View noise** is the difference between two views of the same
+image.
 
-Images are stratified subsets of CIFAR, as each study says; on the full files, with the same fast front end or a ResNet:
+Each picture belongs to one temperature and shows everything against the weight alpha.
+
+- **Top:** the free spread. Dots are measured, as means over seeds with 95 % intervals, and the ring marks the
+  recommended weight. *Optimum* is what the theorem says, *typical* is the prediction for a typical network before
+  any measurement, and *estimate* is the prediction with the measured quality of the views and the measured number
+  of directions. The vertical line is the collapse threshold.
+- **Middle:** the three parts of the variance. This panel is missing in studies that were recorded before confusion
+  was measured; their top panel shows free spread and confusion together.
+- **Bottom:** the accuracy of linear classifiers on the embedding, for the trained labels and for finer labels that
+  training never saw.
+
+The image studies use stratified subsets of [CIFAR](https://www.cs.toronto.edu/~kriz/cifar.html), as each study
+says. These commands run on the full files:
 
 ```text
 ssem-advisor validate --suite cifar10 --classes 5 --data-root DIR
 ssem-advisor validate --suite cifar100 --coarse --data-root DIR
 ssem-advisor validate --suite cifar10 --network resnet18 --data-root DIR --device cuda
 ```
+
+## All studies
 
 """
 
@@ -52,10 +67,23 @@ def studies() -> Iterator[tuple[Path, dict[str, Any] | None]]:
             yield folder, None
 
 
+_DARK = ":root{--ink:#e8ecf2;--soft:#a3aebd;--line:#3a4350}"
+
+
 def pictures() -> dict[str, Path]:
     """Name on the site -> picture of a study."""
     found = (path for folder, _ in studies() for path in sorted(folder.rglob("*.svg")))
-    return {f"evidence/{path.relative_to(VALIDATION).parts[0]}-{path.name}": path for path in found}
+    return {f"figures/{path.relative_to(VALIDATION).parts[0]}-{path.name}": path for path in found}
+
+
+def drawings() -> dict[str, str]:
+    """Name on the site -> SVG: every picture, and the same on the ground of a dark page."""
+    drawn = {}
+    for name, path in pictures().items():
+        drawn[name] = light = path.read_text(encoding="utf-8")
+        dark = light.replace("<style>", f"<style>{_DARK}", 1).replace('fill="#fff"/>', 'fill="#1e2129"/>', 1)
+        drawn[f"{name.removesuffix('.svg')}-dark.svg"] = dark
+    return drawn
 
 
 def page() -> str:
@@ -73,9 +101,14 @@ def _summary(found: list[tuple[Path, dict[str, Any] | None]]) -> str:
             continue
         claims = [claim for suite in result["suites"] for claim in suite["claims"] if claim["verdict"] != "not tested"]
         counts = [str(sum(c["verdict"] == v for c in claims)) for v in ("confirmed", "refuted", "undecided")]
-        rows.append(f"| [{_title(folder)}](#{folder.name}) | **{result['verdict']}** | {' | '.join(counts)} |\n")
+        rows.append(f"| [{_title(folder)}](#{folder.name}) | {_verdict(result['verdict'])} | {' | '.join(counts)} |\n")
     head = "| study | verdict | confirmed | refuted | undecided |\n| --- | --- | --- | --- | --- |\n"
     return f"{head}{''.join(rows)}\n"
+
+
+def _verdict(word: str) -> str:
+    """A verdict in the colour of its kind; the word says it, too."""
+    return f'<span class="verdict {word.split()[0]}">{word}</span>'
 
 
 def _study(folder: Path, result: dict[str, Any] | None) -> str:
@@ -87,11 +120,12 @@ def _study(folder: Path, result: dict[str, Any] | None) -> str:
     if result is None:
         return "".join(parts)
     for suite in result["suites"]:
-        parts.append("| claim | verdict | |\n| --- | --- | --- |\n")
+        parts.append("| claim | verdict | what was found |\n| --- | --- | --- |\n")
         for claim in suite["claims"]:
             control = f" *Control: {claim['control']}.*" if claim.get("control") else ""
             parts.append(
-                f"| {claim['number']}. {claim['title']} | **{claim['verdict']}** | {claim['summary']}.{control} |\n"
+                f"| {claim['number']}. {claim['title']} | {_verdict(claim['verdict'])} "
+                f"| {claim['summary']}.{control} |\n"
             )
         parts.append("\n")
         if suite["suite"] != "embeddings":

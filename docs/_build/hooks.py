@@ -33,7 +33,7 @@ FIGURES: dict[str, Any] = {
     "losses": plots.loss_values,
 }
 _SHIM = "https://unpkg.com/iframe-worker/shim"
-_FIGURE = re.compile(r'<img ([^>]*?)src="([^"]*figures/[\w-]+?)\.svg"([^>]*)>')
+_FIGURE = re.compile(r'<img ([^>]*?)src="([^"]*figures/[\w.-]+?)\.svg"([^>]*)>')
 
 
 def on_config(config: Any) -> Any:
@@ -55,8 +55,8 @@ def on_files(files: Any, config: Any) -> Any:
                 path = draw(generate.EXAMPLE, Path(folder) / "figure.svg", paper=plots.Paper(theme=theme))
                 drawn = f"figures/{name}{'-dark' * (theme == 'dark')}.svg"
                 files.append(File.generated(config, drawn, content=path.read_text(encoding="utf-8")))
-    for name, path in evidence.pictures().items():
-        files.append(File.generated(config, name, content=path.read_bytes()))
+    for name, drawing in evidence.drawings().items():
+        files.append(File.generated(config, name, content=drawing))
     files.append(File.generated(config, "evidence.md", content=evidence.page()))
     files.append(File.generated(config, "theorems.md", content=generate.theorems()))
     files.append(

@@ -68,7 +68,20 @@ def recommend(
     own = _own_weights(mix, given) if mix is not None else None
     setting = setting_of(given)
     if setting.extras:
-        _say_extended(setting, form)
+        wanted = {
+            "mix": mix,
+            "from": measured,
+            "network": network,
+            "free-spread": free_spread,
+            "safe-spread": safe_spread,
+        }
+        for option, value in wanted.items():
+            if value is not None:
+                raise SettingError(
+                    f"{option}: goes with a recommended alpha, and with {' and '.join(setting.extras)} only the "
+                    f"collapse threshold is known; leave --{option} out"
+                )
+        _say_extended(setting, facts, form)
         return
     assumed = [name for name in ("loss", "views", "sampler", "dim") if name not in given]
     if setting.instances_per_class is None and setting.class_counts is None:
@@ -117,14 +130,19 @@ def recommend(
             tell(f"Phase diagram written to {plot}")
 
 
-def _say_extended(setting: Any, form: Format) -> None:
+def _say_extended(setting: Any, facts: Any, form: Format) -> None:
     from ssem_advisor.report import extended
 
     if form is Format.json:
         import json
 
-        say(json.dumps(extended.to_dict(setting), indent=2, allow_nan=False))
+        data = extended.to_dict(setting)
+        if facts is not None:
+            data["config"] = facts.to_dict()
+        say(json.dumps(data, indent=2, allow_nan=False))
     else:
+        if facts is not None:
+            say(facts.to_text())
         say(extended.to_text(setting, bold=lambda text: typer.style(text, bold=True)))
 
 
@@ -165,6 +183,8 @@ def _own_weights(mix: str, given: dict[str, Any]) -> Any:
 
     own = Mix.parse(mix)
     name, loss = own.form.name, own.form.loss
+    if own.form.local and given.get("loss") == "l_in":  # the form is that loss, seen from the collapsed point
+        given["loss"] = loss
     if name != "alpha" and given.setdefault("loss", loss) != loss:
         raise SettingError(f"mix={name}: mixes the loss {loss}, not loss={given['loss']!r}")
     if own.given is not None:

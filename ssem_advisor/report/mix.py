@@ -47,12 +47,15 @@ class Mix:
         """Weights today, weights to start from and the weights at the collapse threshold; null where there are none."""
         setting, form = advice.setting, self.form
         today = None if self.given is None else (self.given, to_alpha(form, self.given, setting))
+        if advice.temperature.recommended is not None:  # what follows is said at the temperature to set
+            setting = setting.with_(temperature=advice.temperature.recommended)
         start, reason = self._weights(advice.alpha.recommended, setting)
         limit, _ = self._weights(advice.alpha.collapse_threshold, setting)
         return {
             "form": form.name,
             "formula": form.formula,
             "weights": list(form.weights),
+            "temperature": setting.temperature,
             "given": today and _entry(*today),
             "recommended": start and _entry(*start),
             "collapse_threshold": limit and _entry(*limit),
@@ -75,8 +78,9 @@ class Mix:
         lines = ["", f"The weights of your loss, {form.formula}"]
         if today:
             lines.append(f"  {_values(form, today)} today is alpha = {today['alpha']:.4g}")
+        at = f" at temperature {data['temperature']:.3g}" if data["temperature"] is not None else ""
         if start:
-            lines.append(f"  start from {_values(form, start)}, which is alpha = {start['alpha']:.3g}")
+            lines.append(f"  start from {_values(form, start)}{at}, which is alpha = {start['alpha']:.3g}")
         if data["reason"]:
             lines += _wrapped(data["reason"])
         if limit:
@@ -84,7 +88,7 @@ class Mix:
             value = _outward(limit["values"][-1], up=rising)
             where = f"up to {form.weights[-1]} = {value:g}" if rising else f"from {form.weights[-1]} = {value:g} on"
             beside = f" beside {form.weights[0]} = {limit['values'][0]:.4g}" if len(form.weights) == 2 else ""
-            lines.append(f"  class collapse is the optimum {where}{beside}")
+            lines.append(f"  class collapse is the optimum {where}{beside}{at}")
         known = start or today
         if known and abs(known["learning_rate_factor"] - 1) > 1e-9:
             lines += _wrapped(

@@ -15,6 +15,7 @@ from ssem_advisor.convert import FORMS, to_alpha, to_weights
 from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.losses import supervised_contrastive_loss
 from ssem_advisor.theory import collapse_threshold
+from ssem_advisor.theory.regime import collapse_limits
 
 TAU = 0.2
 
@@ -214,6 +215,20 @@ def test_random_batches_are_exact_where_no_anchor_is_alone():
     estimate, true = to_weights("mixed", collapse_threshold(many), many)[0], weight_at_threshold(many)
     assert estimate == pytest.approx(true, abs=0.05)
     assert estimate != pytest.approx(true, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("classes", "size", "tau"), [(10, 256, 0.1), (100, 512, 0.2), (100, 128, 0.1), (1000, 4096, 0.1)]
+)
+def test_the_estimate_in_random_batches_is_near_the_theorem(classes, size, tau):
+    """SupCon with a self-supervised term beside it has the threshold of the log of the sum, which is exact there."""
+    random = Setting(classes=classes, dim=2 * classes, temperature=tau, batch_size=size)
+    exact = collapse_limits(random.with_(loss="l_in")).open_above
+    assert to_weights("mixed", float(collapse_threshold(random)), random)[0] == pytest.approx(exact, rel=0.02)
+    equal = Setting(classes=classes, dim=2 * classes, temperature=tau, batch_size=4 * classes, sampler="balanced")
+    exact = collapse_limits(equal.with_(loss="l_in")).open_above
+    for form in ("mixed", "solo-learn"):
+        assert to_weights(form, float(collapse_threshold(equal)), equal)[0] == pytest.approx(exact, rel=1e-9)
 
 
 def weight_at_threshold(setting):

@@ -39,6 +39,44 @@ def test_a_weight_on_the_supervised_term_collapses_from_a_value_on():
     assert "class collapse is the optimum from w = " in run("--mix lambda-supcon").stdout
 
 
+def test_the_factor_is_that_of_the_temperature_to_set():
+    """At temperature 0.2 no weight is safe here and 0.1 is recommended; the code's factor is temperature / 0.07."""
+    command = "recommend --classes 100 --dim 256 --batch-size 512 -t 0.2 --mix supcontrast:0.1 --format json"
+    mix = json.loads(CliRunner().invoke(app, command.split()).stdout)["mix"]
+    assert mix["temperature"] == 0.1
+    assert mix["recommended"]["learning_rate_factor"] == pytest.approx(0.1 / 0.07)
+    assert mix["given"]["learning_rate_factor"] == pytest.approx(0.2 / 0.07)
+
+
+def test_the_form_with_the_sum_inside_the_logarithm_takes_the_loss_of_that_name():
+    result = run("--mix solo-learn --loss l_in")
+    assert result.exit_code == 0
+    assert "start from w = " in result.stdout
+
+
+def test_where_no_alpha_is_recommended_there_is_nothing_to_translate():
+    result = run("--mix mixed --queue 4096")
+    assert result.exit_code == 2
+    assert "mix: goes with a recommended alpha, and with queue only the collapse threshold is known" in result.stderr
+    assert "from: " in run("--from nowhere.npz --loss l_in").stderr
+
+
+def test_facts_of_a_config_stand_above_a_threshold_too(tmp_path):
+    config = tmp_path / "supcon.yaml"
+    config.write_text(
+        "method: supcon\nmethod_kwargs: {proj_output_dim: 128, temperature: 0.2}\ndata: {dataset: cifar10}\n"
+        "optimizer: {batch_size: 256}\nmax_epochs: 5\nbackbone: {name: resnet18}\n"
+    )
+    text = CliRunner().invoke(app, ["recommend", "--config", str(config)]).stdout
+    assert "Read from" in text
+    assert "line 2 method_kwargs.temperature" in text
+    assert "Local" in text
+    data = json.loads(CliRunner().invoke(app, ["recommend", "--config", str(config), "--format", "json"]).stdout)
+    assert {"name": "loss", "value": "l_in"}.items() <= next(
+        f for f in data["config"]["facts"] if f["name"] == "loss"
+    ).items()
+
+
 def test_all_forms_are_listed():
     assert "two-weights" in CliRunner().invoke(app, ["recommend", "--mix", "list"]).stdout
 

@@ -27,18 +27,41 @@ class _InPlace(concurrent.futures.Executor):
         return future
 
 
+class Processes:
+    """Worker processes. One that dies ends the tasks of all of them with BrokenExecutor; the next one starts anew."""
+
+    def __init__(self, jobs: int) -> None:
+        self.jobs = jobs
+        self._pool = self._start()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any) -> concurrent.futures.Future[Any]:
+        try:
+            return self._pool.submit(fn, *args)
+        except concurrent.futures.BrokenExecutor:
+            self.shutdown()
+            self._pool = self._start()
+            return self._pool.submit(fn, *args)
+
+    def shutdown(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _start(self) -> concurrent.futures.ProcessPoolExecutor:
+        spawn = multiprocessing.get_context("spawn")
+        return concurrent.futures.ProcessPoolExecutor(
+            self.jobs, mp_context=spawn, initializer=_settle, initargs=(os.getpid(),)
+        )
+
+
 @contextlib.contextmanager
 def executor_of(kind: str, jobs: int, folder: Path) -> Iterator[Any]:
     if kind == "process" and jobs == 0:
         yield _InPlace()
     elif kind == "process":
-        pool = concurrent.futures.ProcessPoolExecutor(
-            jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_settle, initargs=(os.getpid(),)
-        )
+        pool = Processes(jobs)
         try:
             yield pool
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            pool.shutdown()
     else:
         try:
             import submitit

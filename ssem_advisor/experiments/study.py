@@ -5,15 +5,18 @@ Tasks write their own results, so an interrupted study loses at most the seconds
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ssem_advisor.domain import AdvisorError
 from ssem_advisor.experiments.claims import EXIT_CODES, judge_claims
 from ssem_advisor.experiments.intervals import Outcome, overall
 from ssem_advisor.experiments.plan import features_of, load, plan
@@ -30,6 +33,8 @@ Notify = Callable[[float, float | None, str], None]
 
 EARLIEST_STOP = 3
 """Seeds that are trained before a certain verdict may end a suite early."""
+MOST_DEATHS = 3
+"""Deaths of its worker process after which a task is given up."""
 CERTAIN = 2.0
 """How much wider the intervals are for that purpose: looking early, and often, must not buy a verdict."""
 
@@ -77,6 +82,11 @@ def _once(warn: Callable[[str], None]) -> Callable[[str], None]:
     return first_time
 
 
+def _died(job: Any) -> bool:
+    """Whether the process of a finished job ended before the job did."""
+    return isinstance(job.exception(), concurrent.futures.BrokenExecutor)
+
+
 class _Study:
     def __init__(
         self,
@@ -96,6 +106,7 @@ class _Study:
         self.already = self._done()
         self.ended = "complete"
         self.early: set[int] = set()
+        self.deaths: Counter[str] = Counter()
 
     def go(self, executor: str, jobs: int) -> dict[str, Any]:
         self.store.write_runs([record.to_dict() for record in self.records()])
@@ -151,6 +162,11 @@ class _Study:
                 running[task.key] = pool.submit(execute, task, self.store.folder)
                 if running[task.key].done():
                     break  # an executor that works in place: look at the clock before the next task
+            dead = [k for k, job in running.items() if job.done() and _died(job)]
+            if dead:
+                slots = max(1, slots // 2)
+                waiting = self._retried(dead, slots) + waiting
+                running = {k: job for k, job in running.items() if k not in dead}
             for key in [k for k, job in running.items() if job.done()]:
                 self._adopt(next(t for t in self.tasks if t.key == key), running.pop(key).result())
                 if key in self.found:
@@ -163,9 +179,25 @@ class _Study:
                 self.store.ask_to_stop()
                 waiting = []
                 for job in running.values():
-                    job.result()
+                    with contextlib.suppress(concurrent.futures.BrokenExecutor):
+                        job.result()
             if running:
                 time.sleep(0.05)
+
+    def _retried(self, keys: list[str], slots: int) -> list[Task]:
+        """The tasks of worker processes that died, to be done again; the fault is usually too little memory."""
+        self.deaths.update(keys)
+        for key in keys:
+            if self.deaths[key] >= MOST_DEATHS:
+                raise AdvisorError(
+                    f"{key}: its process died {MOST_DEATHS} times, as when the system runs out of memory; what is done "
+                    "stays in --out; fewer --jobs or a smaller --batch-size need less memory"
+                )
+        self.store.warn(
+            f"a worker process died, as when the system runs out of memory: {', '.join(keys)} once more, "
+            f"{slots} at a time"
+        )
+        return [t for t in self.tasks if t.key in keys]
 
     def _certain(self) -> set[int]:
         """Suites whose verdict more seeds would not change."""

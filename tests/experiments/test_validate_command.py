@@ -1,5 +1,7 @@
 """`validate` as a user meets it: exit codes, folders, interruptions."""
 
+import concurrent.futures
+import contextlib
 import json
 import os
 import re
@@ -7,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import jsonschema
@@ -14,9 +17,11 @@ import pytest
 from typer.testing import CliRunner
 
 from ssem_advisor.cli import app
+from ssem_advisor.domain import AdvisorError
 from ssem_advisor.experiments import store, study
 from ssem_advisor.experiments.claims import Claim
 from ssem_advisor.experiments.intervals import Outcome
+from ssem_advisor.experiments.pool import Processes
 from ssem_advisor.experiments.protocol import Protocol
 from ssem_advisor.experiments.study import run
 
@@ -149,6 +154,45 @@ def test_stacks_and_processes_give_the_same_numbers(tmp_path):
     run([PROTOCOL], out=tmp_path / "here", device="cpu", jobs=0)
     run([PROTOCOL], out=tmp_path / "there", device="cpu", jobs=1)
     assert numbers(tmp_path / "here") == numbers(tmp_path / "there")
+
+
+class Mortal:
+    """A pool whose worker dies with the first `deaths` tasks."""
+
+    def __init__(self, deaths):
+        self.deaths = deaths
+
+    def submit(self, fn, *args):
+        job = concurrent.futures.Future()
+        if self.deaths:
+            self.deaths -= 1
+            job.set_exception(BrokenProcessPool("a process died"))
+        else:
+            job.set_result(fn(*args))
+        return job
+
+
+def test_the_task_of_a_dead_worker_is_done_again_and_it_is_said(tmp_path, monkeypatch):
+    run([PROTOCOL], out=tmp_path / "straight", device="cpu", jobs=0)
+    said = []
+    monkeypatch.setattr(study, "executor_of", lambda *_: contextlib.nullcontext(Mortal(2)))
+    run([PROTOCOL], out=tmp_path / "mortal", device="cpu", warn=said.append)
+    assert numbers(tmp_path / "mortal") == numbers(tmp_path / "straight")
+    assert said
+    assert all("a worker process died" in message and "digits" in message for message in said)
+    monkeypatch.setattr(study, "executor_of", lambda *_: contextlib.nullcontext(Mortal(100)))
+    with pytest.raises(AdvisorError, match="its process died 3 times"):
+        run([PROTOCOL], out=tmp_path / "doomed", device="cpu")
+
+
+def test_processes_start_again_after_one_of_them_died():
+    processes = Processes(1)
+    try:
+        with pytest.raises(BrokenProcessPool):
+            processes.submit(os._exit, 1).result()
+        assert processes.submit(abs, -1).result() == 1
+    finally:
+        processes.shutdown()
 
 
 # a checkpoint at every step, in worker processes too: they import the script anew

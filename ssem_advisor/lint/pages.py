@@ -25,8 +25,8 @@ def page(rule: Rule) -> str:
         facts.append(f"rests on: {rule.theorem}")
     body = rule.page.partition("\n")[2].strip()
     references = (
-        f"\n\n## References\n\n`ssem-advisor explain {rule.theorem}`: the theorem with its assumptions and proof; this "
-        f"page in the documentation: `rules/{rule.code}`."
+        f"\n\n## References\n\n`ssem-advisor explain {rule.theorem}` prints the theorem with its assumptions and its "
+        f"proof's place. In the documentation this page is `rules/{rule.code}`."
         if rule.theorem
         else ""
     )
@@ -35,7 +35,10 @@ def page(rule: Rule) -> str:
 
 def index() -> str:
     """All rules by family, in Markdown."""
-    parts = ["# Rules\n\nWhat `ssem-advisor check` looks for. Select and ignore by code, prefix or name.\n"]
+    parts = [
+        "# Rules\n\n`ssem-advisor check` looks for the following. `--select` and `--ignore` take the code of a rule, "
+        "the beginning of a code, or the name of a rule.\n"
+    ]
     for prefix, title in _FAMILIES.items():
         rows = [
             f"| [{r.code}]({r.code}.md) | {r.name} | {r.severity} | {'yes' if r.fixable else ''} | {r.summary} |"
@@ -47,9 +50,16 @@ def index() -> str:
     return "".join(parts)
 
 
+def _linked(rule: Rule) -> str:
+    """The page in the documentation: its theorem is a link, as the theorem links to the rule."""
+    return page(rule).replace(
+        f"rests on: {rule.theorem}.", f"rests on: [{rule.theorem}](../theorems.md#{rule.theorem})."
+    )
+
+
 def files() -> dict[str, str]:
     """File name -> content of docs/rules."""
-    pages = {f"{rule.code}.md": page(rule) for rule in all_rules()}
+    pages = {f"{rule.code}.md": _linked(rule) for rule in all_rules()}
     return {name: f"{_NOTE}\n\n{text}" for name, text in {"index.md": index(), **pages}.items()}
 
 

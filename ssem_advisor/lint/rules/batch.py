@@ -15,12 +15,13 @@ def few_positives(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Computes the share of anchors without a same-class instance under the run's sampler and reports more than a tenth.
+    The rule computes the share of anchors that meet no other instance of their class under the sampler of the run. It
+    reports a share above one tenth.
 
     ## Why is this bad
 
-    For such an anchor the supervised term is silent, or NaN in implementations that divide by the number of
-    positives. The loss then learns from a part of the batch only, and its weights are not what they seem.
+    For such an anchor the supervised term is zero, or NaN in code that divides by the number of positives. The loss
+    then learns from only a part of the batch, and the supervised term has less weight than the config says.
 
     ## Example
 
@@ -48,7 +49,8 @@ def few_positives(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    When a sampler outside the config already draws several instances per class: state it under `[tool.ssem-advisor]`.
+    Ignore it if a sampler outside the config already draws several instances of each class. You can state this under
+    `[tool.ssem-advisor]`.
     """
     if not case.supervised or (share := case.lonely_share) is None or share <= _LONELY:
         return
@@ -66,12 +68,12 @@ def per_device_batch(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Reports a contrastive loss on more than one device without a gather of the embeddings.
+    The rule reports a contrastive loss on more than one device if the embeddings are not gathered.
 
     ## Why is this bad
 
-    The loss sees the batch of one device. More devices give it no further positives and negatives, and the collapse
-    threshold stays that of the small batch.
+    The loss sees the batch of one device. More devices do not add positives or negatives, and the collapse threshold
+    remains that of the small batch.
 
     ## Example
 
@@ -95,7 +97,7 @@ def per_device_batch(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    When the batch of one device is the batch you planned with.
+    Ignore it if the batch of one device is the batch that you planned with.
     """
     devices = case.value("world_size")
     if case.supervised and devices is not None and devices > 1 and case.value("gather") is False:
@@ -112,13 +114,13 @@ def gather_without_gradient(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Reports a gather that cuts the gradient, as `torch.distributed.all_gather` does by itself.
+    The rule reports a gather that does not pass the gradient on, as `torch.distributed.all_gather` by itself.
 
     ## Why is this bad
 
-    Each device then minimises another function than the loss over the whole batch: the pull that other devices'
-    anchors exert on its embeddings is lost, the gradient is too small by a factor that depends on the number of
-    devices, and a threshold computed for the whole batch does not apply.
+    Each device then minimises a different function from the loss over the whole batch. The pull of the anchors on
+    other devices is missing, the gradient is too small by a factor that depends on the number of devices, and a
+    threshold that is computed for the whole batch does not apply.
 
     ## Example
 
@@ -142,7 +144,7 @@ def gather_without_gradient(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    When the implementation restores the gradient in another way.
+    Ignore it if the code restores the gradient in another way.
     """
     for trap in case.traps("gather-without-gradient"):
         yield Says(
@@ -158,13 +160,13 @@ def memory_bank(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Reports a queue or memory bank beside a supervised contrastive loss.
+    The rule reports a queue or memory bank beside a supervised contrastive loss.
 
     ## Why is this bad
 
-    With a queue the anchors meet many more embeddings, old and without gradient, so the collapse threshold of the
-    batch does not apply. Its own one is known as the weight at which collapse ceases to be a local minimum, if the
-    keys are taken as current embeddings (`ssem-advisor recommend --queue KEYS`); how stale keys move it is not.
+    With a queue the anchors meet many more embeddings, which are old and have no gradient. The collapse threshold of
+    the batch therefore does not apply. If the keys count as current embeddings, it is known at which weight collapse
+    stops being a local minimum (`ssem-advisor recommend --queue KEYS`). How old keys change this weight is not known.
 
     ## Example
 
@@ -180,7 +182,7 @@ def memory_bank(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    When `ssem-advisor measure` shows that the trained embedding keeps the within-class variance you want.
+    Ignore it if `ssem-advisor measure` finds the trained embedding healthy.
     """
     if case.supervised:
         for trap in case.traps("queue"):
@@ -199,12 +201,12 @@ def no_reshuffling(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Reports a training loader with shuffling turned off beside a supervised contrastive loss.
+    The rule reports a training loader with shuffling turned off beside a supervised contrastive loss.
 
     ## Why is this bad
 
-    The batch law behind the threshold draws a new batch each time. With fixed batches an instance meets the same few
-    others in every epoch, and data stored class by class gives batches of one class: no negatives at all.
+    The threshold assumes that every batch is drawn anew. With fixed batches an instance meets the same few others in
+    every epoch. If the data is stored class by class, each batch then holds one class and has no negatives at all.
 
     ## Example
 
@@ -224,7 +226,7 @@ def no_reshuffling(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    When a sampler does the shuffling.
+    Ignore it if a sampler does the shuffling.
     """
     if case.supervised:
         for trap in case.traps("no-shuffle"):

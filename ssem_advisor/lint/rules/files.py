@@ -13,11 +13,12 @@ def unused_suppression(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Reports `# ssem: ignore[...]` comments whose rules find nothing there, that name no rule, or an unknown one.
+    The rule reports `# ssem: ignore[...]` comments whose rules find nothing at that place, that name no rule, or that
+    name an unknown rule.
 
     ## Why is this bad
 
-    An exception that is no longer needed hides the next real finding on its line.
+    An exception that is no longer needed would hide the next real finding on its line.
 
     ## Example
 
@@ -37,7 +38,7 @@ def unused_suppression(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    When the finding depends on facts that differ between machines.
+    Ignore it if the finding depends on facts that differ between machines.
     """
     return iter(())
 
@@ -48,11 +49,11 @@ def unknown_own_key(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Reports keys under `[tool.ssem-advisor]`, or in a stand-alone file, that mean nothing.
+    The rule reports keys under `[tool.ssem-advisor]`, or in `ssem-advisor.toml`, that have no meaning.
 
     ## Why is this bad
 
-    A misspelt key is ignored silently otherwise, and with it the fact or the exception it was to state.
+    Without this rule a misspelt key would be ignored silently, and so would the fact or the exception that it states.
 
     ## Example
 
@@ -70,7 +71,7 @@ def unknown_own_key(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    Never: remove the key.
+    Never. Remove the key.
     """
     return iter(())
 
@@ -81,12 +82,13 @@ def stale_exception(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Reports baseline entries whose finding is gone, and per-file ignores whose files are all clean. An entry is judged
-    only when the run looked at its files: one file given by a commit hook does not make the others stale.
+    The rule reports baseline entries whose finding is gone, and per-file ignores whose files are all clean. It judges
+    an entry only if the run checked its files. A commit hook that gives one file does not make the other entries
+    stale.
 
     ## Why is this bad
 
-    As long as the entry stays, the mended problem may come back unseen.
+    As long as the entry stays, the repaired problem can come back unnoticed.
 
     ## Example
 
@@ -103,6 +105,6 @@ def stale_exception(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    Never: run `--write-baseline` again, or remove the entry.
+    Never. Run `--write-baseline` again, or remove the entry.
     """
     return iter(())

@@ -22,12 +22,12 @@ def dimension_below_simplex(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Compares the dimension of the projection with the number of classes.
+    The rule compares the dimension of the projection with the number of classes.
 
     ## Why is this bad
 
-    Equally separated class means form a simplex, which needs `classes - 1` dimensions. In fewer, some classes must lie
-    closer to each other than others, and the closed form of the collapse threshold does not apply.
+    Class means at equal distances form a simplex, which needs `classes - 1` dimensions. With fewer dimensions some
+    classes must be closer to each other than others, and the closed form of the collapse threshold does not apply.
 
     ## Example
 
@@ -55,7 +55,7 @@ def dimension_below_simplex(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    When the classes are similar to each other by nature, so that equal distances are not wanted.
+    Ignore it if some classes are naturally similar to each other, so that you do not want equal distances.
     """
     if (room := _codimension(case)) is not None and room < 0:
         classes = case.value("classes")
@@ -72,12 +72,12 @@ def dimension_exactly_simplex(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Reports a projection dimension equal to `classes - 1`.
+    The rule reports a projection dimension equal to `classes - 1`.
 
     ## Why is this bad
 
-    The class means fill the space, and no direction is left for the instances of a class to spread into. Collapse
-    then stays a local minimum for weights well above the threshold, and training may end there.
+    The class means use all dimensions, so no direction is left in which the instances of a class can spread. Collapse
+    then remains a local minimum for weights well above the threshold, and training may end there.
 
     ## Example
 
@@ -105,7 +105,7 @@ def dimension_exactly_simplex(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    When the within-class variance of the trained embedding is what you want.
+    Ignore it if `ssem-advisor measure` finds the trained embedding healthy.
     """
     if _codimension(case) == 0:
         yield Says(
@@ -129,14 +129,15 @@ def small_class_collapses(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Computes the collapse threshold of every class from the class sizes and compares the weight with the largest. The
-    thresholds are those of the fully collapsed state: above them a small class may stay collapsed for a little longer.
-    Many classes in many dimensions take long; those are left to `ssem-advisor recommend`.
+    The rule computes the collapse threshold of every class from the class sizes and compares the weight with the
+    largest of them. The thresholds are those of the fully collapsed state, so a small class may stay collapsed at a
+    slightly larger weight, too. Many classes in many dimensions take too long here; use `ssem-advisor recommend` for
+    them.
 
     ## Why is this bad
 
     Small classes need a larger weight than large ones. A weight that keeps the spread of the large classes can
-    collapse the small ones, and an average over all classes does not show it.
+    collapse the small ones, and an average over all classes does not show this.
 
     ## Example
 
@@ -162,7 +163,7 @@ def small_class_collapses(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    When the small classes do not matter.
+    Ignore it if the small classes do not matter.
     """
     verdict = case.verdict
     if verdict is None or not verdict.setting.unequal or not verdict.collapses:
@@ -182,12 +183,13 @@ def relu_before_loss(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Reports a projection whose last layer is a ReLU.
+    The rule reports a projection whose last layer is a ReLU.
 
     ## Why is this bad
 
-    Without negative coordinates two embeddings can be orthogonal at most, never opposed: the class means cannot form
-    the simplex that minimises the loss, and the theorems do not apply.
+    Without negative coordinates two embeddings can be orthogonal, but never opposite. The class means then cannot form
+    the simplex that minimises the loss, and other thresholds hold: `ssem-advisor recommend --features non-negative`
+    computes them.
 
     ## Example
 
@@ -209,7 +211,7 @@ def relu_before_loss(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    When the loss does not normalise the embedding.
+    Ignore it if the loss does not normalise the embedding.
     """
     if case.supervised:
         for trap in case.traps("relu-last"):

@@ -28,13 +28,13 @@ def plain_supcon(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Reports a supervised contrastive loss without a self-supervised term. No number is needed: the statement holds for
-    every temperature, batch and number of classes.
+    The rule reports a supervised contrastive loss without a self-supervised term. It needs no number, because the
+    statement holds for every temperature, batch and number of classes.
 
     ## Why is this bad
 
-    Nothing in the loss keeps two instances of a class apart. For pure classification that may be wanted, so this is a
-    warning; with `goal = "transfer"` it is an error, with `goal = "classification"` a note.
+    Nothing in the loss keeps two instances of a class apart. For pure classification this may be what you want, so the
+    finding is a warning. With `goal = "transfer"` it is an error, and with `goal = "classification"` it is a note.
 
     ## Example
 
@@ -56,7 +56,7 @@ def plain_supcon(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    When the classes are all that will ever be asked of the embedding: say so once with `goal = "classification"`.
+    Ignore it if you will only ever use the trained classes. You can say so once with `goal = "classification"`.
     """
     if case.supervised and case.run.kind == "supcon" and case.value("loss") != "l_in":
         yield _collapses(case, "plain supervised contrastive loss: class collapse minimises it at every temperature")
@@ -68,12 +68,13 @@ def cross_entropy_plus_supcon(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Reports a supervised contrastive loss that is joined by cross-entropy, but not by a self-supervised term.
+    The rule reports a supervised contrastive loss that has cross-entropy beside it, but no self-supervised term.
 
     ## Why is this bad
 
-    Cross-entropy looks at classes as well: both terms are smallest when the instances of a class share one embedding,
-    so their weight is no remedy. With `goal = "transfer"` this is an error, with `goal = "classification"` a note.
+    Cross-entropy depends only on the classes, too. Both terms are smallest when the instances of a class have the same
+    embedding, so the weight between them cannot prevent collapse. With `goal = "transfer"` the finding is an error,
+    and with `goal = "classification"` it is a note.
 
     ## Example
 
@@ -95,7 +96,7 @@ def cross_entropy_plus_supcon(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    When the classes are all that will ever be asked of the embedding: say so once with `goal = "classification"`.
+    Ignore it if you will only ever use the trained classes. You can say so once with `goal = "classification"`.
     """
     if case.supervised and case.run.kind == "ce+supcon" and case.value("loss") != "l_in":
         yield _collapses(
@@ -110,15 +111,16 @@ def log_of_sum_form(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Reports a method known to average the positives inside the logarithm instead of outside, as solo-learn's `supcon`,
-    without a self-supervised term; with one, `alpha` is compared with the threshold of that mixture.
+    The rule reports a method that is known to average the positives inside the logarithm instead of outside, such as
+    `supcon` in solo-learn, if it has no self-supervised term. If it has one, `alpha` is compared with the threshold of
+    that mixture.
 
     ## Why is this bad
 
-    This form collapses at every temperature as well, and it is not the loss that the published results and the
-    theorems behind this tool mostly speak of: its gradient lets easy positives stand for hard ones, and of a mixture
-    with a self-supervised term only the weight is known at which collapse ceases to be a local minimum
-    (`ssem-advisor recommend --loss l_in`).
+    This form has collapse as its optimum at every temperature, too. It is also not the loss of most published results
+    and of most theorems here. In its gradient, easy positives can replace hard ones. For a mixture with a
+    self-supervised term, it is only known at which weight collapse stops being a local minimum (`ssem-advisor
+    recommend --loss l_in`).
 
     ## Example
 
@@ -144,7 +146,7 @@ def log_of_sum_form(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    As for `plain-supcon`.
+    The same reasons as for `plain-supcon` apply.
     """
     if case.supervised and case.run.kind != "supcon+self" and case.value("loss") == "l_in":
         yield _collapses(
@@ -161,12 +163,12 @@ def self_term_without_second_view(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Reports `alpha > 0` with one view.
+    The rule reports `alpha > 0` with one view.
 
     ## Why is this bad
 
-    The positives of the self-supervised term are the other views of the same instance. With one view there are none:
-    the term is zero, or NaN, and the weight does not do what it says.
+    The positives of the self-supervised term are the other views of the same instance. With one view there are none,
+    so the term is zero or NaN, and the weight has no effect or a wrong one.
 
     ## Example
 
@@ -186,7 +188,7 @@ def self_term_without_second_view(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    When the second view comes from inside the model, as from dropout.
+    Ignore it if the second view comes from inside the model, for example from dropout.
     """
     alpha = case.value("alpha")
     if case.run.kind == "supcon+self" and case.value("views") == 1 and (alpha is None or alpha > 0):

@@ -21,16 +21,15 @@ def half_precision_temperature(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Compares the temperature with the range of float16 (below 0.1202 the weight of an opposed pair, exp(-2/tau), is
-    zero) and with the resolution of bfloat16 (below 0.0976 rounding changes a softmax weight by more than 2 %).
-
-    Mixed precision by autocast is not reported for float16: it computes the softmax in float32. For bfloat16 it is: the
-    similarities themselves come out of a product in bfloat16.
+    The rule compares the temperature with the range of float16 and with the resolution of bfloat16. In float16, the
+    softmax weight exp(-2/tau) of two opposite embeddings is zero below 0.1202. In bfloat16, rounding changes a softmax
+    weight by more than 2 % below 0.0976. Mixed precision by autocast is not reported for float16, because it computes
+    the softmax in float32. It is reported for bfloat16, because the similarities themselves are computed in bfloat16.
 
     ## Why is this bad
 
-    Negatives vanish or weights are noise; without subtraction of the maximum, float16 overflows below 0.0902 and the
-    loss is NaN.
+    Negatives lose their effect, or softmax weights become noise. In code that does not subtract the maximum, float16
+    overflows below 0.0902 and the loss is NaN.
 
     ## Example
 
@@ -54,7 +53,7 @@ def half_precision_temperature(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    When the implementation casts to float32 itself.
+    Ignore it if the code casts to float32 itself.
     """
     temperature, precision = case.value("temperature"), case.value("precision")
     if not case.supervised or not isinstance(temperature, (int, float)) or precision not in _LEAST_TEMPERATURE:
@@ -75,12 +74,13 @@ def base_temperature_only(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Reports a stated base temperature where the temperature itself is left to a default of the code.
+    The rule reports a config that states the base temperature but leaves the temperature itself to a default of the
+    code.
 
     ## Why is this bad
 
-    The base temperature multiplies the loss by `temperature / base_temperature`, which acts like a learning rate. It
-    does not enter the softmax, and neither the optimum nor the collapse threshold depends on it.
+    The base temperature multiplies the loss by `temperature / base_temperature`, which acts like a change of the
+    learning rate. It is not part of the softmax, and neither the optimum nor the collapse threshold depends on it.
 
     ## Example
 
@@ -100,7 +100,7 @@ def base_temperature_only(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    When the default temperature is what you want and only the scale of the loss was to change.
+    Ignore it if you want the default temperature and only meant to change the scale of the loss.
     """
     base, temperature = case.run.fields.get("base_temperature"), case.run.fields.get("temperature")
     if not case.supervised or base is None or base.origin != "stated":
@@ -119,12 +119,13 @@ def value_parsers_disagree_on(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Reports values on which parsers disagree: `1e-1` without a dot is text to PyYAML, a quoted number is text
-    everywhere, `010` is eight or ten; as a note also `on` and `yes`, truth values to some parsers and text to others.
+    The rule reports values on which parsers disagree. `1e-1` without a dot is text for PyYAML, a quoted number is text
+    for every parser, and `010` is eight or ten. As a note it also reports `on` and `yes`, which are truth values for
+    some parsers and text for others.
 
     ## Why is this bad
 
-    The run fails at best. At worst the value is compared, printed or multiplied as text, or a default is used.
+    At best the run fails. At worst the program uses the value as text, or it uses a default instead.
 
     ## Example
 
@@ -144,7 +145,7 @@ def value_parsers_disagree_on(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    When the training program converts the value itself.
+    Ignore it if the training program converts the value itself.
     """
     if not case.supervised:
         return

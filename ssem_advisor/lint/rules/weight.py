@@ -27,15 +27,15 @@ def collapse_is_optimal(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Compares the weight `alpha` of the self-supervised term with the collapse threshold of the run: its temperature,
-    number of classes, batch and views. At or below the threshold the loss is smallest when all instances of a class
-    share one embedding.
+    The rule computes the collapse threshold of the run from its temperature, number of classes, batch and views, and
+    compares it with the weight `alpha` of the self-supervised term. At or below the threshold, the loss is smallest
+    when all instances of a class have the same embedding.
 
     ## Why is this bad
 
-    A collapsed embedding tells classes apart and nothing else. What distinguishes the instances of a class, which
-    transfer, retrieval, finer labels and detection of new classes live on, is trained away: the longer the training
-    and the better the optimiser, the more of it.
+    A collapsed embedding tells classes apart and nothing else. The differences between the instances of a class are
+    trained away, and transfer, retrieval, finer labels and the detection of new classes need exactly these
+    differences. Longer training and a better optimiser make it worse.
 
     ## Example
 
@@ -63,7 +63,7 @@ def collapse_is_optimal(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    When the classes are all that will ever be asked of the embedding, or when collapse is the subject of the study.
+    Ignore it if you will only ever use the trained classes, or if collapse is the subject of your study.
     """
     verdict = case.verdict
     if verdict is None or not verdict.collapses or verdict.setting.unequal:
@@ -91,15 +91,16 @@ def close_to_collapse(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Estimates the free spread that a typical network reaches: the share of the variance that instances of one class
-    differ in. Reports less than what `ssem-advisor recommend` counts as safe. With exactly classes - 1 dimensions it
-    also reports a weight at which collapse is no longer proven to be the optimum, but still a minimum.
+    The rule estimates the free spread that a typical network reaches, which is the share of the variance that
+    instances of one class differ in. It reports a free spread below the range that `ssem-advisor recommend` calls
+    safe. With exactly classes - 1 dimensions it also reports a weight at which collapse is still a local minimum,
+    although it is no longer proved to be the optimum.
 
     ## Why is this bad
 
-    The optimum is not collapsed in theory, but a network that cannot tell every instance apart under augmentation
-    meets a higher threshold than the ideal one. On the recorded images finer labels fall towards those of plain SupCon
-    below the safe range.
+    In theory the optimum is not collapsed. But a network that cannot recognise every instance under augmentation has a
+    higher threshold than the ideal one. In the recorded runs on images, the accuracy on finer labels falls towards
+    that of plain SupCon when the free spread is below the safe range.
 
     ## Example
 
@@ -127,7 +128,8 @@ def close_to_collapse(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    When `ssem-advisor measure` finds the trained embedding healthy: views that are nearly perfect need less weight.
+    Ignore it if `ssem-advisor measure` finds the trained embedding healthy. If the views are nearly perfect, a smaller
+    weight is enough.
     """
     verdict = case.verdict
     if verdict is None or verdict.point is None:
@@ -178,13 +180,13 @@ def temperature_above_critical(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Compares the temperature with the critical temperature at the run's `alpha`. Where `alpha` is not known, with the
-    temperature from which on no weight at all prevents collapse.
+    The rule compares the temperature with the critical temperature at the `alpha` of the run. If `alpha` is not known,
+    it compares the temperature with the one above which no weight prevents collapse.
 
     ## Why is this bad
 
-    A high temperature makes the softmax blind to the differences within a class. It is the other face of
-    `collapse-is-optimal`, reported where the temperature stands because lowering it is the other remedy.
+    At a high temperature the softmax hardly reacts to the differences within a class. This is the same problem as in
+    `collapse-is-optimal`. It is reported at the temperature because lowering the temperature is the other remedy.
 
     ## Example
 
@@ -212,7 +214,7 @@ def temperature_above_critical(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    As for `collapse-is-optimal`.
+    The same reasons as for `collapse-is-optimal` apply.
     """
     verdict = case.verdict
     if verdict is None:
@@ -241,13 +243,14 @@ def too_much_variance(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    Estimates the free spread that a typical network reaches: the share of the variance that instances of one class
-    differ in. Reports more than what `ssem-advisor recommend` counts as safe.
+    The rule estimates the free spread that a typical network reaches, which is the share of the variance that
+    instances of one class differ in. It reports a free spread above the range that `ssem-advisor recommend` calls
+    safe.
 
     ## Why is this bad
 
-    The self-supervised term takes over: above the safe range, accuracy on the trained labels fell on the recorded
-    images, and finer labels gained no more.
+    The self-supervised term dominates. In the recorded runs on images, the accuracy on the trained labels fell above
+    the safe range, and the accuracy on finer labels did not rise any more.
 
     ## Example
 
@@ -275,7 +278,7 @@ def too_much_variance(case: Case) -> Iterator[Says]:
 
     ## When to ignore
 
-    When the labels are only a hint, for instance because many of them are wrong.
+    Ignore it if the labels are only a hint, for example because many of them are wrong.
     """
     verdict = case.verdict
     if verdict is None or verdict.point is None:

@@ -1,10 +1,68 @@
-"""Text that others wrote, made safe to print: it must steer neither a terminal nor a continuous-integration log."""
+"""Text for a terminal: broken into lines, coloured by what it means, and harmless whatever a name in it holds.
+
+What others wrote must steer neither a terminal nor a continuous-integration log.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
+from typing import Literal
 
-_OURS = re.compile(r"(\033\[[0-9;]{0,8}m|\n)")  # colours, which we print ourselves, and line ends
+WIDTH = 80  # columns, where no terminal says how many it has
+
+Meaning = Literal["heading", "collapse", "safe", "estimate"]
+Paint = Callable[[str, Meaning], str]  # a text in the colour of what it means
+
+_CODES: dict[Meaning, str] = {"heading": "1", "collapse": "1;31", "safe": "1;32", "estimate": "33"}
+_COLOUR = re.compile(r"\033\[[0-9;]{0,8}m")
+_WORD = re.compile(r"(?:`[^`\n]{1,44}`|\S)+")
+_OURS = re.compile(rf"({_COLOUR.pattern}|\n)")  # colours, which we print ourselves, and line ends
+
+
+def uncoloured(text: str, meaning: Meaning) -> str:
+    """The text as it is."""
+    return text
+
+
+def coloured(text: str, meaning: Meaning) -> str:
+    """The text in bold or colour."""
+    return f"\033[{_CODES[meaning]}m{text}\033[0m"
+
+
+def wrapped(text: str, width: int = WIDTH, first: str = "", rest: str | None = None) -> list[str]:
+    """A text in lines of at most `width` columns, broken between words and nowhere else.
+
+    first, rest: what the first line and the lines below begin with; rest is `first` in blanks unless given. A word
+    longer than a line stands on its own, whole; a short command in backquotes is one word. Colours take no room.
+    """
+    begin = " " * shown_length(first) if rest is None else rest
+    found, line, bare = [], first, True
+    for word in _WORD.findall(text):
+        if not bare and shown_length(line) + 1 + shown_length(word) > width:
+            found.append(line)
+            line, bare = begin, True
+        line += word if bare else f" {word}"
+        bare = False
+    return [*found, line.rstrip()]
+
+
+def shown_length(text: str) -> int:
+    """How many columns a text takes: its characters, without colours."""
+    return len(_COLOUR.sub("", text))
+
+
+def table(rows: Iterable[tuple[str, ...]], gap: int = 2, indent: str = "") -> list[str]:
+    """Rows of cells in columns as wide as their widest cell, `gap` blanks apart."""
+    rows = list(rows)
+    widths = [max(map(shown_length, column)) for column in zip(*rows, strict=True)]
+    return [
+        (
+            indent
+            + (" " * gap).join(cell + " " * (w - shown_length(cell)) for cell, w in zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def plain(text: str) -> str:

@@ -16,7 +16,7 @@ import typer.main
 from typer.core import TyperGroup
 
 from ssem_advisor import __version__
-from ssem_advisor.cli._output import say, tell
+from ssem_advisor.cli._output import Waiting, say, tell
 from ssem_advisor.domain import AdvisorError
 from ssem_advisor.limits import DEBUG, OWN_FAULT
 
@@ -41,7 +41,8 @@ class _Group(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with Waiting("Working"):
+                return super().invoke(ctx)
         except AdvisorError as error:
             tell(f"ssem-advisor: {error}")
         except _UsageError as error:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ssem_advisor.printing import WIDTH, wrapped
+
 
 @dataclass(frozen=True)
 class ConfigFacts:
@@ -25,13 +27,14 @@ class ConfigFacts:
         """Supervised contrastive without a self-supervised term."""
         return self.kind in ("supcon", "ce+supcon")
 
-    def to_text(self) -> str:
+    def to_text(self, width: int = WIDTH) -> str:
         lines = [f"Read from {self.path}"]
         widths = [max((len(fact[column]) for fact in self.facts), default=0) for column in range(2)]
         for name, value, place in self.facts:
             mark = "  (the command line says otherwise)" if name in self.overruled else ""
-            lines.append(f"  {name:<{widths[0]}}  {value:<{widths[1]}}  {place}{mark}".rstrip())
-        lines += [f"  look at {odd}" for odd in self.odd]
+            lines += wrapped(f"{place}{mark}", width, f"  {name:<{widths[0]}}  {value:<{widths[1]}}  ")
+        for odd in self.odd:
+            lines += wrapped(f"look at {odd}", width, "  ")
         lines += [f"  not in the file: {option}" for option in self.asked]
         return "\n".join(lines) + "\n\n"
 

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from ssem_advisor import printing
-from ssem_advisor.cli._output import emit, emit_diff, say, tell
+from ssem_advisor.cli._output import columns, emit, emit_diff, has_colour, say, tell
 
 if TYPE_CHECKING:
     from ssem_advisor.lint import Report, Session
@@ -206,19 +206,11 @@ def _show(text: str, form: str) -> None:
 
 
 def _width() -> int | None:
-    """Of the terminal, if the answer goes to one."""
-    import shutil
+    """Of the terminal, if the answer goes to one; a program that reads it wants a finding's parts on one line each."""
     import sys
 
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return columns() if sys.stdout.isatty() else None
 
 
 def _colored(color: Color) -> bool:
-    import os
-    import sys
-
-    if color is not Color.auto:
-        return color is Color.always
-    if os.environ.get("FORCE_COLOR"):
-        return True
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return has_colour() if color is Color.auto else color is Color.always

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ssem_advisor.cli._options import Format, FormatOption
-from ssem_advisor.cli._output import say
+from ssem_advisor.cli._output import columns, paint, say
 from ssem_advisor.cli._setting import setting_of, takes_setting
 from ssem_advisor.domain import SettingError
 
@@ -85,4 +85,4 @@ def diagnose(
             data["config"] = facts.to_dict()
         say(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        say((facts.to_text() if facts is not None else "") + diagnosis_text(verdict))
+        say((facts.to_text(columns()) if facts is not None else "") + diagnosis_text(verdict, paint(), columns()))

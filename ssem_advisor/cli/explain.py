@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Annotated, Any
 
 import typer
 
 from ssem_advisor.cli._options import Format, FormatOption
-from ssem_advisor.cli._output import say, tell
+from ssem_advisor.cli._output import columns, paint, say, tell
 from ssem_advisor.cli._setting import setting_of, takes_setting
 from ssem_advisor.domain import SettingError
 
@@ -37,11 +36,10 @@ def explain(
 
         setting, filled = complete(setting_of(given))
         if filled and form is Format.text:
-            note = f"Assumed: batch size {setting.batch_size}, {setting.sampler} sampler."
-            tell(textwrap.fill(note, 80))
+            tell(f"Assumed: batch size {setting.batch_size}, {setting.sampler} sampler.")
     elif given:
         raise SettingError("classes: missing; a setting needs --classes, --class-counts or --dataset")
     if form is Format.json:
         say(report.json_one(found, setting))
     else:
-        say(report.text_one(found, setting, bold=lambda text: typer.style(text, bold=True)))
+        say(report.text_one(found, setting, paint(), columns()))

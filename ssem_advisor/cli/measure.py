@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ssem_advisor.cli._options import Format, FormatOption
-from ssem_advisor.cli._output import say
+from ssem_advisor.cli._output import columns, paint, say
 from ssem_advisor.cli._setting import setting_of, takes_setting
 from ssem_advisor.domain import Setting, SettingError
 
@@ -67,7 +67,7 @@ def measure(
         )
         command = measured.remedy.replace("--from FILE", f"--from {shlex.quote(str(file))}")
         measured = replace(measured, diagnosis=replace(measured.diagnosis, remedy=command))
-        text, data = measurement_text(measured), measurement_json(measured)
+        text, data = measurement_text(measured, paint(), columns()), measurement_json(measured)
     if loss_value is not None:
         from ssem_advisor.measurement.loss_value import place_loss
         from ssem_advisor.report.measurement import loss_json, loss_text
@@ -78,7 +78,7 @@ def measure(
             known = {name: given[name] for name in _PLATEAU if name in given}
             Setting(classes=2, **known)  # its fields are validated there
             placed = place_loss(loss_value, base_temperature=base_temperature, **known)
-        text = loss_text(placed) + ("\n" + text if text else "")
+        text = loss_text(placed, paint(), columns()) + ("\n" + text if text else "")
         data = {**data, **loss_json(placed)}
     elif base_temperature is not None:
         raise SettingError("base_temperature: scales a loss value and moves no optimum; give --loss-value with it")

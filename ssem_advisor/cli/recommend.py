@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ssem_advisor.cli._options import Format, FormatOption, NetworkChoice
-from ssem_advisor.cli._output import say, tell
+from ssem_advisor.cli._output import Waiting, columns, paint, say, tell
 from ssem_advisor.cli._setting import setting_of, takes_setting
 from ssem_advisor.domain import NotCovered, SettingError
 
@@ -47,6 +47,9 @@ def recommend(
         ),
     ] = None,
     plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the phase diagram.")] = None,
+    details: Annotated[
+        bool, typer.Option("--details", help="Also what else to train, other batches, every note and the theorems.")
+    ] = False,
     form: FormatOption = Format.text,
 ) -> None:
     """Say which alpha and temperature avoid class collapse, and a setting to start from."""
@@ -99,8 +102,9 @@ def recommend(
         from ssem_advisor.theory.network import PERFECT
 
         wishes["network"] = PERFECT
-    with _patience(setting):
-        answer = advisor.recommend(setting, assumed=tuple(assumed), alternatives=True, **wishes)
+    if setting.unequal or (setting.dim is not None and setting.dim < setting.classes - 1):
+        Waiting.about(f"Placing {setting.classes} class means in {setting.dim or 'all'} dimensions")
+    answer = advisor.recommend(setting, assumed=tuple(assumed), alternatives=True, **wishes)
     from ssem_advisor.report import advice as report
 
     if form is Format.json:
@@ -114,10 +118,10 @@ def recommend(
         say(json.dumps(data, indent=2, allow_nan=False))
     else:
         if facts is not None:
-            say(facts.to_text())
-        say(report.to_text(answer, bold=lambda text: typer.style(text, bold=True)))
+            say(facts.to_text(columns()))
+        say(report.to_text(answer, paint(), columns(), details))
         if own is not None:
-            say(own.to_text(answer))
+            say(own.to_text(answer, columns()))
         _note_data_set(given)
     if plot is not None:
         from ssem_advisor.report import plots
@@ -142,8 +146,8 @@ def _say_extended(setting: Any, facts: Any, form: Format) -> None:
         say(json.dumps(data, indent=2, allow_nan=False))
     else:
         if facts is not None:
-            say(facts.to_text())
-        say(extended.to_text(setting, bold=lambda text: typer.style(text, bold=True)))
+            say(facts.to_text(columns()))
+        say(extended.to_text(setting, paint(), columns()))
 
 
 def _measured(path: Path) -> tuple[Any, float | None]:
@@ -201,16 +205,3 @@ def _note_data_set(given: dict[str, Any]) -> None:
         data = catalogue.get(given["dataset"])
         note = f"; {data.note}" if data.note else ""
         say(f"Data set {data.name}: {data.source}{note}.")
-
-
-def _patience(setting: Any) -> Any:
-    """A spinner on stderr where the class means have to be searched for; nothing where the answer is immediate."""
-    import contextlib
-    import sys
-
-    slow = setting.unequal or (setting.dim is not None and setting.dim < setting.classes - 1)
-    if not slow or setting.classes < 50 or not sys.stderr.isatty():
-        return contextlib.nullcontext()
-    from rich.console import Console
-
-    return Console(stderr=True).status(f"Placing {setting.classes} class means in {setting.dim or 'all'} dimensions")

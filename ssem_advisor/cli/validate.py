@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ssem_advisor.cli._options import Format, FormatOption
-from ssem_advisor.cli._output import say, tell
+from ssem_advisor.cli._output import Waiting, columns, paint, say, tell
 
 if TYPE_CHECKING:
     from ssem_advisor.experiments.protocol import Protocol
@@ -134,7 +134,7 @@ def validate(
         store = Store(out)
         store.warn = warn
         store.write_reports({"report.json": machine, "report.txt": text, "report.html": validation.html(report)})
-    say(machine if output is Format.json else text)
+    say(machine if output is Format.json else validation.text(report, paint(), columns()))
     raise typer.Exit(report["exit_code"])
 
 
@@ -224,6 +224,7 @@ class _Progress:
         self.bar: Any = None
 
     def __enter__(self) -> _Progress:
+        Waiting.end()
         if self.console.is_terminal:
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 

@@ -1,19 +1,18 @@
-"""An Advice as text for an 80-column terminal and as JSON; the words of its codes."""
+"""An Advice as text for a terminal and as JSON; the words of its codes."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ssem_advisor.advice import Advice, Alternative, Basis, Code, NetworkOrigin, Note, Point, Purpose, State
+from ssem_advisor.advice import Advice, Basis, Code, NetworkOrigin, Note, Point, Purpose, State
 from ssem_advisor.domain import FIELDS, Setting
 from ssem_advisor.lint.numbers import above, below
+from ssem_advisor.printing import WIDTH, Meaning, Paint, table, uncoloured, wrapped
 
 VERSION = 2
-WIDTH = 80
 
 # -- JSON --------------------------------------------------------------------------------------------------------------
 
@@ -263,6 +262,15 @@ _STATES = {
     State.not_covered: "not covered, see the notes",
 }
 
+_MEANINGS: dict[State, Meaning] = {
+    State.collapse: "collapse",
+    State.may_collapse: "collapse",
+    State.safe: "safe",
+    State.too_little: "estimate",
+    State.too_much: "estimate",
+    State.not_covered: "heading",
+}
+
 _PURPOSES = {
     Purpose.start: "Start here. Then `measure` it; healthy: done.",
     Purpose.more_spread: "If the start measured too little. Better: more to keep.",
@@ -273,35 +281,227 @@ _PURPOSES = {
 
 # -- text --------------------------------------------------------------------------------------------------------------
 
+# Notes that change nothing about what to do next stand among the details.
+_DETAILS = {
+    Code.unequal,
+    Code.shared_directions,
+    Code.sampled_threshold,
+    Code.minimiser_only,
+    Code.several_intervals,
+    Code.fp16_underflow,
+}
 
-def to_text(advice: Advice, bold: Callable[[str], str] = str) -> str:
-    """The answer for a terminal; `bold` styles headings."""
-    return "\n".join(_lines(advice, bold)) + "\n"
+
+def to_text(advice: Advice, paint: Paint = uncoloured, width: int = WIDTH, details: bool = False) -> str:
+    """The answer for a terminal of so many columns: what to set, how sure, what happens otherwise.
+
+    details: also what fills a second screen: the conventions, what else is worth training, other batches, every note
+    and the theorems.
+    """
+    return "\n".join(_Screen(advice, paint, width).lines(details)) + "\n"
 
 
-def _lines(advice: Advice, bold: Callable[[str], str]) -> Iterator[str]:
-    yield from _heading(advice, bold)
-    yield ""
-    yield from _answer(advice, bold)
-    yield ""
-    yield from _certainty(advice, bold)
-    if advice.plan:
-        yield ""
-        yield from _plan(advice, bold)
-    yield ""
-    yield from _otherwise(advice, bold)
-    if advice.notes:
-        yield ""
-        yield bold("Notes")
-        for note in advice.notes:
-            yield from _indented(words(note), "  - ", "    ")
-    if advice.alternatives:
-        yield ""
-        yield from _alternatives(advice.alternatives, advice, bold)
-    if advice.theorems:
-        yield ""
-        keys = ", ".join(advice.theorems)
-        yield from textwrap.wrap(f"Why: ssem-advisor explain KEY, with KEY one of {keys}.", WIDTH)
+@dataclasses.dataclass(frozen=True)
+class _Screen:
+    """An answer on its way to a terminal."""
+
+    advice: Advice
+    paint: Paint
+    width: int
+
+    def lines(self, details: bool) -> Iterator[str]:
+        blocks = [self.heading(), self.answer(), self.certainty(details), self.otherwise(details)]
+        later = [note for note in self.advice.notes if note.code in _DETAILS]
+        blocks.append(self.notes([note for note in self.advice.notes if details or note not in later]))
+        if details:
+            blocks += [self.plan(), self.alternatives(), self.theorems()]
+        else:
+            blocks.append(self.more(len(later)))
+        first = True
+        for block in blocks:
+            for number, line in enumerate(block):
+                if number == 0 and not first:
+                    yield ""
+                first = False
+                yield line
+
+    def _bold(self, text: str) -> str:
+        return self.paint(text, "heading")
+
+    def _wrapped(self, text: str, first: str = "  ", rest: str | None = None) -> list[str]:
+        return wrapped(text, self.width, first, rest)
+
+    def heading(self) -> Iterator[str]:
+        s = self.advice.setting
+        dim = "any dim" if s.dim is None else f"dim {s.dim}"
+        title = f"{s.classes} classes, {dim}, {s.loss}, {s.views} view{'s' * (s.views != 1)}, {describe_batch(s)}"
+        yield from map(self._bold, self._wrapped(title, ""))
+        assumed = [_ASSUMED[name](s) for name in self.advice.assumed if name in _ASSUMED]
+        if assumed:
+            yield from self._wrapped(f"Assumed, because not given: {', '.join(assumed)}.")
+
+    def answer(self) -> Iterator[str]:
+        """What to set, and the ranges to stay in."""
+        given, point = self.advice.given, self.advice.recommended
+        if given is not None:
+            line = f"Your alpha = {given.alpha:g}, temperature = {given.temperature:g}: {_STATES[given.state]}"
+            if given.free_spread and given.state is not State.may_collapse:
+                line += f" (expected free spread {show(given.free_spread, 2)})"
+            for part in self._wrapped(line + ".", ""):
+                yield self.paint(part, _MEANINGS[given.state])
+        if point is None:
+            yield self._bold("No setting is recommended, see the notes.")
+            return
+        weights, temperatures = self.advice.alpha.safe, self.advice.temperature.safe
+        alpha, tau = within(point.alpha, weights), within(point.temperature, temperatures)
+        yield self.paint(f"Set   alpha = {alpha}   temperature = {tau}", "safe")
+        if weights:
+            yield f"  stay in   alpha {' to '.join(inward(*weights))} at temperature {tau}"
+        if temperatures:
+            yield f"            temperature {' to '.join(inward(*temperatures))} at alpha {alpha}"
+        else:
+            yield f"            temperature: no range is covered at alpha {alpha}"
+        if point.free_spread is not None:
+            yield from self._wrapped(self._expected(point), "  expect    ")
+
+    def _expected(self, point: Point) -> str:
+        kind = {
+            Basis.exact: "exact",
+            Basis.estimate: self.paint("estimate", "estimate"),
+            Basis.rough: self.paint("rough estimate", "estimate"),
+            Basis.upper_bound: "at most; the minimum in unlimited dimension",
+        }[point.basis or Basis.estimate]
+        ends = point.spread_range
+        between = "" if ends is None else f", {' to '.join(show(end, 2) for end in ends)}"
+        return (
+            f"free spread {show(point.free_spread, 2)} ({kind}{between}): the share of the variance that instances of "
+            "one class differ in, which finer labels live on"
+        )
+
+    def certainty(self, details: bool) -> Iterator[str]:
+        """What is a theorem, what an estimate, what a convention."""
+        yield self._bold("How sure")
+        yield from self._wrapped(self._theorem(), "  theorem     ")
+        advice, point, network = self.advice, self.advice.recommended, self.advice.network
+        if point is not None and point.basis is not Basis.exact and point.basis is not Basis.upper_bound:
+            directions = "" if network.directions is None else f", {show(network.directions, 2)} effective directions"
+            rho = show(network.view_reliability, 2)
+            said = {
+                NetworkOrigin.perfect: "the free spread is that of the loss's minimum in this dimension; networks reach less.",
+                NetworkOrigin.typical: (
+                    f"the free spread is that of a typical network on real images: view reliability {rho}"
+                    f"{directions}. With embeddings of several views after ten epochs, `recommend --from FILE` gives "
+                    "your own weight: much smaller where views are nearly perfect (digits)."
+                ),
+                NetworkOrigin.measured: f"the free spread assumes your measured network: view reliability {rho}{directions}.",
+            }[advice.origin]
+            yield from self._wrapped(said, f"  {self.paint('estimate', 'estimate')}    ")
+        if details:
+            low, high = advice.safe_spread
+            yield from self._wrapped(
+                f"free spread {low:g} to {high:g} counts as safe and {advice.wanted:g} is aimed at: on CIFAR-10 pairs "
+                "and CIFAR-100 coarse finer labels are kept best there and coarse accuracy is not below plain "
+                "SupCon's. Temperature 0.1 is the middle of 0.05 to 0.2, equal there.",
+                "  convention  ",
+            )
+
+    def _theorem(self) -> str:
+        advice, limits, setting = self.advice, self.advice.limits, self.advice.setting
+        tau = show(advice.temperature.recommended or setting.temperature or 0.1)
+        if limits is None:
+            return "no threshold is covered here, see the notes."
+        collapse = self.paint("class collapse", "collapse")
+        if limits.per_class is not None and advice.regime.by_class:
+            found = (
+                f"at temperature {tau} full collapse gives way at alpha {show(limits.collapse_up_to)}, and no class is "
+                f"collapsed above {upward(limits.open_above)}."
+            )
+        elif limits.collapse_up_to >= 1:
+            found = f"at temperature {tau} {collapse} is the optimum at every alpha."
+        else:
+            found = f"at temperature {tau} {collapse} is the optimum for alpha up to {upward(limits.collapse_up_to)}."
+        critical, alpha = advice.temperature.collapse_threshold, advice.alpha.recommended
+        if alpha is None:
+            alpha = setting.alpha
+        if critical is not None and alpha is not None and 0 < critical < math.inf:
+            found += f" At alpha {show(alpha)} it is from temperature {downward(critical)} on."
+        return found
+
+    def otherwise(self, details: bool) -> Iterator[str]:
+        """What happens with the settings people use instead."""
+        advice, collapses = self.advice, self.paint("collapses", "collapse")
+        yield self._bold("Otherwise")
+        if advice.setting.loss == "supcon":
+            equivalent = "" if advice.plain_alpha is None else f" (alpha = {show(advice.plain_alpha)})"
+            yield from self._wrapped(f"plain SupCon{equivalent} {collapses} every class at every temperature.")
+        else:
+            yield from self._wrapped(f"without a weight on the self-supervised term every class {collapses}.")
+        if details:
+            yield from self._wrapped(
+                "inside the safe range the labels trained on cost nothing: coarse accuracy rose with mixing on all "
+                "recorded image data. So the same answer serves transfer, retrieval and classification."
+            )
+        if advice.reference is not None:
+            total, collapsed, best = advice.reference
+            whose = "your" if advice.given is not None else "the recommended"
+            head = "  loss on your screen  "
+            for value, meaning in (
+                (total, "all embeddings equal: a run stuck here has not started"),
+                (collapsed, f"every class on one point: {self.paint('collapse', 'collapse')}"),
+                (best, f"the optimum at {whose} setting"),
+            ):
+                yield from self._wrapped(meaning, f"{head}{show(value, 4):<6} ")
+                head = " " * len(head)
+
+    def notes(self, notes: list[Note]) -> Iterator[str]:
+        if notes:
+            yield self._bold("Notes")
+        for note in notes:
+            yield from self._wrapped(words(note), "  - ")
+
+    def plan(self) -> Iterator[str]:
+        advice = self.advice
+        if not advice.plan:
+            return
+        title = self._bold("Worth training, in order")
+        yield from self._wrapped(f"{title} (alpha, temperature, expected free spread)", "", "  ")
+        for number, trial in enumerate(advice.plan, 1):
+            point = trial.point
+            safe = advice.alpha.safe if point.temperature == advice.temperature.recommended else None
+            yield from self._wrapped(
+                _PURPOSES[trial.purpose],
+                f"  {number}  {within(point.alpha, safe):<6} {show(point.temperature):<6} "
+                f"{show(point.free_spread, 2):<5}  ",
+            )
+
+    def alternatives(self) -> Iterator[str]:
+        advice = self.advice
+        if not advice.alternatives:
+            return
+        tau = advice.temperature.recommended or advice.setting.temperature or 0.1
+        yield self._bold(f"If instead, at temperature {show(tau)}")
+        rows = [("", "threshold", "safe alpha", "start")]
+        for row in advice.alternatives:
+            threshold = "-" if row.collapse_threshold is None else upward(row.collapse_threshold)
+            safe = "none" if row.safe is None else " to ".join(inward(*row.safe))
+            start = "-" if row.recommended is None else within(row.recommended, row.safe)
+            rows.append((row.change, threshold, safe, start))
+        yield from table(rows, indent="  ")
+
+    def theorems(self) -> Iterator[str]:
+        if self.advice.theorems:
+            keys = ", ".join(self.advice.theorems)
+            yield from self._wrapped(f"Why: ssem-advisor explain KEY, with KEY one of {keys}.", "", "")
+
+    def more(self, notes: int) -> Iterator[str]:
+        """What --details would add."""
+        advice = self.advice
+        parts = ["what else is worth training"] if len(advice.plan) > 1 else []
+        parts += ["other batches and views"] if advice.alternatives else []
+        parts += [f"{notes} note{'s' * (notes != 1)}"] if notes else []
+        parts += ["the theorems"] if advice.theorems else []
+        if parts:
+            yield from self._wrapped(f"More with --details: {', '.join(parts)}.", "", "")
 
 
 def describe_batch(setting: Setting) -> str:
@@ -324,162 +524,3 @@ _ASSUMED: dict[str, Callable[[Setting], str]] = {
     "instances_per_class": lambda s: "an unlimited data set",
     "dim": lambda s: "a dim large enough for the exact theory",
 }
-
-
-def _heading(advice: Advice, bold: Callable[[str], str]) -> Iterator[str]:
-    s = advice.setting
-    dim = "any dim" if s.dim is None else f"dim {s.dim}"
-    yield bold(f"{s.classes} classes, {dim}, {s.loss}, {s.views} view{'s' * (s.views != 1)}, {describe_batch(s)}")
-    assumed = [_ASSUMED[name](s) for name in advice.assumed if name in _ASSUMED]
-    if assumed:
-        yield from _indented(f"Assumed, because not given: {', '.join(assumed)}.", "  ", "  ")
-
-
-def _indented(text: str, first: str, following: str) -> Iterator[str]:
-    yield from textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=following)
-
-
-def _answer(advice: Advice, bold: Callable[[str], str]) -> Iterator[str]:
-    """What to set, and the ranges to stay in."""
-    given, point = advice.given, advice.recommended
-    if given is not None:
-        line = f"Your alpha = {given.alpha:g}, temperature = {given.temperature:g}: {_STATES[given.state]}"
-        if given.free_spread and given.state is not State.may_collapse:
-            line += f" (expected free spread {show(given.free_spread, 2)})"
-        for part in textwrap.wrap(line + ".", WIDTH):
-            yield bold(part)
-    if point is None:
-        yield bold("No setting is recommended, see the notes.")
-        return
-    alpha, tau = within(point.alpha, advice.alpha.safe), within(point.temperature, advice.temperature.safe)
-    yield bold(f"Set   alpha = {alpha}   temperature = {tau}")
-    if advice.alpha.safe:
-        yield f"  stay in   alpha {' to '.join(inward(*advice.alpha.safe))} at temperature {tau}"
-    if advice.temperature.safe:
-        yield f"            temperature {' to '.join(inward(*advice.temperature.safe))} at alpha {alpha}"
-    else:
-        yield f"            temperature: no range is covered at alpha {alpha}"
-    if point.free_spread is not None:
-        yield from _indented(f"expect    {_expected(point)}", "  ", " " * 12)
-
-
-def _expected(point: Point) -> str:
-    kind = {
-        Basis.exact: "exact",
-        Basis.estimate: "estimate",
-        Basis.rough: "rough estimate",
-        Basis.upper_bound: "at most; the minimum in unlimited dimension",
-    }[point.basis or Basis.estimate]
-    between = "" if point.spread_range is None else f", {' to '.join(show(end, 2) for end in point.spread_range)}"
-    return (
-        f"free spread {show(point.free_spread, 2)} ({kind}{between}): the share of the variance that instances of one "
-        "class differ in, which finer labels live on"
-    )
-
-
-def _certainty(advice: Advice, bold: Callable[[str], str]) -> Iterator[str]:
-    """What is a theorem, what an estimate, what a convention."""
-    yield bold("How sure")
-    label = "  theorem     "
-    for line in _theorem_lines(advice):
-        yield from _indented(line, label, " " * 14)
-        label = " " * 14
-    point = advice.recommended
-    network = advice.network
-    if point is not None and point.basis is not Basis.exact and point.basis is not Basis.upper_bound:
-        directions = "" if network.directions is None else f", {show(network.directions, 2)} effective directions"
-        rho = show(network.view_reliability, 2)
-        yield from _indented(
-            {
-                NetworkOrigin.perfect: (
-                    "the free spread is that of the loss's minimum in this dimension; networks reach less."
-                ),
-                NetworkOrigin.typical: (
-                    f"the free spread assumes a network as trained on real images: view reliability {rho}"
-                    f"{directions}. Yours: train ten epochs, save embeddings of several views, and "
-                    "`recommend --from FILE` gives your weight; where views are nearly perfect (digits) it is much "
-                    "smaller."
-                ),
-                NetworkOrigin.measured: (
-                    f"the free spread assumes your measured network: view reliability {rho}{directions}."
-                ),
-            }[advice.origin],
-            "  estimate    ",
-            " " * 14,
-        )
-    low, high = advice.safe_spread
-    yield from _indented(
-        f"free spread {low:g} to {high:g} counts as safe and {advice.wanted:g} is aimed at: on CIFAR-10 pairs and "
-        "CIFAR-100 coarse finer labels are kept best there and coarse accuracy is not below plain SupCon's. "
-        "Temperature 0.1 is the middle of 0.05 to 0.2, equal there.",
-        "  convention  ",
-        " " * 14,
-    )
-
-
-def _theorem_lines(advice: Advice) -> Iterator[str]:
-    limits, setting = advice.limits, advice.setting
-    tau = show(advice.temperature.recommended or setting.temperature or 0.1)
-    if limits is None:
-        yield "no threshold is covered here, see the notes."
-        return
-    if limits.per_class is not None and advice.regime.by_class:
-        yield (
-            f"at temperature {tau} full collapse gives way at alpha {show(limits.collapse_up_to)}, and no class is "
-            f"collapsed above {upward(limits.open_above)}."
-        )
-    elif limits.collapse_up_to >= 1:
-        yield f"at temperature {tau} class collapse is the optimum at every alpha."
-    else:
-        yield f"at temperature {tau} class collapse is the optimum for alpha up to {upward(limits.collapse_up_to)}."
-    critical, alpha = advice.temperature.collapse_threshold, advice.alpha.recommended
-    if alpha is None:
-        alpha = setting.alpha
-    if critical is not None and alpha is not None and 0 < critical < math.inf:
-        yield f"At alpha {show(alpha)} it is from temperature {downward(critical)} on."
-
-
-def _plan(advice: Advice, bold: Callable[[str], str]) -> Iterator[str]:
-    yield bold("Worth training, in order") + "   (alpha, temperature, expected free spread)"
-    for number, trial in enumerate(advice.plan, 1):
-        point = trial.point
-        safe = advice.alpha.safe if point.temperature == advice.temperature.recommended else None
-        head = (
-            f"  {number}  {within(point.alpha, safe):<6} {show(point.temperature):<6} {show(point.free_spread, 2):<5}  "
-        )
-        yield from _indented(_PURPOSES[trial.purpose], head, " " * len(head))
-
-
-def _otherwise(advice: Advice, bold: Callable[[str], str]) -> Iterator[str]:
-    """What happens with the settings people use instead."""
-    yield bold("Otherwise")
-    if advice.setting.loss == "supcon":
-        equivalent = "" if advice.plain_alpha is None else f" (alpha = {show(advice.plain_alpha)})"
-        yield from _indented(f"plain SupCon{equivalent} collapses every class at every temperature.", "  ", "  ")
-    else:
-        yield "  without a weight on the self-supervised term every class collapses."
-    yield from _indented(
-        "inside the safe range the labels trained on cost nothing: coarse accuracy rose with mixing on all recorded "
-        "image data. So the same answer serves transfer, retrieval and classification.",
-        "  ",
-        "  ",
-    )
-    if advice.reference is not None:
-        total, collapsed, best = advice.reference
-        whose = "your" if advice.given is not None else "the recommended"
-        yield from _indented(
-            f"loss on your screen: {show(total, 4)} all embeddings equal, a run stuck here has not started; "
-            f"{show(collapsed, 4)} every class on one point; {show(best, 4)} the optimum at {whose} setting.",
-            "  ",
-            "  ",
-        )
-
-
-def _alternatives(rows: tuple[Alternative, ...], advice: Advice, bold: Callable[[str], str]) -> Iterator[str]:
-    tau = advice.temperature.recommended or advice.setting.temperature or 0.1
-    yield bold(f"If instead (at temperature {show(tau)})".ljust(32)) + "threshold   safe alpha         start from"
-    for row in rows:
-        threshold = "-" if row.collapse_threshold is None else upward(row.collapse_threshold)
-        safe = "none" if row.safe is None else " to ".join(inward(*row.safe))
-        start = "-" if row.recommended is None else within(row.recommended, row.safe)
-        yield f"  {row.change:<29} {threshold:<11} {safe:<18} {start}".rstrip()

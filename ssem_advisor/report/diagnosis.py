@@ -1,20 +1,23 @@
-"""A diagnosis as text for people (80 columns) and as JSON-ready dictionaries."""
+"""A diagnosis as text for people and as JSON-ready dictionaries."""
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
 
 from ssem_advisor.diagnosis import Diagnosis
-from ssem_advisor.report.measurement import loss_json
+from ssem_advisor.printing import WIDTH, Paint, uncoloured, wrapped
+from ssem_advisor.report.measurement import loss_json, painted
 
 VERSION = 1
-_WIDTH = 80
 
 
-def diagnosis_text(d: Diagnosis) -> str:
+def diagnosis_text(d: Diagnosis, paint: Paint = uncoloured, width: int = WIDTH) -> str:
     """The verdict, its reasons, what to change first, what would say more."""
-    lines = [d.verdict, ""]
+
+    def _wrapped(text: str, head: str) -> list[str]:
+        return wrapped(text, width, head, "    ")
+
+    lines = [painted(d.verdict, paint), ""]
     for reason in d.reasons:
         lines += _wrapped(reason.text, f"{reason.source}: ")
     for number, step in enumerate(d.change, 1):
@@ -33,7 +36,3 @@ def diagnosis_json(d: Diagnosis) -> dict[str, Any]:
         "missing": list(d.missing),
         "loss_value": None if d.curve is None else loss_json(d.curve)["loss_value"],
     }
-
-
-def _wrapped(text: str, head: str) -> list[str]:
-    return textwrap.wrap(head + text, _WIDTH, subsequent_indent="    ", break_on_hyphens=False)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
 
 from ssem_advisor.domain import FIELDS, NotCovered, Setting
 from ssem_advisor.lint.numbers import above, below
+from ssem_advisor.printing import WIDTH, Meaning, Paint, uncoloured, wrapped
 from ssem_advisor.theory.collapse import optimal_variance
 from ssem_advisor.theory.regime import CollapseLimits, collapse_limits
 from ssem_advisor.theory.registry import theorem
 
 VERSION = 1
-WIDTH = 80
 # Where no temperature is given the answer is for this one, as elsewhere.
 TEMPERATURE = 0.1
 
@@ -87,13 +86,17 @@ _STATES = {
 }
 
 
-def to_text(setting: Setting, bold: Any = str) -> str:
+_MEANINGS: dict[str, Meaning] = {"collapse": "collapse", "above": "safe", "not covered": "estimate"}
+
+
+def to_text(setting: Setting, paint: Paint = uncoloured, width: int = WIDTH) -> str:
+    """The answer for a terminal of so many columns."""
     full, assumed = completed(setting)
     limits = collapse_limits(full)
     using = ", ".join(f"{name} {getattr(full, name)}" for name in full.extras)
-    lines = [bold(f"{full.classes} classes, temperature {full.temperature:g}, {using}")]
+    lines = [paint(f"{full.classes} classes, temperature {full.temperature:g}, {using}", "heading")]
     if assumed:
-        lines.append(f"Assumed: {', '.join(f'{name} {getattr(full, name)}' for name in assumed)}.")
+        lines += wrapped(f"Assumed: {', '.join(f'{name} {getattr(full, name)}' for name in assumed)}.", width)
     lines.append("")
     if limits.collapse_up_to >= 1:
         lines.append("No weight alpha prevents class collapse at this temperature: lower it.")
@@ -105,13 +108,13 @@ def to_text(setting: Setting, bold: Any = str) -> str:
         )
     else:
         lines.append(f"Collapse threshold: alpha must be larger than {above(limits.open_above)}.")
-    lines += ["", *textwrap.wrap(_KINDS[limits.kind], WIDTH)]
+    lines += ["", *wrapped(_KINDS[limits.kind], width)]
     if (said := state(full.alpha, limits)) is not None:
-        lines.append(f"alpha {full.alpha:g}: {_STATES[said]}.")
+        lines += [paint(line, _MEANINGS[said]) for line in wrapped(f"alpha {full.alpha:g}: {_STATES[said]}.", width)]
         variance = optimum(full)
         if variance is not None and said == "above":
             lines.append(f"Optimal within-class variance in unlimited dimension: {variance:.3g}.")
-    lines += ["", *textwrap.wrap(_ADVICE, WIDTH), "", bold("Theorems")]
+    lines += ["", *wrapped(_ADVICE, width), "", paint("Theorems", "heading")]
     lines += [f"  {key}: {theorem(key).title}" for key in limits.theorems]
     return "\n".join(lines) + "\n"
 

@@ -1,9 +1,8 @@
-"""Measurements and loss values as text for people (80 columns) and as JSON-ready dictionaries."""
+"""Measurements and loss values as text for people and as JSON-ready dictionaries."""
 
 from __future__ import annotations
 
 import math
-import textwrap
 from dataclasses import asdict
 from typing import Any
 
@@ -11,47 +10,48 @@ from ssem_advisor.measurement.embeddings import Measurement
 from ssem_advisor.measurement.loss_value import LossPlacement
 from ssem_advisor.measurement.prediction import Comparison
 from ssem_advisor.measurement.spread import Measured, Spread
+from ssem_advisor.printing import WIDTH, Paint, uncoloured, wrapped
 
 VERSION = 1
-_WIDTH = 80
 _MANY = 12  # classes listed in full
 
 
-def measurement_text(m: Measurement) -> str:
+def painted(verdict: str, paint: Paint) -> str:
+    """A verdict in the colour of what it means."""
+    if verdict in ("healthy", "optimum"):
+        return paint(verdict, "safe")
+    return paint(verdict, "collapse" if "collapse" in verdict or verdict == "diverged" else "estimate")
+
+
+def measurement_text(m: Measurement, paint: Paint = uncoloured, width: int = WIDTH) -> str:
     """The verdict first, then the numbers behind it."""
-    lines = [m.verdict, *_wrapped(m.meaning), *_wrapped(m.remedy, "do: "), ""]
+    lines = [painted(m.verdict, paint), *wrapped(m.meaning, width), *wrapped(m.remedy, width, "do: "), ""]
     views = "" if m.rows == m.instances else f" with {m.rows / m.instances:.3g} views"
-    lines += [f"{m.instances} instances{views}, {m.classes} classes, dim {m.dim}", "", *_parts(m.spread)]
-    lines += ["", *_theory(m), *_classes(m)]
-    lines += [
-        _row("within similarity x", m.ssem.within_similarity, "same class, different instances"),
-        _row("between similarity s", m.ssem.between_similarity, "different classes"),
-        _row("simplex delta", m.ssem.delta, "0 class collapse, 1 every instance apart"),
-        _row("simplex residual", m.ssem.residual, "rms distance of inner products from x, s"),
-        _row("NC1", m.nc1, "0 = classes are points"),
-        _row("class-distance variance", m.class_distance_variance, "0 = classes are points"),
-        _row("ETF deviation", m.etf_deviation, "0 = class means form a simplex"),
-        _row("effective rank", m.effective_rank, "of all embeddings"),
-        _row("directions", m.spread.directions.value, "that the spread inside a class uses"),
+    lines += [f"{m.instances} instances{views}, {m.classes} classes, dim {m.dim}", "", *_parts(m.spread, width)]
+    lines += ["", *_theory(m, width), *_classes(m, width)]
+    reliability = m.spread.reliability.value if m.spread.reliability else m.view_reliability
+    rows = [
+        ("within similarity x", m.ssem.within_similarity, "same class, different instances"),
+        ("between similarity s", m.ssem.between_similarity, "different classes"),
+        ("simplex delta", m.ssem.delta, "0 class collapse, 1 every instance apart"),
+        ("simplex residual", m.ssem.residual, "rms distance of inner products from x, s"),
+        ("NC1", m.nc1, "0 = classes are points"),
+        ("class-distance variance", m.class_distance_variance, "0 = classes are points"),
+        ("ETF deviation", m.etf_deviation, "0 = class means form a simplex"),
+        ("effective rank", m.effective_rank, "of all embeddings"),
+        ("directions", m.spread.directions.value, "that the spread inside a class uses"),
     ]
-    if m.view_reliability is not None:
-        lines.append(
-            _row(
-                "view reliability",
-                m.spread.reliability.value if m.spread.reliability else m.view_reliability,
-                "share of the spread not due to augmentation",
-            )
-        )
-    lines += [
-        _row(
-            "alignment",
-            m.alignment,
-            "views of an instance" if m.view_reliability is not None else "instances of a class",
-        ),
-        _row("uniformity", m.uniformity, f"{m.uniformity_pairs} random pairs, seed {m.seed}"),
+    if m.view_reliability is not None and reliability is not None:
+        rows.append(("view reliability", reliability, "share of the spread not due to augmentation"))
+    views = "views of an instance" if m.view_reliability is not None else "instances of a class"
+    rows += [
+        ("alignment", m.alignment, views),
+        ("uniformity", m.uniformity, f"{m.uniformity_pairs} random pairs, seed {m.seed}"),
     ]
+    for name, value, text in rows:
+        lines += _row(name, value, text, width)
     for note in m.notes:
-        lines += _wrapped(note, "note: ")
+        lines += wrapped(note, width, "note: ")
     return "\n".join(lines) + "\n"
 
 
@@ -136,9 +136,10 @@ def _spread_json(spread: Spread) -> dict[str, Any]:
     }
 
 
-def loss_text(p: LossPlacement) -> str:
+def loss_text(p: LossPlacement, paint: Paint = uncoloured, width: int = WIDTH) -> str:
     """A loss value on the line from total collapse to the optimum."""
-    lines = [f"loss {p.value:g}: {p.verdict}", *_wrapped(p.meaning), *_wrapped(p.remedy, "do: "), ""]
+    head = f"loss {p.value:g}: {painted(p.verdict, paint)}"
+    lines = [head, *wrapped(p.meaning, width), *wrapped(p.remedy, width, "do: "), ""]
     points = [
         ("total collapse", p.total_collapse, "all embeddings equal"),
         ("class collapse", p.class_collapse, "each class one point"),
@@ -146,9 +147,10 @@ def loss_text(p: LossPlacement) -> str:
         ("this value", p.value, f"{p.position:.0%} of the way to the optimum" if _inside(p.position) else ""),
     ]
     known = [(name, value, text) for name, value, text in points if value is not None]
-    lines += [_row(name, value, text) for name, value, text in sorted(known, key=lambda point: -point[1])]
+    for name, value, text in sorted(known, key=lambda point: -point[1]):
+        lines += _row(name, value, text, width)
     if p.scale != 1:
-        lines += _wrapped(f"values carry the factor temperature / base temperature = {p.scale:.4g}", "note: ")
+        lines += wrapped(f"values carry the factor temperature / base temperature = {p.scale:.4g}", width, "note: ")
     return "\n".join(lines) + "\n"
 
 
@@ -159,7 +161,7 @@ def loss_json(p: LossPlacement) -> dict[str, Any]:
 # -- pieces ---------------------------------------------------------------------------------------------------------
 
 
-def _parts(spread: Spread) -> list[str]:
+def _parts(spread: Spread, width: int) -> list[str]:
     """The parts that a squared length of 1 goes to, and what of the rest the common mean leaves."""
     parts = [
         ("common mean", spread.common_mean, ""),
@@ -175,44 +177,42 @@ def _parts(spread: Spread) -> list[str]:
             continue
         low, high = _number(max(part.low, 0.0)), _number(min(part.high, 1.0))
         share = "" if name == "common mean" or not spread.available else f"{part.value / spread.available:.1%}"
-        lines.append(f"{name:<17} {_number(part.value):>7}   {share:>6}   {low} .. {high}   {text}".rstrip())
+        lines += wrapped(
+            text, width, f"{name:<17} {_number(part.value):>7}   {share:>6}   {low} .. {high}   ", " " * 28
+        )
     if spread.missing:
-        lines += _wrapped(spread.missing, "not divided: ")
+        lines += wrapped(spread.missing, width, "not divided: ")
     return lines
 
 
-def _theory(m: Measurement) -> list[str]:
+def _theory(m: Measurement, width: int) -> list[str]:
     t = m.theory
     if t is None:
         return []
-    lines = _wrapped(where_the_variance_went(t, m.view_reliability, m.spread.directions.value), "free spread: ")
+    lines = wrapped(where_the_variance_went(t, m.view_reliability, m.spread.directions.value), width, "free spread: ")
     if t.why_collapse:
-        lines = [*_wrapped(f"the optimum is class collapse: {t.why_collapse}"), *lines]
+        lines = [*wrapped(f"the optimum is class collapse: {t.why_collapse}", width), *lines]
     elif t.optimum:
         lines = [f"you are at {t.share_of_optimum:.0%} of the optimal free spread", *lines]
     return [*lines, ""]
 
 
-def _classes(m: Measurement) -> list[str]:
+def _classes(m: Measurement, width: int) -> list[str]:
     ranked = sorted(m.class_variances.items(), key=lambda item: item[1])
     if len(ranked) <= _MANY:
         text = ", ".join(f"{label} {_number(value)}" for label, value in m.class_variances.items())
-        return [*_wrapped(text, "by class: "), ""]
+        return [*wrapped(text, width, "by class: "), ""]
     low = ", ".join(f"{label} {_number(value)}" for label, value in ranked[:3])
     high = ", ".join(f"{label} {_number(value)}" for label, value in ranked[-3:])
-    return [*_wrapped(f"least {low}; most {high}", "by class: "), ""]
+    return [*wrapped(f"least {low}; most {high}", width, "by class: "), ""]
 
 
-def _row(name: str, value: float, text: str = "") -> str:
-    return f"{name:<24} {_number(value):>9}  {text}".rstrip()
+def _row(name: str, value: float, text: str, width: int) -> list[str]:
+    return wrapped(text, width, f"{name:<24} {_number(value):>9}  ")
 
 
 def _inside(position: float | None) -> bool:
     return position is not None and 0 <= position <= 1
-
-
-def _wrapped(text: str, head: str = "") -> list[str]:
-    return textwrap.wrap(head + text, _WIDTH, subsequent_indent=" " * len(head), break_on_hyphens=False)
 
 
 def _number(value: float) -> str:

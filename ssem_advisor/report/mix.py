@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from dataclasses import dataclass
 from typing import Any
 
 from ssem_advisor.advice import Advice
 from ssem_advisor.convert import FORMS, Form, Mixture, form_of, to_alpha, to_weights
 from ssem_advisor.domain import NotCovered, Setting, SettingError
-
-_WIDTH = 80
+from ssem_advisor.printing import WIDTH, wrapped
 
 
 @dataclass(frozen=True)
@@ -72,15 +70,18 @@ class Mix:
         except NotCovered as error:
             return None, str(error)
 
-    def to_text(self, advice: Advice) -> str:
+    def to_text(self, advice: Advice, width: int = WIDTH) -> str:
+        def _wrapped(text: str) -> list[str]:
+            return wrapped(text, width, "  ")
+
         data, form = self.to_dict(advice), self.form
         today, start, limit = data["given"], data["recommended"], data["collapse_threshold"]
-        lines = ["", f"The weights of your loss, {form.formula}"]
+        lines = ["", *wrapped(f"The weights of your loss, {form.formula}", width, "", "  ")]
         if today:
-            lines.append(f"  {_values(form, today)} today is alpha = {today['alpha']:.4g}")
+            lines += _wrapped(f"{_values(form, today)} today is alpha = {today['alpha']:.4g}")
         at = f" at temperature {data['temperature']:.3g}" if data["temperature"] is not None else ""
         if start:
-            lines.append(f"  start from {_values(form, start)}{at}, which is alpha = {start['alpha']:.3g}")
+            lines += _wrapped(f"start from {_values(form, start)}{at}, which is alpha = {start['alpha']:.3g}")
         if data["reason"]:
             lines += _wrapped(data["reason"])
         if limit:
@@ -88,7 +89,7 @@ class Mix:
             value = _outward(limit["values"][-1], up=rising)
             where = f"up to {form.weights[-1]} = {value:g}" if rising else f"from {form.weights[-1]} = {value:g} on"
             beside = f" beside {form.weights[0]} = {limit['values'][0]:.4g}" if len(form.weights) == 2 else ""
-            lines.append(f"  class collapse is the optimum {where}{beside}{at}")
+            lines += _wrapped(f"class collapse is the optimum {where}{beside}{at}")
         known = start or today
         if known and abs(known["learning_rate_factor"] - 1) > 1e-9:
             lines += _wrapped(
@@ -136,7 +137,3 @@ def _outward(value: float, up: bool) -> float:
         return 0.0
     unit = 10.0 ** (math.floor(math.log10(abs(value))) - 2)
     return float(f"{(math.ceil(value / unit) if up else math.floor(value / unit)) * unit:.3g}")
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)

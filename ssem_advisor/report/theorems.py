@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import textwrap
 from typing import Any
 
 from ssem_advisor.domain import AdvisorError, Setting
+from ssem_advisor.printing import WIDTH, Paint, uncoloured, wrapped
 from ssem_advisor.theory.registry import SOURCE, Theorem, theorems
-
-WIDTH = 80
 
 
 def text_list() -> str:
@@ -65,51 +63,52 @@ def _value(theorem: Theorem, setting: Setting) -> float | None:
         return None
 
 
-def text_one(theorem: Theorem, setting: Setting | None, bold: Any = str) -> str:
+def text_one(theorem: Theorem, setting: Setting | None, paint: Paint = uncoloured, width: int = WIDTH) -> str:
+    """A theorem for a terminal of so many columns: what it says, what it needs, its formula, and the numbers here."""
     import sympy as sp
 
-    lines = [bold(f"{theorem.key}: {theorem.title}"), ""]
-    lines += textwrap.wrap(theorem.statement, WIDTH)
+    def bold(text: str) -> str:
+        return paint(text, "heading")
+
+    lines = [*map(bold, wrapped(f"{theorem.key}: {theorem.title}", width)), "", *wrapped(theorem.statement, width)]
     if theorem.assumptions:
         lines += ["", bold("Assumptions")]
         for assumption in theorem.assumptions:
             mark = "  - "
             if setting is not None:
-                mark = {True: "  [met]      ", False: "  [NOT met]  ", None: "  [unknown]  "}[assumption.holds(setting)]
-            lines += textwrap.wrap(assumption.text, WIDTH, initial_indent=mark, subsequent_indent=" " * len(mark))
+                holds = assumption.holds(setting)
+                mark = {
+                    True: f"  {paint('[met]', 'safe')}      ",
+                    False: f"  {paint('[NOT met]', 'collapse')}  ",
+                    None: f"  {paint('[unknown]', 'estimate')}  ",
+                }[holds]
+            lines += wrapped(assumption.text, width, mark)
     formula = theorem.formula()
     pretty = sp.pretty(formula, use_unicode=True, wrap_line=False).splitlines()
     lines += ["", bold("Formula")]
-    if max(map(len, pretty)) <= WIDTH - 4:
+    if max(map(len, pretty)) <= width - 4:
         lines += [f"  {theorem.left} =", "", *("    " + line for line in pretty)]
     else:
-        lines += textwrap.wrap(f"{theorem.left} = {formula}", WIDTH, initial_indent="  ", subsequent_indent="      ")
+        lines += wrapped(f"{theorem.left} = {formula}", width, "  ", "      ")
     if setting is not None:
-        lines += ["", bold("Here")]
-        lines += _here(theorem, setting)
+        lines += ["", bold("Here"), *_here(theorem, setting, width)]
     source = SOURCE if theorem.source == "paper" else "derived here"
     if theorem.reference:
         source += f"; {theorem.reference}"
-    lines += ["", *textwrap.wrap(f"Source: {source}.", WIDTH), f"Proof: docs/{theorem.page}"]
+    lines += ["", *wrapped(f"Source: {source}.", width), f"Proof: docs/{theorem.page}"]
     if theorem.kind == "estimate":
-        lines.append("This is an estimate, not a theorem.")
+        lines.append(f"This is an {paint('estimate', 'estimate')}, not a theorem.")
     return "\n".join(lines) + "\n"
 
 
-def _here(theorem: Theorem, setting: Setting) -> list[str]:
+def _here(theorem: Theorem, setting: Setting, width: int) -> list[str]:
     broken = theorem.broken(setting)
     if broken:
-        return textwrap.wrap(
-            f"Not covered, because an assumption is not met: {'; '.join(broken)}.",
-            WIDTH,
-            initial_indent="  ",
-            subsequent_indent="  ",
-        )
+        return wrapped(f"Not covered, because an assumption is not met: {'; '.join(broken)}.", width, "  ")
     values = theorem.values(setting)
     if values is None:
         return ["  The setting leaves a symbol open: give more options to put numbers in."]
     numbers = ", ".join(f"{name} = {'infinity' if math.isinf(v) else f'{v:g}'}" for name, v in values.items())
     value = _value(theorem, setting)
-    lines = textwrap.wrap(numbers, WIDTH, initial_indent="  ", subsequent_indent="  ")
     name = theorem.implicit or theorem.left
-    return [*lines, f"  {name} = {'not defined here' if value is None else f'{value:.12g}'}"]
+    return [*wrapped(numbers, width, "  "), f"  {name} = {'not defined here' if value is None else f'{value:.12g}'}"]

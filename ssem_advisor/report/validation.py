@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
 
+from ssem_advisor.printing import WIDTH, Meaning, Paint, table, uncoloured, wrapped
 from ssem_advisor.report.evidence_pictures import STYLE, agreement, free_of, panels, points_of
 
-WIDTH = 80
 _MARKS = {"confirmed": "+", "refuted": "-", "undecided": "?", "not tested": " ", "not trained": "?"}
+_MEANINGS: dict[str, Meaning] = {"confirmed": "safe", "refuted": "collapse"}
 _COLUMNS = (
     "free spread: what instances of one class differ in beside the classes; typical: expected of a typical network; "
     "estimate: with the view reliability and directions that were measured"
@@ -19,55 +19,56 @@ _ENDED = {
 }
 
 
-def text(report: dict[str, Any]) -> str:
-    """The report for a terminal of 80 columns."""
-    lines = [
-        f"{report['verdict'].upper()}  {', '.join(s['suite'] for s in report['suites'])}; "
-        f"{duration(report['seconds'])} on {report['device']}"
-    ]
+def text(report: dict[str, Any], paint: Paint = uncoloured, width: int = WIDTH) -> str:
+    """The report for a terminal of so many columns."""
+
+    def verdict(word: str) -> str:
+        return paint(word, _MEANINGS.get(word.lower(), "estimate"))
+
+    lines = wrapped(
+        f"{verdict(report['verdict'].upper())}  {', '.join(s['suite'] for s in report['suites'])}; "
+        f"{duration(report['seconds'])} on {report['device']}",
+        width,
+    )
     if report["ended"] in _ENDED:
-        lines.append(_ENDED[report["ended"]])
+        lines += wrapped(_ENDED[report["ended"]], width)
     for suite in report["suites"]:
-        lines += ["", f"{suite['suite']}: {suite['verdict']}", *_wrap(describe(suite), "  ")]
+        lines += ["", f"{suite['suite']}: {verdict(suite['verdict'])}", *wrapped(describe(suite), width, "  ")]
         for claim in suite["claims"]:
-            lines.append("")
-            lines += _wrap(
-                f"{claim['number']}. {claim['title']}: {claim['verdict']}", f"{_MARKS[claim['verdict']]} ", "     "
-            )
-            lines += _wrap(claim["summary"], "     ")
+            title = f"{claim['number']}. {claim['title']}: {verdict(claim['verdict'])}"
+            lines += ["", *wrapped(title, width, f"{_MARKS[claim['verdict']]} ", "     ")]
+            lines += wrapped(claim["summary"], width, "     ")
             if claim["control"]:
-                lines += _wrap(f"control: {claim['control']}: {control_outcome(claim)}", "     ")
+                lines += wrapped(f"control: {claim['control']}: {control_outcome(claim)}", width, "     ")
             for check in claim["checks"]:
                 if not check.get("control") and check["verdict"] != "confirmed":
-                    lines += _wrap(f"{check['verdict']}: {check['curve']}, {check['what']}: {interval(check)}", "     ")
+                    said = f"{verdict(check['verdict'])}: {check['curve']}, {check['what']}: {interval(check)}"
+                    lines += wrapped(said, width, "     ")
         if suite["suite"] != "embeddings":
             for curve in suite["curves"]:
-                lines += ["", *_table(suite, curve)]
+                lines += ["", *_table(suite, curve, width)]
     return "\n".join(lines) + "\n"
 
 
-def _table(suite: dict[str, Any], curve: dict[str, Any]) -> list[str]:
+def _table(suite: dict[str, Any], curve: dict[str, Any], width: int) -> list[str]:
     where = f"temperature {curve['temperature']:g}"
     if "class_openings" in curve:
         pairs = zip(curve["class_counts"], curve["class_openings"], strict=True)
         openings = ", ".join(f"{count}: {_number(alpha)}" for count, alpha in pairs)
-        head = _wrap(f"{where}, classes open by size {openings}", "  ")
+        head = f"{where}, classes open by size {openings}"
     else:
-        head = _wrap(
-            f"{where}, collapse threshold {_number(curve['threshold'])}, read off the training {_read_off(curve)}", "  "
-        )
-    rows = [f"  {'alpha':>8}  {'typical':>7}  {'estimate':>8}  {'measured free spread':<23}  {'fine probe':<10}"]
-    for point in points_of(suite, curve):
+        head = f"{where}, collapse threshold {_number(curve['threshold'])}, read off the training {_read_off(curve)}"
+    points = points_of(suite, curve)
+    rows = [("alpha ", "typical", "estimate", "measured free spread", "fine probe")]
+    for point in points:
         probe = _number(point["probe_fine"]["mean"] if "probe_fine" in point else None)
         estimate = _number(None if point["estimate"] is None else point["estimate"]["mean"])
-        rows.append(
-            f"  {point['alpha']:>7.3f}{'*' if point['recommended'] else ' '}  {_number(point['typical']):>7}  "
-            f"{estimate:>8}  {interval(free_of(point)):<23}  {probe:<10}".rstrip()
-        )
-    if any(point["recommended"] for point in points_of(suite, curve)):
-        rows.append("  * the recommended weight at this temperature")
-    rows += _wrap(_COLUMNS, "  ")
-    return head + rows
+        alpha = f"{point['alpha']:.3f}{'*' if point['recommended'] else ' '}"
+        rows.append((alpha, _number(point["typical"]), estimate, interval(free_of(point)), probe))
+    lines = [*wrapped(head, width, "  "), *table(rows, gap=2 if width >= 66 else 1, indent="  ")]
+    if any(point["recommended"] for point in points):
+        lines.append("  * the recommended weight at this temperature")
+    return lines + wrapped(_COLUMNS, width, "  ")
 
 
 def describe(suite: dict[str, Any]) -> str:
@@ -117,10 +118,6 @@ def _read_off(curve: dict[str, Any]) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-def _wrap(message: str, first: str, rest: str | None = None) -> list[str]:
-    return textwrap.wrap(message, WIDTH, initial_indent=first, subsequent_indent=first if rest is None else rest)
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------

@@ -62,6 +62,7 @@ class Waiting:
     It is taken away before anything else is printed, and at the end.
     """
 
+    patience = 1.0  # seconds before the line appears, and between its changes
     _now: Waiting | None = None
 
     def __init__(self, what: str) -> None:
@@ -82,10 +83,8 @@ class Waiting:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over.set()
         if self._thread is not None:
-            self._thread.join()
-            self.clear()
+            self._stop()
             Waiting._now = None
 
     @classmethod
@@ -98,8 +97,13 @@ class Waiting:
     def end(cls) -> None:
         """No more of it: the command shows its own progress."""
         if cls._now is not None:
-            cls._now._over.set()
-            cls._now.clear()
+            cls._now._stop()
+
+    def _stop(self) -> None:
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+        self.clear()
 
     def clear(self) -> None:
         with self._lock:
@@ -109,7 +113,7 @@ class Waiting:
                 self._shown = False
 
     def _count(self) -> None:
-        while not self._over.wait(1.0):
+        while not self._over.wait(self.patience):
             with self._lock:
                 line = f"{self.what}, {time.monotonic() - self._begun:.0f} s"
                 sys.stderr.write(f"\r\033[K{_encodable(printing.plain(line), sys.stderr)[: columns() - 1]}")

@@ -374,26 +374,33 @@ class _Screen:
         ends = point.spread_range
         between = "" if ends is None else f", {' to '.join(show(end, 2) for end in ends)}"
         return (
-            f"free spread {show(point.free_spread, 2)} ({kind}{between}): the share of the variance that instances of "
-            "one class differ in, which finer labels live on"
+            f"free spread {show(point.free_spread, 2)} ({kind}{between}): the share of the variance in which "
+            "instances of one class differ"
         )
 
     def certainty(self, details: bool) -> Iterator[str]:
         """What is a theorem, what an estimate, what a convention."""
         yield self._bold("How sure")
-        yield from self._wrapped(self._theorem(), "  theorem     ")
+        head = "  theorem     "
+        for line in self._theorem():
+            yield from self._wrapped(line, head)
+            head = " " * len(head)
         advice, point, network = self.advice, self.advice.recommended, self.advice.network
         if point is not None and point.basis is not Basis.exact and point.basis is not Basis.upper_bound:
             directions = "" if network.directions is None else f", {show(network.directions, 2)} effective directions"
             rho = show(network.view_reliability, 2)
             said = {
-                NetworkOrigin.perfect: "the free spread is that of the loss's minimum in this dimension; networks reach less.",
+                NetworkOrigin.perfect: (
+                    "the free spread is that of the loss's minimum in this dimension; networks reach less."
+                ),
                 NetworkOrigin.typical: (
                     f"the free spread is that of a typical network on real images: view reliability {rho}"
                     f"{directions}. With embeddings of several views after ten epochs, `recommend --from FILE` gives "
                     "your own weight: much smaller where views are nearly perfect (digits)."
                 ),
-                NetworkOrigin.measured: f"the free spread assumes your measured network: view reliability {rho}{directions}.",
+                NetworkOrigin.measured: (
+                    f"the free spread assumes your measured network: view reliability {rho}{directions}."
+                ),
             }[advice.origin]
             yield from self._wrapped(said, f"  {self.paint('estimate', 'estimate')}    ")
         if details:
@@ -405,26 +412,26 @@ class _Screen:
                 "  convention  ",
             )
 
-    def _theorem(self) -> str:
+    def _theorem(self) -> list[str]:
         advice, limits, setting = self.advice, self.advice.limits, self.advice.setting
         tau = show(advice.temperature.recommended or setting.temperature or 0.1)
         if limits is None:
-            return "no threshold is covered here, see the notes."
+            return ["no threshold is covered here, see the notes."]
         collapse = self.paint("class collapse", "collapse")
         if limits.per_class is not None and advice.regime.by_class:
-            found = (
+            found = [
                 f"at temperature {tau} full collapse gives way at alpha {show(limits.collapse_up_to)}, and no class is "
-                f"collapsed above {upward(limits.open_above)}."
-            )
+                f"collapsed above {upward(limits.open_above)}"
+            ]
         elif limits.collapse_up_to >= 1:
-            found = f"at temperature {tau} {collapse} is the optimum at every alpha."
+            found = [f"{collapse} is optimal at every alpha at temperature {tau}"]
         else:
-            found = f"at temperature {tau} {collapse} is the optimum for alpha up to {upward(limits.collapse_up_to)}."
+            found = [f"{collapse} is optimal up to alpha {upward(limits.collapse_up_to)} at temperature {tau}"]
         critical, alpha = advice.temperature.collapse_threshold, advice.alpha.recommended
         if alpha is None:
             alpha = setting.alpha
         if critical is not None and alpha is not None and 0 < critical < math.inf:
-            found += f" At alpha {show(alpha)} it is from temperature {downward(critical)} on."
+            found.append(f"and from temperature {downward(critical)} on at alpha {show(alpha)}")
         return found
 
     def otherwise(self, details: bool) -> Iterator[str]:
@@ -446,7 +453,7 @@ class _Screen:
             whose = "your" if advice.given is not None else "the recommended"
             head = "  loss on your screen  "
             for value, meaning in (
-                (total, "all embeddings equal: a run stuck here has not started"),
+                (total, "all embeddings equal: the run has not started"),
                 (collapsed, f"every class on one point: {self.paint('collapse', 'collapse')}"),
                 (best, f"the optimum at {whose} setting"),
             ):
@@ -496,8 +503,8 @@ class _Screen:
     def more(self, notes: int) -> Iterator[str]:
         """What --details would add."""
         advice = self.advice
-        parts = ["what else is worth training"] if len(advice.plan) > 1 else []
-        parts += ["other batches and views"] if advice.alternatives else []
+        parts = ["what else to train"] if len(advice.plan) > 1 else []
+        parts += ["other batches"] if advice.alternatives else []
         parts += [f"{notes} note{'s' * (notes != 1)}"] if notes else []
         parts += ["the theorems"] if advice.theorems else []
         if parts:

@@ -94,12 +94,13 @@ def to_text(setting: Setting, paint: Paint = uncoloured, width: int = WIDTH) -> 
     full, assumed = completed(setting)
     limits = collapse_limits(full)
     using = ", ".join(f"{name} {getattr(full, name)}" for name in full.extras)
-    lines = [paint(f"{full.classes} classes, temperature {full.temperature:g}, {using}", "heading")]
+    title = wrapped(f"{full.classes} classes, temperature {full.temperature:g}, {using}", width)
+    lines = [paint(line, "heading") for line in title]
     if assumed:
         lines += wrapped(f"Assumed: {', '.join(f'{name} {getattr(full, name)}' for name in assumed)}.", width)
     lines.append("")
     if limits.collapse_up_to >= 1:
-        lines.append("No weight alpha prevents class collapse at this temperature: lower it.")
+        lines += wrapped("No weight alpha prevents class collapse at this temperature: lower it.", width)
     elif limits.open_above > limits.collapse_up_to:
         lines.append(f"Collapse is the minimum up to alpha {below(limits.collapse_up_to)}.")
         far = limits.open_above < 1
@@ -113,9 +114,10 @@ def to_text(setting: Setting, paint: Paint = uncoloured, width: int = WIDTH) -> 
         lines += [paint(line, _MEANINGS[said]) for line in wrapped(f"alpha {full.alpha:g}: {_STATES[said]}.", width)]
         variance = optimum(full)
         if variance is not None and said == "above":
-            lines.append(f"Optimal within-class variance in unlimited dimension: {variance:.3g}.")
+            lines += wrapped(f"Optimal within-class variance in unlimited dimension: {variance:.3g}.", width)
     lines += ["", *wrapped(_ADVICE, width), "", paint("Theorems", "heading")]
-    lines += [f"  {key}: {theorem(key).title}" for key in limits.theorems]
+    for key in limits.theorems:
+        lines += wrapped(f"{key}: {theorem(key).title}", width, "  ", "    ")
     return "\n".join(lines) + "\n"
 
 

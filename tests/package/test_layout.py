@@ -1,0 +1,136 @@
+"""How answers look: as wide as the terminal, broken between words, coloured by meaning, and patient on a terminal."""
+
+import io
+import re
+import time
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from ssem_advisor import printing
+from ssem_advisor.cli import _output, app
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def run(*arguments, **env):
+    done = CliRunner().invoke(app, [str(a) for a in arguments], env=env)
+    assert done.exit_code in (0, 1), done.output
+    return done.stdout
+
+
+WORDS = st.text(st.characters(codec="ascii", categories=("L", "N", "P")), min_size=1, max_size=20).filter(
+    lambda word: "`" not in word
+)
+
+
+@given(st.lists(WORDS, max_size=40), st.integers(30, 120), st.sampled_from(["", "  ", "theorem  "]))
+def test_text_breaks_between_words_alone(words, width, first):
+    lines = printing.wrapped(" ".join(words), width, first)
+    assert lines[0].startswith(first.rstrip())
+    assert " ".join(lines)[len(first) :].split() == words
+    assert all(len(line) <= width for line in lines)
+    for line, following in pairwise(lines):  # no line ends before it has to
+        assert len(line) + 1 + len(following.split()[0]) > width
+
+
+def test_a_word_too_long_stands_whole_and_a_command_is_one_word():
+    assert printing.wrapped("an other-class " + "x" * 50, 30) == ["an other-class", "x" * 50]
+    assert printing.wrapped("long enough for `recommend --from FILE` here", 40) == [
+        "long enough for `recommend --from FILE`", "here",
+    ]  # fmt: skip
+
+
+def test_colours_take_no_room():
+    red = printing.coloured("collapse", "collapse")
+    assert printing.wrapped(f"{red} is optimal", 19) == [f"{red} is optimal"]
+    assert [COLOUR.sub("", line) for line in printing.table([("a", red), ("bb", "c")])] == ["a   collapse", "bb  c"]
+
+
+SETTINGS = [
+    ("--classes", 100, "--dim", 128, "--tau", 0.07, "--alpha", 0.05),
+    ("--classes", 10, "--dim", 128, "--batch-size", 200, "--sampler", "balanced", "--mix", "mixed:0.05"),
+    ("--classes", 6, "--dim", 5, "--batch-size", 60),
+    ("--class-counts", "50,30,5", "--dim", 16, "--batch-size", 40),
+    ("--classes", 10, "--views", 1),
+    ("--classes", 10, "--loss", "l_in", "--alpha", 0.2),
+]
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: " ".join(map(str, s)))
+def test_recommend_has_the_same_words_in_every_width(setting):
+    texts = {width: run("recommend", *setting, "--details", COLUMNS=str(width)) for width in (60, 80, 120)}
+    for width, text in texts.items():
+        assert max(map(len, text.splitlines())) <= width, text
+    assert len({tuple(text.split()) for text in texts.values()}) == 1
+
+
+@pytest.mark.parametrize("key", ["RANDOM-BATCH", "FINITE", "L-IN", "OPTIMUM", "CROSS-ENTROPY"])
+def test_explain_follows_the_width(key):
+    for width in (60, 80, 120):
+        assert max(map(len, run("explain", key, COLUMNS=str(width)).splitlines())) <= width
+
+
+def test_the_answer_fits_on_the_first_screen_and_the_details_hold_the_rest():
+    text, more = (run("recommend", "--classes", 100, "--dim", 128, *extra) for extra in ((), ("--details",)))
+    assert len(text.splitlines()) <= 25
+    assert "--details" in text.splitlines()[-1]
+    assert "Worth training" not in text
+    assert set(text.splitlines()) - set(more.splitlines()) == {text.splitlines()[-1]}
+    assert "Worth training" in more
+    assert "explain KEY" in more
+
+
+def test_colours_mean_something_and_stay_out_of_files():
+    setting = ("recommend", "--classes", 10, "--dim", 128, "--tau", 0.1, "--alpha", 0.001)
+    plain = run(*setting)
+    assert "\x1b" not in plain
+    shown = run(*setting, FORCE_COLOR="1")
+    assert COLOUR.sub("", shown) == plain
+    assert "\x1b[1;31mYour alpha = 0.001" in shown
+    assert "\x1b[1;32mSet   alpha" in shown
+    assert "\x1b[33mestimate" in shown
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False), ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, True)],
+)
+def test_who_decides_about_colour(monkeypatch, env, expected):
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stdout", Terminal())
+    assert _output.has_colour() is expected
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    assert _output.has_colour() is ("FORCE_COLOR" in env)
+
+
+def test_a_long_command_counts_its_seconds_on_a_terminal_alone(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(_output.Waiting, "patience", 0.01)
+    screen, file = Terminal(), io.StringIO()
+    monkeypatch.setattr("sys.stderr", screen)
+    with _output.Waiting("Working"):
+        _output.Waiting.about("Placing 3 class means")
+        while "Placing 3 class means, 0 s" not in screen.getvalue():
+            time.sleep(0.001)
+        _output.Waiting.end()
+        _output.tell("a remark")
+    assert screen.getvalue().endswith("\r\033[Ka remark\n")
+    monkeypatch.setattr("sys.stderr", file)
+    with _output.Waiting("Working") as waiting:
+        assert waiting._thread is None
+    assert file.getvalue() == ""

@@ -23,6 +23,15 @@ def test_the_slow_blocks_too(path):
     blocks.run(blocks.Page(path), slow=True)
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_code_fits_the_page(path):
+    """92 columns stand beside the navigation at 1280 pixels; what a command prints is wrapped by the page."""
+    for block in blocks.Page(path).blocks():
+        for number, line in enumerate(block.body.splitlines(), block.line + 2):
+            typed = block.language != "console" or line.startswith("$ ")
+            assert len(line) <= 92 or not typed, f"{path.name}:{number} has {len(line)} columns"
+
+
 def page_of(folder: Path, text: str):
     path = folder / "page.md"
     path.write_text(textwrap.dedent(text))
@@ -77,6 +86,11 @@ def test_write_puts_the_true_output_into_the_page(tmp_path):
     page = page_of(tmp_path, "- item\n\n    ```console\n    $ echo one\n    two\n    ```\n")
     blocks.run(page, write=True)
     assert "    $ echo one\n    one\n    ```" in page.path.read_text()
+
+
+def test_a_command_may_continue_on_the_next_line(tmp_path):
+    page = page_of(tmp_path, "```console\n$ ssem-advisor \\\n    --version\n...\n```\n")
+    assert blocks.run(page) == 1
 
 
 def test_write_leaves_out_what_the_page_left_out(tmp_path):

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import generate
@@ -48,6 +49,16 @@ def test_the_site_builds_strictly_and_every_page_is_in_it(site):
             assert (site / relative.with_suffix(".html")).exists(), relative
 
 
+def test_every_public_type_is_on_the_api_page():
+    text = (ROOT / "docs" / "reference" / "api.md").read_text()
+    listed = set(re.findall(r"^::: ssem_advisor\.\S*?(\w+)$", text, re.MULTILINE))
+    package = import_module("ssem_advisor")
+    assert {name for name in package.__all__ if not name.startswith("__")} <= listed
+    for room in ("advice", "diagnosis", "losses", "measurement", "theory", "training"):
+        module = import_module(f"ssem_advisor.{room}")
+        assert {name for name in module.__all__ if isinstance(getattr(module, name), type)} <= listed, room
+
+
 def test_every_theorem_has_its_proof_where_it_says(site):
     from ssem_advisor.theory.registry import theorems
 
@@ -71,6 +82,31 @@ def test_pages_load_nothing_from_the_network(site):
         loaded = re.findall(r'<(?:script|img|iframe|source)\b[^>]*\bsrc="(https?:[^"]+)"', text)
         loaded += re.findall(r'<link\b[^>]*rel="(?:stylesheet|preconnect)"[^>]*href="(https?:[^"]+)"', text)
         assert not loaded, f"{path.name}: {loaded}"
+
+
+_WIDER = """() => ({
+    page: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    blocks: [...document.querySelectorAll('.md-typeset pre > code')]
+        .filter(code => code.offsetParent && code.scrollWidth > code.clientWidth + 1).map(code => code.innerText),
+})"""
+
+
+@needs_chromium
+def test_no_page_scrolls_sideways_and_no_code_on_a_desktop(site):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as api:
+        browser = api.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        for width in (1280, 390):
+            page = browser.new_page(viewport={"width": width, "height": 900})
+            for path in sorted(site.rglob("*.html")):
+                if path.name in ("explorer-page.html", "404.html"):
+                    continue
+                page.goto(path.as_uri())
+                found = page.evaluate(_WIDER)
+                assert found["page"] <= 0, f"{path.relative_to(site)} at {width}"
+                assert width < 1280 or not found["blocks"], f"{path.relative_to(site)}: {found['blocks']}"
+        browser.close()
 
 
 @needs_chromium

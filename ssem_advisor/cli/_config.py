@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ssem_advisor.config.model import Kind
+    from ssem_advisor.documents import ConfigShown
 
 from ssem_advisor.printing import WIDTH, wrapped
 
@@ -15,7 +19,7 @@ class ConfigFacts:
     names that the command line decided; asked: what it leaves open, by option name; odd: places that need a look."""
 
     path: Path
-    kind: str
+    kind: Kind
     facts: tuple[tuple[str, str, str], ...]
     overruled: tuple[str, ...]
     asked: tuple[str, ...]
@@ -38,7 +42,7 @@ class ConfigFacts:
         lines += [f"  not in the file: {option}" for option in self.asked]
         return "\n".join(lines) + "\n\n"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> ConfigShown:
         return {
             "path": self.path.as_posix(),
             "kind": self.kind,

@@ -50,7 +50,8 @@ def measure(
         raise typer.BadParameter("give a FILE of embeddings, or --loss-value")
     if file is None and labels is not None:
         raise typer.BadParameter("--labels goes with a FILE of embeddings")
-    text, data = "", {}
+    text = ""
+    data: dict[str, Any] = {}
     if file is not None:
         import numpy as np
 
@@ -67,7 +68,7 @@ def measure(
         )
         command = measured.remedy.replace("--from FILE", f"--from {shlex.quote(str(file))}")
         measured = replace(measured, diagnosis=replace(measured.diagnosis, remedy=command))
-        text, data = measurement_text(measured, paint(), columns()), measurement_json(measured)
+        text, data = measurement_text(measured, paint(), columns()), {**measurement_json(measured)}
     if loss_value is not None:
         from ssem_advisor.measurement.loss_value import place_loss
         from ssem_advisor.report.measurement import loss_json, loss_text

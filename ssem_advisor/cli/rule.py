@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ssem_advisor.cli._output import say
+
+if TYPE_CHECKING:
+    from ssem_advisor.documents import RuleShown
 
 
 class PageFormat(StrEnum):
@@ -38,7 +41,7 @@ def rule(
     if form is PageFormat.json:
         import json
 
-        listed = [
+        listed: list[RuleShown] = [
             {
                 "code": r.code,
                 "name": r.name,

@@ -16,7 +16,7 @@ from ssem_advisor.domain import Setting
 from ssem_advisor.measurement.prediction import Comparison, compare
 from ssem_advisor.measurement.rows import BLOCK, MeasurementError, UnitRows
 from ssem_advisor.measurement.spread import FEWEST, Spread, spread_of_rows
-from ssem_advisor.measurement.verdict import SpreadVerdict, judge_spread
+from ssem_advisor.measurement.verdict import Name, SpreadVerdict, judge_spread
 from ssem_advisor.theory.network import Network
 
 _BOOTSTRAP_INSTANCES = 20_000
@@ -88,8 +88,8 @@ class Measurement:
     notes: tuple[str, ...]
 
     @property
-    def verdict(self) -> str:
-        """One of `verdict.NAMES`."""
+    def verdict(self) -> Name:
+        """What the embeddings have become, in a word or two."""
         return self.diagnosis.name
 
     @property

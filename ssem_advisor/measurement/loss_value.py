@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from ssem_advisor import theory
 from ssem_advisor.domain import Setting
@@ -13,6 +14,19 @@ _NEAR = 0.01  # of the way from plateau to optimum: counts as having arrived
 _EXACT = 2e-4  # relative: the three to four digits that people quote
 _USUAL_BATCHES = sorted([2**k for k in range(1, 17)] + [48, 96, 100, 200, 500, 1000])
 _USUAL_SCALES = ((0.1, 0.07), (0.5, 0.07), (0.2, 0.07), (0.05, 0.07))  # temperature over base_temperature
+
+
+Place = Literal[
+    "total collapse",
+    "above total collapse",
+    "below total collapse",
+    "between total and class collapse",
+    "class collapse",
+    "between class collapse and optimum",
+    "optimum",
+    "below the optimum",
+    "unknown",
+]
 
 
 @dataclass(frozen=True)
@@ -28,7 +42,7 @@ class LossPlacement:
     optimum: float | None
     scale: float
     position: float | None
-    verdict: str
+    verdict: Place
     meaning: str
     remedy: str
 
@@ -80,7 +94,7 @@ def place_loss(
     return LossPlacement(value, plateau, collapse, optimum, scale, position, verdict, meaning, remedy)
 
 
-_TOTAL = (
+_TOTAL: tuple[Place, str, str] = (
     "total collapse",
     "the value that the loss takes when all embeddings are equal, whatever the labels: stuck, not slow",
     "stop; warm up or lower the learning rate, check normalisation and inputs, and start again",
@@ -96,7 +110,9 @@ def references(setting: Setting) -> tuple[float | None, float | None, float | No
     return total, collapse, optimum
 
 
-def _judge(value: float, plateau: float | None, collapse: float | None, optimum: float | None) -> tuple[str, str, str]:
+def _judge(
+    value: float, plateau: float | None, collapse: float | None, optimum: float | None
+) -> tuple[Place, str, str]:
     if plateau is None:
         return "unknown", "without a batch size the plateau of this loss is not known", "give --batch-size"
     near = 2e-3 * plateau if optimum is None else _NEAR * (plateau - optimum)

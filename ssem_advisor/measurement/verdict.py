@@ -8,6 +8,7 @@ temperatures on CIFAR-10 in five pairs, CIFAR-100 in twenty coarse classes and s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ssem_advisor.domain import Setting
 from ssem_advisor.measurement.prediction import Comparison, advised_point
@@ -23,16 +24,16 @@ LOOSE, LOOSE_ONE_VIEW = 0.85, 0.9  # own spread over own spread and between: coa
 LOST_CONFUSION, LOST_OWN, LOST_BETWEEN = 0.8, 0.9, 0.05
 LOST_ONE_VIEW = 0.93
 
-NAMES = (
-    "total collapse", "class collapse", "too little", "healthy", "too loose", "class structure lost", "cannot tell",
-)  # fmt: skip
+Name = Literal[
+    "total collapse", "class collapse", "too little", "healthy", "too loose", "class structure lost", "cannot tell"
+]
 
 
 @dataclass(frozen=True)
 class SpreadVerdict:
-    """name: one of NAMES. meaning: what the embeddings have become. remedy: what to do about it."""
+    """meaning: what the embeddings have become. remedy: what to do about it."""
 
-    name: str
+    name: Name
     meaning: str
     remedy: str
 

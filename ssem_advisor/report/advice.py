@@ -4,32 +4,37 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from ssem_advisor.advice import Advice, Basis, Code, NetworkOrigin, Note, Point, Purpose, State
+from ssem_advisor.advice import Advice, Basis, Code, NetworkOrigin, Note, Point, Purpose, Range, State
 from ssem_advisor.domain import FIELDS, Setting
 from ssem_advisor.lint.numbers import above, below
 from ssem_advisor.printing import WIDTH, Meaning, Paint, table, uncoloured, wrapped
 
-VERSION = 2
+if TYPE_CHECKING:
+    from ssem_advisor.documents import KnobRange, PointShown, Recommend, SettingFields
+
 
 # -- JSON --------------------------------------------------------------------------------------------------------------
 
 
-def to_dict(advice: Advice) -> dict[str, Any]:
-    """The answer as plain data, numbers unrounded; see schemas/recommend.schema.json. null stands for "no value"."""
-    setting: dict[str, Any] = {name: getattr(advice.setting, name) for name in FIELDS}
-    setting["class_counts"] = list(setting["class_counts"]) if setting["class_counts"] else None
-    setting["assumed"] = list(advice.assumed)
+def setting_dict(setting: Setting, assumed: Sequence[str]) -> SettingFields:
+    """A setting as plain data, with the names of what was not given."""
+    fields: Any = {name: getattr(setting, name) for name in FIELDS} | {"assumed": list(assumed)}
+    return fields | {"class_counts": list(setting.class_counts) if setting.class_counts else None}
+
+
+def to_dict(advice: Advice) -> Recommend:
+    """The answer as plain data, numbers unrounded; null stands for "no value"."""
     point, similarities = advice.recommended, advice.similarities or (None, None)
     reference = advice.reference or (None, None, None)
     network, limits = advice.network, advice.limits
     return {
-        "version": VERSION,
-        "setting": setting,
+        "version": 2,
+        "setting": setting_dict(advice.setting, advice.assumed),
         "network": {
-            "origin": str(advice.origin),
+            "origin": advice.origin,
             "view_reliability": network.view_reliability,
             "reliability_range": list(network.reliability_range) if network.reliability_range else None,
             "directions": network.directions,
@@ -41,12 +46,12 @@ def to_dict(advice: Advice) -> dict[str, Any]:
         else {
             "collapse_up_to": _finite(limits.collapse_up_to),
             "open_above": _finite(limits.open_above),
-            "kind": str(limits.kind),
+            "kind": limits.kind,
             "error": limits.error,
         },
         "recommended": _point(advice.recommended),
         "given": _point(advice.given),
-        "plan": [{"purpose": str(trial.purpose), **_as_dict(trial.point)} for trial in advice.plan],
+        "plan": [{"purpose": trial.purpose, **_as_dict(trial.point)} for trial in advice.plan],
         "predicted": {
             "free_spread": point.free_spread if point else None,
             "within_class_variance": point.within_class_variance if point else None,
@@ -75,7 +80,7 @@ def to_dict(advice: Advice) -> dict[str, Any]:
             }
             for a in advice.alternatives
         ],
-        "regime": str(advice.regime),
+        "regime": advice.regime,
         "theorems": list(advice.theorems),
         "notes": [
             {"code": str(note.code), "values": _plain(note.values), "text": words(note)} for note in advice.notes
@@ -92,7 +97,7 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
     return {name: _finite(value) if isinstance(value, float) else value for name, value in values.items()}
 
 
-def _range(of: Any) -> dict[str, Any]:
+def _range(of: Range) -> KnobRange:
     return {
         "collapse_threshold": _finite(of.collapse_threshold),
         "safe": list(of.safe) if of.safe else None,
@@ -100,14 +105,21 @@ def _range(of: Any) -> dict[str, Any]:
     }
 
 
-def _point(point: Point | None) -> dict[str, Any] | None:
+def _point(point: Point | None) -> PointShown | None:
     return None if point is None else _as_dict(point)
 
 
-def _as_dict(point: Point) -> dict[str, Any]:
-    values = dataclasses.asdict(point)
-    values["spread_range"] = list(point.spread_range) if point.spread_range else None
-    return {name: str(value) if isinstance(value, (State, Basis)) else value for name, value in values.items()}
+def _as_dict(point: Point) -> PointShown:
+    return {
+        "alpha": point.alpha,
+        "temperature": point.temperature,
+        "state": point.state,
+        "free_spread": point.free_spread,
+        "spread_range": list(point.spread_range) if point.spread_range else None,
+        "basis": point.basis,
+        "within_class_variance": point.within_class_variance,
+        "optimal_variance": point.optimal_variance,
+    }
 
 
 # -- numbers for people ------------------------------------------------------------------------------------------------

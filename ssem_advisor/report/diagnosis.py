@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ssem_advisor.diagnosis import Diagnosis
 from ssem_advisor.printing import WIDTH, Paint, uncoloured, wrapped
 from ssem_advisor.report.measurement import loss_json, painted
 
-VERSION = 1
+if TYPE_CHECKING:
+    from ssem_advisor.documents import Diagnose
 
 
 def diagnosis_text(d: Diagnosis, paint: Paint = uncoloured, width: int = WIDTH) -> str:
@@ -27,9 +28,9 @@ def diagnosis_text(d: Diagnosis, paint: Paint = uncoloured, width: int = WIDTH) 
     return "\n".join(lines) + "\n"
 
 
-def diagnosis_json(d: Diagnosis) -> dict[str, Any]:
+def diagnosis_json(d: Diagnosis) -> Diagnose:
     return {
-        "version": VERSION,
+        "version": 1,
         "verdict": d.verdict,
         "reasons": [{"source": reason.source, "text": reason.text} for reason in d.reasons],
         "change": list(d.change),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
-from ssem_advisor.domain import FIELDS, NotCovered, Setting
+from ssem_advisor.domain import NotCovered, Setting
 from ssem_advisor.lint.numbers import above, below
 from ssem_advisor.printing import WIDTH, Meaning, Paint, uncoloured, wrapped
+from ssem_advisor.report.advice import setting_dict
 from ssem_advisor.theory.collapse import optimal_variance
 from ssem_advisor.theory.regime import CollapseLimits, collapse_limits
 from ssem_advisor.theory.registry import theorem
 
-VERSION = 1
+if TYPE_CHECKING:
+    from ssem_advisor.documents import RecommendExtended
+
 # Where no temperature is given the answer is for this one, as elsewhere.
 TEMPERATURE = 0.1
 
@@ -29,7 +32,7 @@ def completed(setting: Setting) -> tuple[Setting, tuple[str, ...]]:
     return filled, (*assumed, *more)
 
 
-def state(alpha: float | None, limits: CollapseLimits) -> str | None:
+def state(alpha: float | None, limits: CollapseLimits) -> Literal["collapse", "above", "not covered"] | None:
     """What the limits say of a weight: "collapse", "not covered" (between the limits), "above", None without one."""
     if alpha is None:
         return None
@@ -46,15 +49,13 @@ def optimum(setting: Setting) -> float | None:
         return None
 
 
-def to_dict(setting: Setting) -> dict[str, Any]:
+def to_dict(setting: Setting) -> RecommendExtended:
     """The answer as plain data, numbers unrounded; null stands for "no value"."""
     full, assumed = completed(setting)
     limits = collapse_limits(full)
-    fields: dict[str, Any] = {name: getattr(full, name) for name in FIELDS}
-    fields["class_counts"] = list(full.class_counts) if full.class_counts else None
     return {
-        "version": VERSION,
-        "setting": fields | {"assumed": list(assumed)},
+        "version": 2,
+        "setting": setting_dict(full, assumed),
         "collapse_up_to": _number(limits.collapse_up_to),
         "open_above": _number(limits.open_above),
         "kind": limits.kind,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ssem_advisor.measurement.embeddings import Measurement
 from ssem_advisor.measurement.loss_value import LossPlacement
@@ -12,7 +12,9 @@ from ssem_advisor.measurement.prediction import Comparison
 from ssem_advisor.measurement.spread import Measured, Spread
 from ssem_advisor.printing import WIDTH, Paint, uncoloured, wrapped
 
-VERSION = 1
+if TYPE_CHECKING:
+    from ssem_advisor.documents import Estimated, MeasureEmbeddings, MeasureLoss, SpreadShown, Theory
+
 _MANY = 12  # classes listed in full
 
 
@@ -66,9 +68,9 @@ def where_the_variance_went(theory: Comparison, reliability: float | None, direc
     return ", ".join(f"{name} {_number(value)}" for name, value in parts if value is not None)
 
 
-def measurement_json(m: Measurement) -> dict[str, Any]:
+def measurement_json(m: Measurement) -> MeasureEmbeddings:
     """Numbers unrounded; null where a statistic is undefined."""
-    theory = None
+    theory: Theory | None = None
     if m.theory is not None:
         theory = {
             "alpha": m.theory.setting.alpha,
@@ -81,41 +83,43 @@ def measurement_json(m: Measurement) -> dict[str, Any]:
             "share_of_optimum": m.theory.share_of_optimum,
             "where_the_variance_went": where_the_variance_went(m.theory, m.view_reliability, m.spread.directions.value),
         }
-    return _plain(
-        {
-            "version": VERSION,
-            "verdict": m.verdict,
-            "meaning": m.meaning,
-            "remedy": m.remedy,
-            "rows": m.rows,
-            "instances": m.instances,
-            "classes": m.classes,
-            "dim": m.dim,
-            "within_class_variance": m.within_class_variance,
-            "between_class_variance": m.between_class_variance,
-            "total_variance": m.total_variance,
-            "spread": _spread_json(m.spread),
-            "intervals": {name: list(interval) for name, interval in m.intervals.items()},
-            "per_class": [
-                {"label": label, "within_class_variance": value} for label, value in m.class_variances.items()
-            ],
-            "nc1": m.nc1,
-            "class_distance_variance": m.class_distance_variance,
-            "etf_deviation": m.etf_deviation,
-            "ssem": m.ssem._asdict(),
-            "effective_rank": m.effective_rank,
-            "effective_dimension": m.effective_dimension,
-            "view_reliability": m.view_reliability,
-            "alignment": m.alignment,
-            "uniformity": {"value": m.uniformity, "pairs": m.uniformity_pairs, "seed": m.seed},
-            "theory": theory,
-            "notes": list(m.notes),
-        }
-    )
+    found: MeasureEmbeddings = {
+        "version": 2,
+        "verdict": m.verdict,
+        "meaning": m.meaning,
+        "remedy": m.remedy,
+        "rows": m.rows,
+        "instances": m.instances,
+        "classes": m.classes,
+        "dim": m.dim,
+        "within_class_variance": m.within_class_variance,
+        "between_class_variance": m.between_class_variance,
+        "total_variance": m.total_variance,
+        "spread": _spread_json(m.spread),
+        "intervals": {name: list(interval) for name, interval in m.intervals.items()},
+        "per_class": [{"label": label, "within_class_variance": value} for label, value in m.class_variances.items()],
+        "nc1": m.nc1,
+        "class_distance_variance": m.class_distance_variance,
+        "etf_deviation": m.etf_deviation,
+        "ssem": {
+            "within_similarity": m.ssem.within_similarity,
+            "between_similarity": m.ssem.between_similarity,
+            "delta": m.ssem.delta,
+            "residual": m.ssem.residual,
+        },
+        "effective_rank": m.effective_rank,
+        "effective_dimension": m.effective_dimension,
+        "view_reliability": m.view_reliability,
+        "alignment": m.alignment,
+        "uniformity": {"value": m.uniformity, "pairs": m.uniformity_pairs, "seed": m.seed},
+        "theory": theory,
+        "notes": list(m.notes),
+    }
+    return _plain(found)
 
 
-def _spread_json(spread: Spread) -> dict[str, Any]:
-    def part(estimate: Measured | None) -> dict[str, Any] | None:
+def _spread_json(spread: Spread) -> SpreadShown:
+    def part(estimate: Measured | None) -> Estimated | None:
         return None if estimate is None else {"value": estimate.value, "interval": [estimate.low, estimate.high]}
 
     return {
@@ -154,8 +158,8 @@ def loss_text(p: LossPlacement, paint: Paint = uncoloured, width: int = WIDTH) -
     return "\n".join(lines) + "\n"
 
 
-def loss_json(p: LossPlacement) -> dict[str, Any]:
-    return _plain({"version": VERSION, "loss_value": asdict(p)})
+def loss_json(p: LossPlacement) -> MeasureLoss:
+    return _plain({"version": 2, "loss_value": asdict(p)})
 
 
 # -- pieces ---------------------------------------------------------------------------------------------------------

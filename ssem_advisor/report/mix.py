@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ssem_advisor.advice import Advice
 from ssem_advisor.convert import FORMS, Form, Mixture, form_of, to_alpha, to_weights
 from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.printing import WIDTH, wrapped
+
+if TYPE_CHECKING:
+    from ssem_advisor.documents import MixShown, Weights
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Mix:
             raise SettingError(f"mix={self.form.name}: no weights given")
         return to_alpha(self.form, self.given, setting).alpha
 
-    def to_dict(self, advice: Advice) -> dict[str, Any]:
+    def to_dict(self, advice: Advice) -> MixShown:
         """Weights today, weights to start from and the weights at the collapse threshold; null where there are none."""
         setting, form = advice.setting, self.form
         today = None if self.given is None else (self.given, to_alpha(form, self.given, setting))
@@ -118,7 +121,7 @@ def forms_text() -> str:
     return "\n".join(["SupCon(f, y) is the loss with labels, SupCon(f) the one without.", "", *rows]) + "\n"
 
 
-def _entry(values: tuple[float, ...], mixture: Mixture) -> dict[str, Any]:
+def _entry(values: tuple[float, ...], mixture: Mixture) -> Weights:
     return {
         "values": list(values),
         "alpha": mixture.alpha,
@@ -127,7 +130,7 @@ def _entry(values: tuple[float, ...], mixture: Mixture) -> dict[str, Any]:
     }
 
 
-def _values(form: Form, entry: dict[str, Any]) -> str:
+def _values(form: Form, entry: Weights) -> str:
     return ", ".join(f"{name} = {value:.3g}" for name, value in zip(form.weights, entry["values"], strict=True))
 
 

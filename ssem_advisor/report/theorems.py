@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ssem_advisor.domain import AdvisorError, Setting
 from ssem_advisor.printing import WIDTH, Paint, uncoloured, wrapped
 from ssem_advisor.theory.registry import SOURCE, Theorem, theorems
+
+if TYPE_CHECKING:
+    from ssem_advisor.documents import Explain, ExplainAll, TheoremShown
 
 
 def text_list() -> str:
@@ -20,11 +23,12 @@ def text_list() -> str:
 
 
 def json_list() -> str:
-    return json.dumps({"version": 1, "theorems": [_data(theorem) for theorem in theorems().values()]}, indent=2)
+    listed: ExplainAll = {"version": 1, "theorems": [_data(theorem) for theorem in theorems().values()]}
+    return json.dumps(listed, indent=2)
 
 
 def json_one(theorem: Theorem, setting: Setting | None) -> str:
-    data = {"version": 1, **_data(theorem), "formula": str(theorem.formula())}
+    data: Explain = {"version": 1, **_data(theorem), "formula": str(theorem.formula())}
     if setting is not None:
         data["here"] = {
             "assumptions": [{"text": a.text, "holds": a.holds(setting)} for a in theorem.assumptions],
@@ -34,7 +38,7 @@ def json_one(theorem: Theorem, setting: Setting | None) -> str:
     return json.dumps(data, indent=2, allow_nan=False)
 
 
-def _data(theorem: Theorem) -> dict[str, Any]:
+def _data(theorem: Theorem) -> TheoremShown:
     return {
         "key": theorem.key,
         "title": theorem.title,

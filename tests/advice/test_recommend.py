@@ -19,7 +19,7 @@ from ssem_advisor.report.advice import downward, inward, to_dict, to_text, upwar
 from ssem_advisor.theory.network import PERFECT, Network, expected_free_spread
 from ssem_advisor.theory.registry import theorems
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "recommend.schema.json").read_text())
+SCHEMA = json.loads((Path(__file__).parents[2] / "ssem_advisor" / "schemas" / "recommend.schema.json").read_text())
 runner = CliRunner()
 
 

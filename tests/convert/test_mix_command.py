@@ -27,7 +27,7 @@ def test_weights_today_decide_alpha_and_the_advice_comes_in_the_same_words():
 
 def test_json_has_the_published_form_and_agrees_with_the_advice():
     data = json.loads(run("--mix two-weights:1,0.3 --format json").stdout)
-    schema = json.loads(Path("schemas/recommend.schema.json").read_text())
+    schema = json.loads(Path("ssem_advisor/schemas/recommend.schema.json").read_text())
     jsonschema.validate(data, schema)
     assert data["setting"]["alpha"] == pytest.approx(data["mix"]["given"]["alpha"], rel=1e-5)
     assert data["mix"]["given"]["alpha"] == pytest.approx((1 / 9 + 0.3) / 1.3)

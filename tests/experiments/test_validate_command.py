@@ -25,7 +25,7 @@ from ssem_advisor.experiments.pool import Processes
 from ssem_advisor.experiments.protocol import Protocol
 from ssem_advisor.experiments.study import run
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "schemas/validate.schema.json").read_text())
+SCHEMA = json.loads((Path(__file__).parents[2] / "ssem_advisor/schemas/validate.schema.json").read_text())
 TINY = (
     "--suite",
     "digits",

@@ -23,7 +23,7 @@ from ssem_advisor.report.findings.text import summary
 
 HERE = Path(__file__).parent
 SARIF = json.loads((HERE / "data" / "sarif-schema-2.1.0.json").read_text())
-OURS = json.loads((HERE.parents[1] / "schemas" / "check.schema.json").read_text())
+OURS = json.loads((HERE.parents[1] / "ssem_advisor" / "schemas" / "check.schema.json").read_text())
 
 FILES = {
     "collapse.yaml": "temperature: 0.5\nalpha: 0.1\nn_augment: 2\nbalanced_batch: true\nbatch_size: 250\n"

@@ -167,7 +167,6 @@ def test_the_hook_runs_under_pre_commit(tmp_path):
     pytest.importorskip("pre_commit")
     copy, project = tmp_path / "hook", tmp_path / "project"
     shutil.copytree(ROOT / "ssem_advisor", copy / "ssem_advisor", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "schemas", copy / "schemas")
     for name in ("pyproject.toml", "README.md", "LICENSE", ".pre-commit-hooks.yaml"):
         shutil.copy(ROOT / name, copy / name)
     project.mkdir()

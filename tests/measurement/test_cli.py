@@ -16,7 +16,7 @@ from ssem_advisor.cli import app
 from ssem_advisor.measurement import Comparison
 from ssem_advisor.report.measurement import where_the_variance_went
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "measure.schema.json").read_text())
+SCHEMA = json.loads((Path(__file__).parents[2] / "ssem_advisor" / "schemas" / "measure.schema.json").read_text())
 DIGITS = ["-t", 0.1, "-a", 0.1, "-b", 250, "--sampler", "balanced"]
 
 

@@ -1,11 +1,11 @@
-"""JSON, versioned: `schemas/check.schema.json` describes it. Within a version fields are only ever added."""
+"""JSON, versioned: `ssem_advisor.documents.Check` describes it. Within a version fields are only ever added."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ssem_advisor import __version__
 from ssem_advisor.config.model import Run, Value
@@ -13,7 +13,8 @@ from ssem_advisor.lint.checking import Report, Result
 from ssem_advisor.lint.core import Finding
 from ssem_advisor.report.findings.text import summary
 
-VERSION = 1
+if TYPE_CHECKING:
+    from ssem_advisor.documents import Check, FieldRead, FileChecked, FindingShown, RunRead
 
 # Of runs of several kinds the file takes the kind of the one that matters most.
 _KINDS = ("supcon+self", "ce+supcon", "supcon", "self-only", "unknown", "not-contrastive")
@@ -21,27 +22,30 @@ _KINDS = ("supcon+self", "ce+supcon", "supcon", "self-only", "unknown", "not-con
 
 def render(report: Report) -> str:
     active = report.active
-    content = {
-        "version": VERSION,
+    content: Check = {
+        "version": 1,
         "tool": {"name": "ssem-advisor", "version": __version__},
         "files": [_file(result) for result in report.results],
         "summary": {
             "files": len(report.results),
+            "recognised": report.counts["recognised"],
+            "undecided": report.counts["undecided"],
+            "not_read": report.counts["not_read"],
             "error": sum(f.severity == "error" for f in active),
             "warning": sum(f.severity == "warning" for f in active),
             "note": sum(f.severity == "note" for f in active),
-            **{name: count for name, count in report.counts.items() if name != "files"},
+            "suppressed": report.counts["suppressed"],
             "text": summary(report),
         },
     }
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _file(result: Result) -> dict[str, Any]:
+def _file(result: Result) -> FileChecked:
     runs = result.document.runs if result.document else []
     relevant = [run for run in runs if run.kind != "not-contrastive"] or runs
     unread = result.document is not None and result.document.error is not None
-    content: dict[str, Any] = {
+    content: FileChecked = {
         "path": result.path,
         "kind": min(
             (run.kind for run in relevant), key=_KINDS.index, default="unknown" if unread else "not-contrastive"
@@ -61,7 +65,7 @@ def _file(result: Result) -> dict[str, Any]:
     return content
 
 
-def _run(run: Run) -> dict[str, Any]:
+def _run(run: Run) -> RunRead:
     place = run.location
     return {
         "kind": run.kind,
@@ -84,8 +88,8 @@ def _agreed(runs: list[Run]) -> dict[str, Value]:
     }
 
 
-def _fields(fields: dict[str, Value]) -> dict[str, Any]:
-    shown = {}
+def _fields(fields: dict[str, Value]) -> dict[str, FieldRead]:
+    shown: dict[str, FieldRead] = {}
     for name, found in fields.items():
         place = found.location
         shown[name] = {
@@ -94,13 +98,15 @@ def _fields(fields: dict[str, Value]) -> dict[str, Any]:
             "line": place.line if place else None,
             "column": place.column if place else None,
             "key": found.key,
-        } | ({"path": place.path.as_posix()} if place and place.path else {})
+        }
+        if place and place.path:
+            shown[name]["path"] = place.path.as_posix()
     return shown
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _finding(finding: Finding) -> FindingShown:
     place, silenced = finding.location, finding.suppressed
-    return {
+    content: FindingShown = {
         "code": finding.rule.code,
         "name": finding.rule.name,
         "severity": finding.severity,
@@ -117,7 +123,10 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "run": finding.run,
         "fixable": finding.rule.fixable,
         "fingerprint": finding.fingerprint,
-    } | ({"suppressed": {"kind": silenced.kind, "reason": silenced.reason}} if silenced else {})
+    }
+    if silenced:
+        content["suppressed"] = {"kind": silenced.kind, "reason": silenced.reason}
+    return content
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from json import dumps
 from typing import Literal
 
 WIDTH = 80  # columns, where no terminal says how many it has
@@ -18,6 +19,8 @@ _CODES: dict[Meaning, str] = {"heading": "1", "collapse": "1;31", "safe": "1;32"
 _COLOUR = re.compile(r"\033\[[0-9;]{0,8}m")
 _WORD = re.compile(r"(?:`[^`\n]{1,44}`|\S)+")
 _OURS = re.compile(rf"({_COLOUR.pattern}|\n)")  # colours, which we print ourselves, and line ends
+_COMMAND = re.compile(r"##(?=\w*\[)")  # GitHub ##[name], Azure ##vso[...], TeamCity ##teamcity[...]; anywhere in a line
+_UNSEEN = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")  # what JSON and XML may carry raw
 
 
 def uncoloured(text: str, meaning: Meaning) -> str:
@@ -66,7 +69,7 @@ def table(rows: Iterable[tuple[str, ...]], gap: int = 2, indent: str = "") -> li
 
 
 def plain(text: str) -> str:
-    """A text on one line: control characters spelt out, and no workflow command of GitHub (`::name::`, `##[name]`)."""
+    """A text on one line: control characters spelt out, and no workflow command (`::name::`, `##[name]`)."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
     return _commandless(shown)
 
@@ -79,11 +82,16 @@ def lines(text: str) -> str:
 
 
 def json(text: str) -> str:
-    """JSON of the same meaning in which no workflow command stands."""
-    return text.replace("##[", "#\\u0023[")
+    """JSON of the same meaning in which no control character and no workflow command stands."""
+    return _COMMAND.sub(r"#\\u0023", _UNSEEN.sub(lambda c: dumps(c[0])[1:-1], text))
+
+
+def xml(text: str) -> str:
+    """XML of the same meaning in which no control character and no workflow command stands."""
+    return _COMMAND.sub("#&#35;", _UNSEEN.sub(lambda c: f"&#{ord(c[0])};", text))
 
 
 def _commandless(line: str) -> str:
     if line.lstrip().startswith("::"):
         line = line.replace("::", ": :", 1)
-    return line.replace("##[", "# #[")
+    return _COMMAND.sub("# #", line)

@@ -201,8 +201,9 @@ def _render(report: Report, targets: list[tuple[str, Path | None]], color: Color
 
 def _show(text: str, form: str) -> None:
     """To stdout: workflow commands where they are the format, what others wrote made harmless in the rest."""
+    safe = {"json": printing.json, "sarif": printing.json, "junit": printing.xml}
     if text:
-        emit(text if form == "github" else printing.json(text) if form in ("json", "sarif") else text)
+        emit(safe[form](text) if form in safe else text)
 
 
 def _width() -> int | None:

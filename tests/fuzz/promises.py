@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import hostile
+import judge
 
 PAGE = Path(__file__).parents[2] / "docs" / "promises.md"
 SHAPES = {
@@ -37,7 +37,7 @@ def commands(number: int) -> str:
     seconds, failed = 0.0, 0
     for seed in range(500_000, 500_000 + number):
         start = time.process_time()
-        failed += hostile.run(seed) is not None
+        failed += judge.run(seed) is not None
         seconds = max(seconds, time.process_time() - start)
     return f"{number} commands, {failed} failures, slowest {seconds:.1f} s of processor time"
 

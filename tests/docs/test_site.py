@@ -97,7 +97,7 @@ def test_no_page_scrolls_sideways_and_no_code_on_a_desktop(site):
 
     with sync_playwright() as api:
         browser = api.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(java_script_enabled=False)
+        page = browser.new_page()
         for path in sorted(site.rglob("*.html")):
             if path.name in ("explorer-page.html", "404.html"):
                 continue

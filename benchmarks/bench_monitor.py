@@ -2,7 +2,7 @@
 
 One thread, float32. Every update counts, reports and measurements of the free spread included. Step and update are
 timed apart in one run, in processor time: the difference of two noisy step times would drown what is measured.
-In longer runs it is less: measurements of the free spread thin out over the first thousand updates.
+In longer runs it is less: the measurements of the free spread thin out over the first thousands of updates.
 
     python benchmarks/bench_monitor.py [STEPS]
 """
@@ -52,12 +52,8 @@ def run(name: str, model: nn.Module, setting: Setting, inputs: Callable[[int], t
     batch = setting.batch_size
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     criterion = SupervisedContrastiveLoss(setting.alpha, setting.temperature)
-    monitors = {
-        "every=50 (default)": CollapseMonitor(setting, log=lambda scalars, step: None),
-        "every=10": CollapseMonitor(setting, every=10, log=lambda scalars, step: None),
-        "every=1": CollapseMonitor(setting, every=1, log=lambda scalars, step: None),
-    }
-    times: dict[str, list[float]] = {"step": [], **{kind: [] for kind in monitors}}
+    monitor = CollapseMonitor(setting, log=lambda scalars, step: None)
+    training, updates, kinds = [], [], []
     for _ in range(steps):
         x, y = inputs(batch), torch.randint(0, setting.classes, (batch,))
         start = time.process_time()
@@ -66,17 +62,22 @@ def run(name: str, model: nn.Module, setting: Setting, inputs: Callable[[int], t
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        times["step"].append(time.process_time() - start)
-        for kind, monitor in monitors.items():
-            start = time.process_time()
-            monitor.update(z, y)
-            times[kind].append(time.process_time() - start)
-    base = statistics.median(times["step"])
+        training.append(time.process_time() - start)
+        start = time.process_time()
+        scalars = monitor.update(z, y)
+        updates.append(time.process_time() - start)
+        kinds.append("idle" if scalars is None else "measuring" if "ssem/free_spread" in scalars else "reporting")
+    base = statistics.median(training)
     print(f"{name}, {batch} x 2 views, {setting.classes} classes: step {1e3 * base:.1f} ms")
-    for kind in monitors:
-        mean, most = statistics.fmean(times[kind][10:]), max(times[kind][10:])
-        told = f"{1e3 * mean:.3f} ms an update, {mean / base:.2%} of a step"
-        print(f"  {kind:<19} {told}; the longest {1e3 * most:.0f} ms")
+    typical = {
+        kind: statistics.median(spent for spent, own in zip(updates, kinds, strict=True) if own == kind)
+        for kind in dict.fromkeys(kinds)
+    }
+    once = updates[kinds.index("reporting")]  # theory is asked at the first report
+    for kind, seconds in typical.items():
+        print(f"  {kind:<10} {1e3 * seconds:.3f} ms, {kinds.count(kind)} of {steps} updates")
+    print(f"  the first report, once: {1e3 * once:.0f} ms")
+    print(f"  all {steps} updates, that one left out: {(sum(updates) - once) / (base * (steps - 1)):.2%} of a step")
 
 
 def main(steps: int) -> None:

@@ -43,15 +43,15 @@ def network(dim: int = 64) -> nn.Module:
     )
 
 
-def train(data: patches.CachedViews, alpha: float | None, temperature: float, epochs: int, seed: int):
-    """A trained network, its monitor and the loss of every step. alpha None is plain SupCon."""
+def train(data: patches.CachedViews, alpha: float | None, temperature: float, epochs: int, seed: int, log=None):
+    """A trained network, its monitor and the loss of every step. alpha None is plain SupCon; log: of the monitor."""
     torch.manual_seed(seed)
     model, generator = network(), torch.Generator().manual_seed(seed)
     setting = Setting(
         classes=20, dim=64, temperature=temperature, alpha=alpha, batch_size=20 * PER_CLASS, sampler="balanced"
     )
     criterion = SupervisedContrastiveLoss(alpha, temperature)
-    monitor = CollapseMonitor(setting)
+    monitor = CollapseMonitor(setting, log=log)
     batches = BalancedBatchSampler(data.coarse, classes_per_batch=20, instances_per_class=PER_CLASS, seed=seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * len(batches))
@@ -79,10 +79,16 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--instances", type=int, default=500, help="images of each coarse class")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--tensorboard", metavar="FOLDER", help="where the monitor writes its scalars")
     options = parser.parse_args()
 
     data = images(options.data_root, options.instances)
-    model, monitor, losses = train(data, options.alpha, options.temperature, options.epochs, options.seed)
+    log = None
+    if options.tensorboard:
+        from torch.utils.tensorboard import SummaryWriter
+
+        log = SummaryWriter(Path(options.tensorboard) / options.out)
+    model, monitor, losses = train(data, options.alpha, options.temperature, options.epochs, options.seed, log)
 
     @torch.no_grad()
     def embed(x: torch.Tensor) -> torch.Tensor:
@@ -94,6 +100,8 @@ def main() -> None:
         csv.writer(file).writerows([("step", "train/loss"), *enumerate(losses, 1)])
     coarse = probe(z, data.coarse, z_test, data.coarse_test)
     fine = probe(z, data.fine, z_test, data.fine_test)
+    with open("runs.csv", "a", newline="") as file:
+        csv.writer(file).writerow([options.alpha, options.temperature, options.seed, round(coarse, 4), round(fine, 4)])
     said = f"the monitor warned: {monitor.warning.split(':')[0]}" if monitor.warning else "no warning of the monitor"
     name = "plain SupCon" if options.alpha is None else f"alpha {options.alpha:g}"
     print(f"{name}, temperature {options.temperature:g}: {len(losses)} steps, {said}")

@@ -40,6 +40,9 @@ def diagnose(
         float | None,
         typer.Option("--base-temperature", help="Of SupContrast's code: its loss is scaled by temperature / this."),
     ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="The loss is plain SupCon: it has no self-supervised term and no alpha.")
+    ] = False,
     form: FormatOption = Format.text,
 ) -> None:
     """Say what is wrong with a run, if anything, and what to change first."""
@@ -47,6 +50,8 @@ def diagnose(
         raise SettingError("labels: go with --embeddings FILE")
     if column is not None and loss_curve is None:
         raise SettingError("column: goes with --loss-curve FILE")
+    if plain and "alpha" in given:
+        raise SettingError("plain: plain SupCon has no alpha; give one of the two")
     from ssem_advisor import diagnosis
     from ssem_advisor.report.diagnosis import diagnosis_json, diagnosis_text
 
@@ -55,6 +60,8 @@ def diagnose(
         from ssem_advisor.cli._config import adopt
 
         facts = adopt(config, given)
+        if plain:
+            given.pop("alpha", None)
         base_temperature = facts.base_temperature if base_temperature is None else base_temperature
     curve = diagnosis.read_curve(loss_curve, column) if loss_curve is not None else None
     measured = setting = None
@@ -75,7 +82,7 @@ def diagnose(
         measured,
         known=given,
         base_temperature=base_temperature if {"temperature"} & given.keys() else None,
-        plain=facts is not None and facts.plain and "alpha" not in given,
+        plain=plain or (facts is not None and facts.plain and "alpha" not in given),
     )
     if form is Format.json:
         import json

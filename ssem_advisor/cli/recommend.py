@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -63,9 +64,10 @@ def recommend(
         from ssem_advisor.cli._config import adopt
 
         facts = adopt(config, given)
+    pilot = _Pilot.read(measured, given) if measured is not None else None
     if not {"classes", "class_counts"} & given.keys():
         where = "" if config is None else f"{config} does not say how many classes there are; "
-        raise SettingError(f"classes: missing; {where} give --classes N, --class-counts FILE or --dataset NAME")
+        raise SettingError(f"classes: missing; {where}give --classes N, --class-counts FILE or --dataset NAME")
     from ssem_advisor import advice as advisor
 
     own = _own_weights(mix, given) if mix is not None else None
@@ -94,10 +96,10 @@ def recommend(
         wishes["free_spread"] = free_spread
     if safe_spread is not None:
         wishes["safe_spread"] = _pair(safe_spread)
-    if measured is not None:
+    if pilot is not None:
         if network is not None:
             raise SettingError("--from: measures the network; leave --network out")
-        wishes["network"], wishes["pilot"] = _measured(measured)
+        wishes["network"], wishes["pilot"] = pilot.network, pilot.free_spread
     elif network is NetworkChoice.perfect:
         from ssem_advisor.theory.network import PERFECT
 
@@ -150,24 +152,42 @@ def _say_extended(setting: Any, facts: Any, form: Format) -> None:
         say(extended.to_text(setting, paint(), columns()))
 
 
-def _measured(path: Path) -> tuple[Any, float | None]:
-    """The network of a pilot run, and the free spread at which it was measured; None where that cannot be told."""
-    from dataclasses import replace
+@dataclass(frozen=True)
+class _Pilot:
+    """What `--from` measured: the network of a pilot run and the free spread at which it was measured, if known."""
 
-    from ssem_advisor.measurement import MeasurementError, load, spread_of
+    network: Any
+    free_spread: float | None
 
-    rows = load(path)
-    spread = spread_of(rows.embeddings, rows.labels, rows.instance_ids)
-    try:
-        network = spread.network()
-    except MeasurementError as reason:
-        raise SettingError(f"--from {path}: {reason}") from None
-    _, low, high = spread.reliability or (0.0, 0.01, 1.0)
-    network = replace(network, reliability_range=(min(max(low, 0.01), 1.0), min(max(high, 0.01), 1.0)))
-    if spread.free_spread is None:
-        tell(f"--from {path}: the free spread of the pilot cannot be told: {spread.missing}")
-        return network, None
-    return network, max(spread.free_spread.value, 0.0)
+    @classmethod
+    def read(cls, path: Path, given: dict[str, Any]) -> _Pilot:
+        """Measure a file; classes and dim that `given` leaves open are those of the file."""
+        import numpy as np
+
+        from ssem_advisor.measurement import MeasurementError, load, spread_of
+
+        rows = load(path)
+        spread = spread_of(rows.embeddings, rows.labels, rows.instance_ids)
+        dim = given.setdefault("dim", spread.dim)
+        if dim != spread.dim:
+            tell(
+                f"--from {path}: dim {spread.dim}, while the loss sees dim {dim}: another layer; save the projection, "
+                "whose view reliability decides"
+            )
+        if "class_counts" not in given:
+            classes = len(np.unique(rows.labels))
+            if given.setdefault("classes", classes) != classes:
+                tell(f"--from {path}: {classes} labels, while the loss is told of {given['classes']} classes")
+        try:
+            network = spread.network()
+        except MeasurementError as reason:
+            raise SettingError(f"--from {path}: {reason}") from None
+        _, low, high = spread.reliability or (0.0, 0.01, 1.0)
+        network = replace(network, reliability_range=(min(max(low, 0.01), 1.0), min(max(high, 0.01), 1.0)))
+        if spread.free_spread is None:
+            tell(f"--from {path}: the free spread of the pilot cannot be told: {spread.missing}")
+            return cls(network, None)
+        return cls(network, max(spread.free_spread.value, 0.0))
 
 
 def _pair(text: str) -> tuple[float, float]:

@@ -41,8 +41,23 @@ class LossCurve:
     @property
     def last(self) -> float:
         """The median of the last tenth, of five values at least: one step's noise does not decide."""
-        tail = sorted(self.values[-max(5, len(self.values) // 10) :])
-        return tail[len(tail) // 2]
+        return _median(self.values[-self._tenth :])
+
+    @property
+    def falling(self) -> bool | None:
+        """Whether the last tenth still brought 2 % of what the loss has come down by; None for fewer than 20 values."""
+        if len(self.values) < 20:
+            return None
+        before, start = _median(self.values[-2 * self._tenth : -self._tenth]), _median(self.values[: self._tenth])
+        return before - self.last > 0.02 * max(start - self.last, 0.0)
+
+    @property
+    def _tenth(self) -> int:
+        return max(5, len(self.values) // 10)
+
+
+def _median(values: tuple[float, ...]) -> float:
+    return sorted(values)[len(values) // 2]
 
 
 def read_curve(path: Path | str, column: str | None = None) -> LossCurve:

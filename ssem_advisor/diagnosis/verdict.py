@@ -108,8 +108,11 @@ def diagnose(
         verdict = "healthy"
         change.append("nothing to do")
     elif became is None and place == "between total and class collapse":
-        verdict = "still learning"
-        change.append("keep training; where the loss has stopped falling, measure embeddings")
+        if curve is not None and curve.falling is False:
+            change.append("measure embeddings: the loss has stopped falling, and what it stopped at it does not tell")
+        else:
+            verdict = "still learning"
+            change.append("keep training; where the loss has stopped falling, measure embeddings")
     elif place in ("above total collapse", "below the optimum") and placed is not None:
         change.append(placed.remedy)
     if verdict in ("collapsed, as the loss asks", "on the way to collapse", "too little spread", "collapsed"):
@@ -146,7 +149,11 @@ def _what_the_loss_asks(setting: Setting | None, plain: bool, reasons: list[Reas
     if setting.sampler == "full":
         lacking = [name for name in lacking if name != "batch_size"]
     if lacking:
-        missing += [f"--{name.replace('_', '-')}: whether the loss asks for collapse depends on it" for name in lacking]
+        for name in lacking:
+            option = (
+                "--alpha (or --plain: no self-supervised term)" if name == "alpha" else f"--{name.replace('_', '-')}"
+            )
+            missing.append(f"{option}: whether the loss asks for collapse depends on it")
         return None
     try:
         limits = collapse_limits(setting, quick=True)

@@ -64,7 +64,7 @@ class CollapseMonitor:
         plain SupCon. Without a setting the embeddings alone are judged.
     every: updates between reports. spread_every: updates between measurements of the free spread once they are spaced
         out; 0 = never. patience: consecutive bad reports, or measurements that find too little free spread, before the
-        warning: with the defaults it comes after 150 updates at the earliest.
+        warning: with the defaults it comes after 300 updates at the earliest.
     log: where reports go: a callable (scalars, step), a TensorBoard SummaryWriter or a Lightning logger. None = the
         W&B and MLflow runs active in this process, if any; no run is ever created.
 
@@ -75,10 +75,10 @@ class CollapseMonitor:
         self,
         setting: Setting | None = None,
         *,
-        every: int = 50,
+        every: int = 100,
         patience: int = 3,
         log: Any = None,
-        spread_every: int = 1000,
+        spread_every: int = 2000,
     ) -> None:
         if every < 1 or patience < 1:
             raise ValueError("every and patience must be integers >= 1")
@@ -114,20 +114,26 @@ class CollapseMonitor:
         return scalars
 
     @torch.compiler.disable  # a compiled model steps out of its graph here, instead of tracing through theory
-    @torch.no_grad()
     def observe(self, z: Tensor, y: Tensor, *, instance_ids: Tensor | None = None) -> Scalars | None:
         """Like `update`, without logging: for callbacks that know their own loggers."""
         self.steps += 1
-        z, y = z.detach(), torch.as_tensor(y, device=z.device).reshape(-1)
+        left = -self.steps % self.every  # updates until the next report
+        read = left % max(1, self.every // _READ) == 0
+        remembered = self._to_remember(len(y))
+        if self.steps > 1 and not read and not remembered:
+            return None
+        with torch.no_grad():
+            return self._read(z.detach(), torch.as_tensor(y, device=z.device).reshape(-1), instance_ids, left, read)
+
+    def _read(self, z: Tensor, y: Tensor, instance_ids: Tensor | None, left: int, read: bool) -> Scalars | None:
         if z.ndim not in (2, 3) or len(z) != len(y):
             raise ValueError(
                 f"z of shape {tuple(z.shape)} with {len(y)} labels: give (instances, views, dim) with one label per "
                 "instance, or (embeddings, dim) with one per row"
             )
-        left = -self.steps % self.every  # updates until the next report
-        if self.spread_every:
-            self._remember(z, y, instance_ids)
-        if left % max(1, self.every // _READ):
+        if self._to_remember(len(y)):
+            self._recent.append((z, y, instance_ids))
+        if not read:
             return None
         sums = _pair_sums(z, y, instance_ids)
         self._sums = sums if self._sums is None else self._sums.to(sums) + sums
@@ -195,11 +201,12 @@ class CollapseMonitor:
         due = last + min(last, self.spread_every) if last else self.spread_every // 10
         return -(-max(due, self.steps) // self.every) * self.every
 
-    def _remember(self, z: Tensor, y: Tensor, instance_ids: Tensor | None) -> None:
-        """Keep a batch for the next measurement, unless those still to come are enough for it."""
+    def _to_remember(self, instances: int) -> bool:
+        """Whether the next measurement needs this batch: those still to come are too few for it."""
+        if not self.spread_every:
+            return False
         classes = self.setting.classes if self.setting is not None else _LEAST // _EACH
-        if (self._measured_next - self.steps) * len(y) < min(max(_EACH * classes, _LEAST), _MOST):
-            self._recent.append((z, y, instance_ids))
+        return (self._measured_next - self.steps) * instances < min(max(_EACH * classes, _LEAST), _MOST)
 
     def _measure(self) -> Spread | None:
         """The spread of the batches at hand when it is due; None when it is not, or when they cannot be measured."""
@@ -352,6 +359,10 @@ def _pair_sums(z: Tensor, y: Tensor, instance_ids: Tensor | None) -> Tensor:
     """
     with torch.autocast(z.device.type, enabled=False):
         kind = torch.float32 if z.device.type == "mps" else torch.float64
+
+        def squared(x: Tensor) -> Tensor:
+            return torch.linalg.vector_norm(x, dtype=kind) ** 2
+
         z = torch.nn.functional.normalize(z.float() if z.itemsize < 4 else z, dim=-1)
         one = torch.ones(len(y), dtype=z.dtype, device=z.device)
         if z.ndim == 3:
@@ -364,12 +375,11 @@ def _pair_sums(z: Tensor, y: Tensor, instance_ids: Tensor | None) -> Tensor:
         slot = _ranks(y)
         sums = torch.zeros_like(z).index_add_(0, slot, z)
         counts = torch.zeros_like(one).index_add_(0, slot, one)
-        class_squares = (sums.to(kind) ** 2).sum()
-        all_squares = (sums.to(kind).sum(dim=0) ** 2).sum()
+        class_squares, all_squares = squared(sums), squared(sums.sum(dim=0, dtype=kind))
         n, pairs = counts.sum(), (counts**2).sum()
         return torch.stack(
             [
-                class_squares - (z.to(kind) ** 2).sum(),
+                class_squares - squared(z),
                 (pairs - n).to(kind),
                 all_squares - class_squares,
                 (n**2 - pairs).to(kind),

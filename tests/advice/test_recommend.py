@@ -398,3 +398,11 @@ def test_a_pilot_run_gives_the_network(pilot, tmp_path):
     assert "cannot be told: fewer than two classes" in told
     np.savez(tmp_path / "one.npz", embeddings=one["embeddings"][:, 0], labels=one["labels"])
     assert "one view of each instance" in run("recommend", *setting, "--from", tmp_path / "one.npz", code=2).stderr
+
+
+def test_the_file_of_a_pilot_run_says_classes_and_dim(pilot):
+    data = answer("--from", pilot, "--batch-size", 400, "--sampler", "balanced")
+    assert (data["setting"]["classes"], data["setting"]["dim"]) == (5, 64)
+    told = run("recommend", "--from", pilot, "--classes", 4, "--dim", 128).stderr
+    assert "dim 64, while the loss sees dim 128: another layer" in told
+    assert "5 labels, while the loss is told of 4 classes" in told

@@ -25,6 +25,10 @@ def curve(value, first=9.0):
     return LossCurve(Path("log.csv"), "loss", (first, *[value] * 20))
 
 
+def falling(first, last):
+    return LossCurve(Path("log.csv"), "loss", tuple(np.linspace(first, last, 40).tolist()))
+
+
 def embeddings(noise, dim=16, classes=5):
     y = np.arange(400) % classes
     rng = np.random.default_rng(0)
@@ -53,7 +57,8 @@ def total():
             "collapsed, as the loss asks",
             "raise",
         ),
-        ({"setting": HIGH, "curve": curve(5.9)}, "still learning", "keep training"),
+        ({"setting": HIGH, "curve": falling(6.0, 5.8)}, "still learning", "keep training"),
+        ({"setting": HIGH, "curve": curve(5.9)}, "cannot tell", "measure embeddings"),
         ({"setting": HIGH, "curve": curve(0.1)}, "cannot tell", "check batch size"),
         ({"curve": curve(6.92)}, "has not started", "warm"),  # (0.1/0.07) ln(2*64-1), recognised without a batch size
         ({"curve": curve(math.nan)}, "diverged", "look at the steps before"),
@@ -154,6 +159,26 @@ def test_diagnose_reads_a_config_and_a_curve(config, tmp_path):
     assert data["verdict"] == "has not started"
     assert data["loss_value"]["scale"] == pytest.approx(0.1 / 0.07)
     assert [reason["source"] for reason in data["reasons"]] == ["setting", "loss curve"]
+
+
+def test_plain_supcon_can_be_said_where_no_config_says_it():
+    setting = "--classes 5 --dim 16 --temperature 0.5 --batch-size 250 --sampler balanced"
+    asked = run("diagnose", *setting.split()).stdout
+    assert "--alpha (or --plain: no self-supervised term)" in " ".join(asked.split())
+    told = run("diagnose", *setting.split(), "--plain").stdout
+    assert told.startswith("on the way to collapse")
+    assert "give one of the two" in run("diagnose", *setting.split(), "--plain", "--alpha", 0.2).stderr
+
+
+def test_whether_a_curve_still_falls():
+    noise = np.random.default_rng(0).normal(0, 0.02, 200)
+    for values, answer in (
+        (6 - np.arange(200) / 100 + noise, True),
+        (4 + 2 * np.exp(-np.arange(200) / 20) + noise, False),
+        (4 + noise, False),
+        (6 - np.arange(19) / 10, None),
+    ):
+        assert LossCurve(Path("log.csv"), "loss", tuple(values.tolist())).falling is answer
 
 
 @pytest.mark.parametrize(

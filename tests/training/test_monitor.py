@@ -117,22 +117,22 @@ def test_between_the_batches_that_a_report_rests_on_nothing_is_read(monkeypatch)
     sums = module._pair_sums
     monkeypatch.setattr(module, "_pair_sums", lambda *args: read.append(monitor.steps) or sums(*args))
     monitor = CollapseMonitor(SETTING)
-    for step in range(1, 101):
+    for step in range(1, 201):
         if monitor.update(*batch(step)) is not None:
             reported.append(step)
-    assert reported == [50, 100]
-    assert read == list(range(10, 101, 10))
+    assert reported == [100, 200]
+    assert read == list(range(20, 201, 20))
 
 
 def test_free_spread_is_measured_early_and_then_ever_more_rarely():
     monitor, measured = CollapseMonitor(SETTING, patience=100), []
     z, y = batch()
-    for step in range(1, 3001):
+    for step in range(1, 6001):
         scalars = monitor.update(z, y)
         if scalars is not None and "ssem/free_spread" in scalars:
             measured.append(step)
             assert 512 <= monitor.spread.instances < 512 + 24
-    assert measured == [100, 200, 400, 800, 1600, 2600]
+    assert measured == [200, 400, 800, 1600, 3200, 5200]
 
 
 def test_a_spread_that_is_never_wanted_is_never_measured():

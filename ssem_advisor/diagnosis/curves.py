@@ -45,11 +45,16 @@ class LossCurve:
 
     @property
     def falling(self) -> bool | None:
-        """Whether the last tenth still brought 2 % of what the loss has come down by; None for fewer than 20 values."""
+        """Whether the last tenth brought 2 % of what the loss has come down by, and more than the noise of a median.
+
+        None for fewer than 20 values.
+        """
         if len(self.values) < 20:
             return None
-        before, start = _median(self.values[-2 * self._tenth : -self._tenth]), _median(self.values[: self._tenth])
-        return before - self.last > 0.02 * max(start - self.last, 0.0)
+        recent, start = self.values[-2 * self._tenth : -self._tenth], _median(self.values[: self._tenth])
+        before = _median(recent)
+        noise = 6 * _median(tuple(abs(value - before) for value in recent)) / math.sqrt(self._tenth)
+        return before - self.last > max(0.02 * (start - self.last), noise)
 
     @property
     def _tenth(self) -> int:

@@ -185,6 +185,7 @@ def test_points_put_predictions_beside_measurements():
     ("changes", "reason"),
     [
         ({"mean": 0.9987}, "every embedding is still at one point"),
+        ({"steps": 12}, "fewer than 100 updates"),
         ({"losses": tuple(6.2 - 0.05 * i for i in range(20))}, "the loss was still falling"),
     ],
 )

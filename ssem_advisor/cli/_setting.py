@@ -34,23 +34,34 @@ _OPTIONS: dict[str, Any] = {
     "views": _option(int, "--views", "-p", help="Augmented views per instance; default 2."),
     "batch_size": _option(int, "--batch-size", "-b", help="Instances (not views) in a batch, per process."),
     "sampler": _option(str, "--sampler", metavar="|".join(SAMPLERS), help="How batches are drawn; default random."),
-    "classes_per_batch": _option(int, "--classes-per-batch", "-P", help="P of a P x K sampler (balanced)."),
+    "classes_per_batch": _option(
+        int, "--classes-per-batch", "-P", help="P, for a balanced sampler that draws P classes with K instances each."
+    ),
     "instances_per_class": _option(
-        int, "--instances-per-class", "-n", help="Data-set size per class; default infinite."
+        int, "--instances-per-class", "-n", help="Number of instances of each class in the data set; default unlimited."
     ),
     "class_counts": _option(
         Path,
         "--class-counts",
-        help="Size of every class: 500,200,80, a file, or 7:2:1 with --instances.",
+        help="Size of every class: 500,200,80, or a file, or a ratio such as 7:2:1 with --instances.",
     ),
-    "instances": _option(int, "--instances", help="Data-set size, all classes together; with class ratios."),
-    "queue": _option(int, "--queue", help="Keys of a queue or memory bank that an anchor meets in place of a batch."),
-    "features": _option(str, "--features", metavar="|".join(FEATURES), help="non-negative: a ReLU before normalising."),
+    "instances": _option(
+        int, "--instances", help="Number of instances of all classes together, for a ratio in --class-counts."
+    ),
+    "queue": _option(int, "--queue", help="Number of keys in a queue or memory bank that replaces the batch."),
+    "features": _option(
+        str,
+        "--features",
+        metavar="|".join(FEATURES),
+        help="Signs of the features; non-negative if a ReLU precedes the normalisation.",
+    ),
     "self_temperature": _option(
-        float, "--self-temperature", help="Temperature of the self-supervised term; default: the same for both."
+        float, "--self-temperature", help="Temperature of the self-supervised term, if it differs from --temperature."
     ),
     "cross_entropy": _option(
-        float, "--cross-entropy", help="Weight of cross-entropy on the same features, over the contrastive weights."
+        float,
+        "--cross-entropy",
+        help="Weight of cross-entropy on the same features, relative to the sum of the contrastive weights.",
     ),
     "world_size": _option(int, "--world-size", help="Number of processes."),
     "gather": Annotated[

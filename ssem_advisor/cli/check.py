@@ -51,41 +51,51 @@ def check(
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Files, folders or globs; - for standard input. By default the working folder.", show_default=False
+            help="Files, folders or globs, or - for standard input. Default: the working folder.", show_default=False
         ),
     ] = None,
     formats: Annotated[
-        list[CheckFormat] | None, typer.Option("--format", help="Output format; repeatable, each with its --output.")
+        list[CheckFormat] | None,
+        typer.Option("--format", help="Output format. Can be repeated, each with its own --output."),
     ] = None,
     outputs: Annotated[
-        list[Path] | None, typer.Option("--output", help="File for the format named before it, instead of stdout.")
+        list[Path] | None, typer.Option("--output", help="File for the format named before it. Default: stdout.")
     ] = None,
     fix: Annotated[
         bool, typer.Option("--fix", help="Write the recommended alpha and temperature into the files.")
     ] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would write, and write nothing.")] = False,
     select: Annotated[
-        list[str] | None, typer.Option("--select", help="Run only these rules: codes, prefixes or names, with commas.")
+        list[str] | None,
+        typer.Option(
+            "--select", help="Run only these rules: codes, beginnings of codes or names, separated by commas."
+        ),
     ] = None,
-    ignore: Annotated[list[str] | None, typer.Option("--ignore", help="Leave these rules out.")] = None,
+    ignore: Annotated[list[str] | None, typer.Option("--ignore", help="Do not run these rules.")] = None,
     goal: Annotated[
         str | None, typer.Option("--goal", help="What the embedding is for: transfer or classification.")
     ] = None,
     baseline: Annotated[
-        Path | None, typer.Option("--baseline", help="Silence the findings that this file accepts.")
+        Path | None, typer.Option("--baseline", help="Do not report the findings that this file accepts.")
     ] = None,
     write_baseline: Annotated[
         bool, typer.Option("--write-baseline", help="Accept all present findings in the baseline.")
     ] = False,
     require_decision: Annotated[
-        bool, typer.Option("--require-decision", help="Exit 1 where a fact is missing.")
+        bool,
+        typer.Option("--require-decision", help="Exit with 1 if a config cannot be decided because a fact is missing."),
     ] = False,
-    fail_on: Annotated[FailOn, typer.Option("--fail-on", help="Least severity that exits 1.")] = FailOn.warning,
-    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit 0 in spite of findings.")] = False,
+    fail_on: Annotated[
+        FailOn, typer.Option("--fail-on", help="Lowest severity that makes the exit code 1.")
+    ] = FailOn.warning,
+    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit with 0 even if there are findings.")] = False,
     explain_file: Annotated[
-        list[Path] | None, typer.Option("--explain-file", help="Show what was read from where, and check nothing.")
+        list[Path] | None,
+        typer.Option("--explain-file", help="Show what was read and where it was found, without checking."),
     ] = None,
-    color: Annotated[Color, typer.Option("--color", help="Colour of text; NO_COLOR is honoured.")] = Color.auto,
+    color: Annotated[
+        Color, typer.Option("--color", help="Whether to colour the text. NO_COLOR turns colour off.")
+    ] = Color.auto,
 ) -> None:
     """Say whether training configs ask for class collapse.
 

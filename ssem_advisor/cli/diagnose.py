@@ -24,7 +24,7 @@ def diagnose(
         typer.Option(
             "--loss-curve",
             metavar="FILE",
-            help="csv, W&B export, HF trainer state, JSON lines, TensorBoard events.",
+            help="Loss curve: csv, W&B export, Hugging Face trainer state, JSON lines or TensorBoard events.",
         ),
     ] = None,
     column: Annotated[
@@ -34,11 +34,14 @@ def diagnose(
         Path | None, typer.Option("--embeddings", metavar="FILE", help="Embeddings, as `measure` reads them.")
     ] = None,
     labels: Annotated[
-        Path | None, typer.Option("--labels", metavar="FILE", help="Labels, if in a file of their own.")
+        Path | None, typer.Option("--labels", metavar="FILE", help="Labels, if they are in a separate file.")
     ] = None,
     base_temperature: Annotated[
         float | None,
-        typer.Option("--base-temperature", help="Of SupContrast's code: its loss is scaled by temperature / this."),
+        typer.Option(
+            "--base-temperature",
+            help="Base temperature of SupContrast's code, which multiplies the loss by temperature / base.",
+        ),
     ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="The loss is plain SupCon: it has no self-supervised term and no alpha.")

@@ -15,7 +15,9 @@ from ssem_advisor.domain import SettingError
 @takes_setting
 def explain(
     given: dict[str, Any],
-    theorem: Annotated[str | None, typer.Argument(help="Key of a theorem; none lists all.", show_default=False)] = None,
+    theorem: Annotated[
+        str | None, typer.Argument(help="Key of a theorem. Without a key, all theorems are listed.", show_default=False)
+    ] = None,
     form: FormatOption = Format.text,
 ) -> None:
     """Show a theorem: statement, assumptions (met or not here), formula with numbers put in, source and proof."""

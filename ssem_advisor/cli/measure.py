@@ -22,29 +22,33 @@ def measure(
     given: dict[str, Any],
     file: Annotated[
         Path | None,
-        typer.Argument(help="Embeddings: .npy .npz .pt .pth .safetensors .parquet .csv", show_default=False),
+        typer.Argument(
+            help="File with embeddings: .npy, .npz, .pt, .pth, .safetensors, .parquet or .csv.", show_default=False
+        ),
     ] = None,
     labels: Annotated[
-        Path | None, typer.Option("--labels", help="File with one label per instance, where FILE holds none.")
+        Path | None, typer.Option("--labels", help="File with one label for each instance, if FILE has no labels.")
     ] = None,
     loss_value: Annotated[
-        float | None, typer.Option("--loss-value", help="A training loss to place among its reference values.")
+        float | None, typer.Option("--loss-value", help="A training loss to compare with its reference values.")
     ] = None,
     base_temperature: Annotated[
         float | None,
         typer.Option(
-            "--base-temperature", help="SupContrast's: the loss carries the factor temperature / base temperature."
+            "--base-temperature",
+            help="Base temperature of SupContrast's code, which multiplies the loss by temperature / base.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the random pairs and the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed for the random pairs and the bootstrap.")] = 0,
     form: FormatOption = Format.text,
 ) -> None:
     """Measure embeddings, or place a loss value: collapsed, healthy, or how far from either.
 
-    The spread inside classes is divided into view noise, confusion and free spread, which finer labels need. Embeddings
-    of several views, (instances, views, dim), tell all three; with one view the free spread holds the view noise.
+    The variance inside classes has three parts: view noise, confusion and free spread, which finer labels need.
+    Embeddings of several views, with shape (instances, views, dim), show all three. With one view, the free spread
+    contains the view noise.
 
-    Setting options add a comparison with theory; classes and dim are read from the embeddings.
+    Setting options add a comparison with theory. Classes and dim are read from the embeddings.
     """
     if file is None and loss_value is None:
         raise typer.BadParameter("give a FILE of embeddings, or --loss-value")

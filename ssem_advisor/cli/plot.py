@@ -44,16 +44,17 @@ def plot(
         ),
     ] = Picture.phase,
     size: Annotated[
-        str | None, typer.Option("--size", metavar="WIDTHxHEIGHT", help="Size of the picture in inches, as 6x4.")
+        str | None,
+        typer.Option("--size", metavar="WIDTHxHEIGHT", help="Size of the picture in inches, for example 6x4."),
     ] = None,
     theme: Annotated[Theme, typer.Option("--theme", help="Colours for a light or a dark page.")] = Theme.light,
     network: Annotated[
         NetworkChoice,
-        typer.Option("--network", help="Whose free spread: of networks as trained, or of the loss minimiser."),
+        typer.Option("--network", help="Show the free spread of a typical network, or of the minimiser of the loss."),
     ] = NetworkChoice.typical,
     terminal: Annotated[bool, typer.Option("--terminal", help="Show the phase diagram in the terminal.")] = False,
     config: Annotated[
-        Path | None, typer.Option("--config", help="Your training config: its setting, and its point.")
+        Path | None, typer.Option("--config", help="Training config that gives the setting and a marked point.")
     ] = None,
 ) -> None:
     """Draw where class collapse is the optimum, and where it is not.

@@ -19,37 +19,47 @@ def recommend(
     given: dict[str, Any],
     network: Annotated[
         NetworkChoice | None,
-        typer.Option("--network", help="Whose free spread to aim at: a typical network, or the loss's minimum."),
+        typer.Option("--network", help="Aim at the free spread of a typical network, or of the minimum of the loss."),
     ] = None,
     measured: Annotated[
         Path | None,
         typer.Option(
-            "--from", metavar="EMBEDDINGS", help="Aim at your network's: embeddings of several views, from a pilot run."
+            "--from",
+            metavar="EMBEDDINGS",
+            help="Aim at the free spread of your network: embeddings of several views from a pilot run.",
         ),
     ] = None,
     free_spread: Annotated[
-        float | None, typer.Option("--free-spread", help="Share of the variance to keep within classes; default 0.2.")
+        float | None,
+        typer.Option("--free-spread", help="Free spread to aim at, as a share of the variance; default 0.2."),
     ] = None,
     safe_spread: Annotated[
         str | None,
-        typer.Option("--safe-spread", metavar="LOW,HIGH", help="Least and largest safe free spread; default 0.1,0.25."),
+        typer.Option(
+            "--safe-spread", metavar="LOW,HIGH", help="Smallest and largest safe free spread; default 0.1,0.25."
+        ),
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option("--config", metavar="FILE", help="Take what a training config says; options here win over it."),
+        typer.Option(
+            "--config", metavar="FILE", help="Read the setting from a training config. Options take precedence over it."
+        ),
     ] = None,
     mix: Annotated[
         str | None,
         typer.Option(
             "--mix",
             metavar="FORM[:WEIGHTS]",
-            help="How your code writes the loss, so that its own weights are said: mixed, mixed:0.05, "
-            "two-weights:1,0.3, ... (--mix list shows all).",
+            help="How your code writes the mixture; the answer then gives its own weights. Examples: mixed, "
+            "mixed:0.05, two-weights:1,0.3; --mix list shows all.",
         ),
     ] = None,
     plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the phase diagram.")] = None,
     details: Annotated[
-        bool, typer.Option("--details", help="Also what else to train, other batches, every note and the theorems.")
+        bool,
+        typer.Option(
+            "--details", help="Also show further settings to train, other batches, all notes and the theorems."
+        ),
     ] = False,
     form: FormatOption = Format.text,
 ) -> None:

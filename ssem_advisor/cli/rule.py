@@ -20,8 +20,10 @@ class PageFormat(StrEnum):
 
 
 def rule(
-    code: Annotated[str | None, typer.Argument(help="Code, prefix of codes, or name.", show_default=False)] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every rule.")] = False,
+    code: Annotated[
+        str | None, typer.Argument(help="Code, beginning of codes, or name of a rule.", show_default=False)
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Print the pages of all rules.")] = False,
     form: Annotated[PageFormat, typer.Option("--format", "-f", help="How to print the page.")] = PageFormat.text,
 ) -> None:
     """Print the page of a rule."""

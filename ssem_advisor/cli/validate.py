@@ -25,32 +25,43 @@ def validate(
         ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", help="A training config (a proxy of it is trained) or a protocol.")
+        Path | None,
+        typer.Option("--config", help="A training config, of which a small model is trained, or a protocol."),
     ] = None,
     data_root: Annotated[
-        Path | None, typer.Option("--data-root", help="Folder of the standard files of an image suite.")
+        Path | None, typer.Option("--data-root", help="Folder with the standard files of an image data set.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder to keep everything in; an interrupted run resumes from it.")
+        Path | None, typer.Option("--out", help="Folder for all results. An interrupted run continues from it.")
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option("--seeds", min=1, help="Runs of every point; intervals are over these.")
+        int | None,
+        typer.Option("--seeds", min=1, help="Number of runs for each point. Intervals are computed over these."),
     ] = None,
     alphas: Annotated[
-        str | None, typer.Option("--alphas", help="Weights, with commas. Default: around the threshold.")
+        str | None, typer.Option("--alphas", help="Weights alpha, separated by commas. Default: around the threshold.")
     ] = None,
-    temperatures: Annotated[str | None, typer.Option("--temperatures", help="Temperatures, with commas.")] = None,
+    temperatures: Annotated[
+        str | None, typer.Option("--temperatures", help="Temperatures, separated by commas.")
+    ] = None,
     loss: Annotated[str | None, typer.Option("--loss", help="supcon, ssem or l_spread.")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the training data.")] = None,
     classes: Annotated[
-        int | None, typer.Option("--classes", min=2, help="Classes (digits and cifar10: 2, 5 or 10; synthetic: any).")
+        int | None,
+        typer.Option(
+            "--classes", min=2, help="Number of classes (digits and cifar10: 2, 5 or 10; synthetic: any number)."
+        ),
     ] = None,
     instances: Annotated[
         int | None,
-        typer.Option("--instances", min=2, help="Training instances of each class (synthetic; CIFAR: its first)."),
+        typer.Option(
+            "--instances",
+            min=2,
+            help="Training instances of each class (for synthetic and CIFAR; CIFAR takes the first ones).",
+        ),
     ] = None,
     class_counts: Annotated[
-        str | None, typer.Option("--class-counts", help="The same for unequal classes, with commas.")
+        str | None, typer.Option("--class-counts", help="Training instances of unequal classes, separated by commas.")
     ] = None,
     dim: Annotated[int | None, typer.Option("--dim", min=2, help="Dimension of the projection.")] = None,
     batch_size: Annotated[
@@ -58,22 +69,29 @@ def validate(
     ] = None,
     sampler: Annotated[str | None, typer.Option("--sampler", help="random, balanced or full.")] = None,
     coarse: Annotated[
-        bool | None, typer.Option("--coarse/--fine", help="cifar100: train 20 coarse classes, probe the fine.")
+        bool | None,
+        typer.Option(
+            "--coarse/--fine",
+            help="For cifar100: train on 20 coarse classes and probe the fine ones, or train on the fine ones.",
+        ),
     ] = None,
     imbalance: Annotated[
-        float | None, typer.Option("--imbalance", min=1, help="CIFAR: largest class over smallest.")
+        float | None,
+        typer.Option("--imbalance", min=1, help="For CIFAR: size of the largest class divided by the smallest."),
     ] = None,
     network: Annotated[
         str | None,
-        typer.Option("--network", help="CIFAR: patches (fast, on a CPU), resnet18 or resnet50.", show_default=False),
+        typer.Option("--network", help="For CIFAR: patches (fast on a CPU), resnet18 or resnet50.", show_default=False),
     ] = None,
     width: Annotated[int | None, typer.Option("--width", min=1, help="Channels of a ResNet's first stage.")] = None,
     budget: Annotated[
-        float | None, typer.Option("--budget", min=0, help="Minutes until the report is made of what is there.")
+        float | None,
+        typer.Option("--budget", min=0, help="Minutes after which the report is made from the runs that are finished."),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     jobs: Annotated[
-        int | None, typer.Option("--jobs", min=0, help="Processes; 0 trains in this one. Default: one a core.")
+        int | None,
+        typer.Option("--jobs", min=0, help="Number of processes; 0 trains in this one. Default: one for each core."),
     ] = None,
     executor: Annotated[
         str, typer.Option("--executor", help="process, or submitit's local, debug or slurm.")

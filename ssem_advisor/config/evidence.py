@@ -37,8 +37,12 @@ SPREAD = re.compile(r"(?<![a-z])l_?spread(?![a-z])", re.I)
 _ENTROPY = re.compile(
     r"cross[-_ ]?entropy|(?<![a-z])x?ent(?![a-z])|(?<![a-z])b?ce(?:[-_ ]?loss)?(?![a-z])|label[-_ ]?smooth", re.I
 )
+_ENTROPY_KEY = re.compile(r"cross_entropy|(?:^|_)ce(?:_|$)")
+_LABELLED = re.compile(r"(?:^|_)(?:b?ce|cls|xent|classif\w*|arc_?face|cos_?face)(?:_|$)")
+"""Terms that use the class labels, where a key gives their weight."""
 VAGUE = re.compile(
     r"contrast(?:ive|(?-i:(?=[A-Z]))|(?![a-z]))|(?<![a-z])[a-z]{0,6}_?scl(?![a-z])|(?<![a-z])(?:dual|patchmix)_?cl(?![a-z])"
+    r"|(?<![a-z])[a-z]{1,3}cl(?![a-z])"
     r"|sup[-_]?simclr|sup[-_ ]?con(?![a-z]{2})",
     re.I,
 )
@@ -60,8 +64,8 @@ _MULTI_LABEL = re.compile(r"multi[-_ ]?label|MulSupCon", re.I)
 
 # Keys whose value chooses the loss, the method, or builds an object; and keys that hold somebody's name for a run.
 _LOSS_KEY = re.compile(
-    r"(?:\w+_)?(?:loss|losses|criterion|criterions|criteria|objective)(?:_(?:fn|func|function|type|name|mode|class|list))?"
-    r"|positives"
+    r"(?:\w+_)?(?:loss|losses|criterion|criterions|criteria|objectives?)"
+    r"(?:_(?!reduction|scale|scaling|avg|average|weight|weights|log|space|domain|norm|clip|phase|device)\w+)?|positives"
 )
 _METHOD_KEY = re.compile(
     r"(?:ssl_|train_|training_|cl_|contrastive_)?(?:method|framework|algorithm|algo|approach|mode|strategy|contrastive)"
@@ -99,6 +103,7 @@ _MIXING = re.compile(
 )
 _WEIGHT = re.compile(r"weights?|lambdas?|lamda|lam|coef\w*|w|scale|ratio|gamma|gama|beta")
 _SWITCH = re.compile(r"(?:use|enable|with|do|is|add|apply)_|_?(?:enabled?|on|active)$")
+_REFERENCE_RUN = re.compile(r"(?:.*[-_])?(?:ce|x?ent|cross[-_]?entropy|erm|baseline|linear)(?:[-_].*)?", re.I)
 _PHASE = frozenset({"mode", "phase", "stage", "step", "train_stage"})
 _LATER = re.compile(r"test|eval\w*|linear|second|probe|knn|infer\w*|predict|finetune|ce|2", re.I)
 _EVALUATES = frozenset({"eval", "evaluate", "eval_only", "test_only", "only_eval", "only_test", "test", "inference"})
@@ -254,9 +259,9 @@ class _Hearing:
             self.key(leaf, sections, name)
 
     def chooses(self, sections: list[str], name: str) -> str:
-        """What the key chooses, itself or as the name within such a section: "loss", "method" or nothing."""
+        """What the key chooses, itself or as the name within such a section: "loss", "method", "option" or nothing."""
         if sections[:1] == ["defaults"]:
-            return "loss"
+            return "loss" if _LOSS_KEY.fullmatch(name) else "method" if _METHOD_KEY.fullmatch(name) else "option"
         for key in (name, sections[-1]) if name in LABELS and sections else (name,):
             if _LOSS_KEY.fullmatch(key):
                 return "loss"
@@ -280,7 +285,7 @@ class _Hearing:
             self.later = self.later or leaf
         if _MULTI_LABEL.search(text):
             self.multi_label = self.multi_label or leaf
-        if name in _RUN_NAMES or (len(leaf.keys) == 1 and name in ("name", "stage", "task")):
+        if (choice != "option" and name in _RUN_NAMES) or (len(leaf.keys) == 1 and name in ("name", "stage", "task")):
             if SUPERVISED.search(text):
                 self.say("supervised", Grade.NAME, leaf)
             elif VAGUE.search(text):
@@ -313,9 +318,11 @@ class _Hearing:
     def other(self, leaf: Leaf, name: str, text: str, choice: str) -> None:
         if (choice or name in _BUILDS or name.endswith(("_func", "_fn"))) and VAGUE.search(text):
             self.say("vague", Grade.VALUE, leaf)
+            if choice == "loss" and not elsewhere(leaf):
+                self.strange = self.strange or leaf
         elif choice and _PSEUDO.search(text):
             self.pseudo = self.pseudo or leaf
-        elif choice and name != "mode":
+        elif choice in ("loss", "method") and name != "mode":
             if _RIVAL.search(text) and not elsewhere(leaf):
                 self.rival = self.rival or leaf
                 if _COMPANION.search(text.lower()):
@@ -339,7 +346,7 @@ class _Hearing:
             if listed or (on and self.tree.format != "python"):
                 self.say("supervised", Grade.STATED, leaf)
             else:
-                self.say("supervised", Grade.VALUE if weight else Grade.KEY, leaf)
+                self.say("supervised", Grade.VALUE if weight or on else Grade.KEY, leaf)
         elif _SELF_KEY.search(spelt):
             if weight and leaf.value is not True:
                 self.self_weights.append(leaf)
@@ -347,7 +354,7 @@ class _Hearing:
         elif SPREAD.search(spelt) or name in ("a_spread", "a_lc"):
             self.say("spread", Grade.VALUE, leaf)
         elif _VAGUE_KEY.search(name) and not elsewhere(leaf):
-            self.say("vague", Grade.KEY, leaf)
+            self.say("vague", Grade.VALUE if listed else Grade.KEY, leaf)
         elif weight and leaf.value is not True and scalars.is_number(leaf.value):
             parts = set(name.split("_"))  # lambda_sup beside lambda_self, of a mixture that a value names
             if parts & {"sup", "supervised"} and not parts & {"self", "semi"}:
@@ -356,8 +363,10 @@ class _Hearing:
                 self.plain_weights[1].append(leaf)
         if _MIXING.fullmatch(name):
             self.mixing = self.mixing or leaf
-        if re.search(r"cross_entropy|(?:^|_)ce(?:_|$)", name) and not _TEMPERED.search(name):
+        if _ENTROPY_KEY.search(name) and not _TEMPERED.search(name):
             self.say("entropy", Grade.VALUE, leaf)
+        elif (weight or listed) and _LABELLED.search(name) and leaf.value is not True and not elsewhere(leaf):
+            self.say("entropy", Grade.KEY, leaf)
         if (weight or listed) and _COMPANION.search(name) and not elsewhere(leaf):
             self.companion = self.companion or leaf
         if _PSEUDO.search(name):
@@ -394,7 +403,7 @@ class _Hearing:
         found = Evidence(alpha=alpha, multi_label=self.multi_label)
         sup, own, spread = (self.best.get(meaning) for meaning in ("supervised", "self", "spread"))
         strong = sup is not None and sup.grade >= Grade.VALUE
-        launched = self.tree.format == "shell" and (strong or (own is not None and bool(self.tree.script)))
+        launched = self.tree.format == "shell" and (strong or (bool(self.tree.script) and bool(sup or own)))
         if (
             not self.trains
             and not launched
@@ -456,7 +465,10 @@ class _Hearing:
 
     def stated(self, sup: Witness, found: Evidence) -> None:
         """A value names the supervised contrastive loss."""
+        choice = self.chosen(sup)
         entropy = self.best.get("entropy")
+        if entropy is not None and entropy.grade < Grade.VALUE and choice:
+            entropy = None  # the weight of a term that is not chosen
         found.second = entropy.leaf if entropy else self.mixing
         found.witness = sup
         found.kind = "ce+supcon" if found.second is not None else "supcon"
@@ -465,7 +477,6 @@ class _Hearing:
             self.shares(found)
             return
         leaf = sup.leaf
-        choice = self.chosen(sup)
         if self.off is not None and choice != "loss" and not (leaf and leaf.path[:-1] != self.off.path[:-1] and choice):
             found.kind, found.witness, found.second = None, None, None
             return
@@ -486,14 +497,18 @@ class _Hearing:
             found.kind, found.doubt = "unknown", f"{_short(self.rival)} names another loss"
         elif not choice and self.later is not None:
             found.kind, found.doubt = "unknown", f"{_short(self.later)}: a later stage"
-        elif leaf is not None and leaf.path[0] == "defaults":
+        elif choice != "loss" and _REFERENCE_RUN.fullmatch(self.tree.path.stem):
+            found.kind, found.doubt = "unknown", f"the file name {self.tree.path.name} speaks of another loss"
+        elif leaf is not None and leaf.quirk == "absent":
             found.doubt = f"the file that {leaf.dotted}: {leaf.raw} names is not here"
 
     def chosen(self, witness: Witness) -> str:
         return self.chooses([*witness.leaf.keys[:-1]], witness.leaf.keys[-1]) if witness.leaf else ""
 
     def vetoed(self) -> bool:
-        return self.rival is not None or self.off is not None or self.later is not None
+        """Whether another loss stands instead; cross-entropy beside a loss that is not known here does not."""
+        beside = self.rival is not None and _entropic(self.rival) and self.strange is not None
+        return (self.rival is not None and not beside) or self.off is not None or self.later is not None
 
     def named(self, sup: Witness, found: Evidence) -> None:
         """Only names, keys or comments speak: a stated rival has the word instead."""
@@ -512,6 +527,8 @@ class _Hearing:
                 found.witness = None
                 return
             found.doubt = found.doubt or f"only {sup.text} speaks of it"
+        if not found.doubt and not self.trains:
+            found.doubt = f"only {sup.text} speaks of it, and no setting of a training is here"
         if found.doubt:
             found.kind = "unknown"
         else:

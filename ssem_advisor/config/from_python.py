@@ -36,6 +36,8 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.FloorDiv: operator.floordiv,
     ast.Pow: operator.pow,
 }
+_COMPOUND = (ast.Call, ast.Dict, ast.List, ast.Tuple)
+"""What may be built from the arguments of the command line, which are therefore read first."""
 Path = tuple[str | int, ...]
 
 
@@ -74,10 +76,12 @@ class _Module:
             if isinstance(node, ast.ImportFrom)
             for alias in node.names
         }
-        self.assignments(module.body)
+        assigned = self.assigned(module.body)
+        self.assign({name: value for name, value in assigned.items() if not isinstance(value, _COMPOUND)})
         nodes = [node for node in ast.walk(module) if isinstance(node, ast.Call)]
         for node in nodes:
             self.argument(node)
+        self.assign({name: value for name, value in assigned.items() if isinstance(value, _COMPOUND)})
         self.leaves += self.arguments.values()
         self.attributes()
         self.dicts_in_functions()
@@ -226,7 +230,7 @@ class _Module:
                 if isinstance(value, ast.Dict) or (isinstance(value, ast.Call) and _name(value) == "dict"):
                     self.leaves += self.expand((function.name,), value)
 
-    def assignments(self, body: list[ast.stmt]) -> None:
+    def assigned(self, body: list[ast.stmt]) -> dict[str, ast.expr]:
         """Names that the module sets; one set twice, or under a condition, has no value of its own."""
         targets: dict[str, list[ast.expr]] = {}
         body = [inner for each in body for inner in (each.body if _is_main(each) else [each])]
@@ -254,8 +258,11 @@ class _Module:
         for name, values in targets.items():
             if len(values) > 1 or name in conditional:
                 self.leaves.append(self.leaf((name,), UNKNOWN, values[-1]))
-                continue
-            for leaf in self.expand((name,), values[0]):
+        return {n: values[0] for n, values in targets.items() if len(values) == 1 and n not in conditional}
+
+    def assign(self, values: dict[str, ast.expr]) -> None:
+        for name, value in values.items():
+            for leaf in self.expand((name,), value):
                 self.leaves.append(leaf)
                 if leaf.path == (name,):
                     self.constants[name] = leaf

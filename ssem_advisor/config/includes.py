@@ -183,19 +183,20 @@ class _Hydra:
     def __init__(self, walk: _Walk, folder: Path) -> None:
         self.walk, self.folder = walk, folder
         self.choices: dict[str, object] = {}
-        self.unfound: list[Leaf] = []
+        self.chosen: dict[tuple[str | int, ...], Leaf] = {}
 
     def compose(self, tree: Tree, chain: tuple[Path, ...]) -> list[Leaf]:
         if any(leaf.path[:2] == ("hydra", "searchpath") for leaf in tree.leaves):
             self.walk.refuse("hydra.searchpath is not followed", None)
         self.overrides(tree, "", chain)
         leaves = self.config(tree, "", "", chain)
-        return [leaf for leaf in leaves if leaf.path and leaf.path[0] != "hydra"] + self.unfound
+        return [leaf for leaf in leaves if leaf.path and leaf.path[0] != "hydra"] + list(self.chosen.values())
 
-    def choice(self, entry: _Entry, group: str) -> None:
-        """Keeps the name of an option whose file is not there: it may still say which loss or data set is meant."""
+    def choice(self, entry: _Entry, group: str, quirk: str = "absent") -> None:
+        """Keeps the name of an option: it may say which loss or data set is meant, also where its file is absent."""
         if entry.group is not None and isinstance(entry.option, str):
-            self.unfound.append(entry.leaf.moved(("defaults", group.rpartition("/")[2])))
+            leaf = replace(entry.leaf, path=("defaults", group.rpartition("/")[2]), value=entry.option, quirk=quirk)
+            self.chosen[leaf.path] = leaf
 
     def entries(self, tree: Tree) -> Iterator[_Entry]:
         for leaf in tree.leaves:
@@ -253,6 +254,8 @@ class _Hydra:
                     self.walk.refuse(f"{where}/{option}: no such file", entry.leaf)
             elif (tree := self.walk.open(path, entry.leaf, chain)) is not None:
                 result = tree, where, path.resolve()
+                if not quiet:
+                    self.choice(replace(entry, option=option), where, "option")
         if quiet:
             del self.walk.traps[traps:]
             self.walk.complete = complete

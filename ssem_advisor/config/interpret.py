@@ -208,6 +208,8 @@ class _Reading:
             sizes = [leaf.value for leaf in leaves]
             if quantity == "world_size":
                 return Value(len(sizes), "stated", first.dotted, first.location, first.raw)
+            if quantity == "classes" and len(sizes) > 1 and all(isinstance(name, str) for name in sizes):
+                return Value(len(sizes), "inferred", first.dotted, first.location, first.raw, "the length of the list")
             if quantity != "class_counts" or len(sizes) < 2 or not all(type(n) is int and n > 0 for n in sizes):
                 return None
             return Value(tuple(sizes), "stated", first.dotted, first.location, first.raw)

@@ -15,8 +15,8 @@ LEAST = {
     "classes": 2, "dim": 1, "batch_size": 1, "views": 1, "epochs": 0, "classes_per_batch": 1, "instances_per_class": 1,
     "world_size": 1,
 }  # fmt: skip
-LISTS = ("world_size", "class_counts")
-"""Quantities that may be written as a list: of devices, of class sizes."""
+LISTS = ("world_size", "class_counts", "classes")
+"""Quantities that may be written as a list: of devices, of class sizes, of class names."""
 
 
 def convert(quantity: str, leaf: Leaf) -> tuple[Any, Trap | None]:
@@ -41,7 +41,11 @@ def convert(quantity: str, leaf: Leaf) -> tuple[Any, Trap | None]:
         if not _inside(quantity, value):
             return UNKNOWN, trap("out-of-domain", f"{quantity} = {leaf.raw[:40]}")
         return (int(value) if quantity in LEAST else value), None
-    odd = trap("word-bool", f"{leaf.raw} is a truth value to PyYAML, a word to others") if leaf.quirk else None
+    odd = (
+        trap("word-bool", f"{leaf.raw} is a truth value to PyYAML, a word to others")
+        if leaf.quirk == "word-bool"
+        else None
+    )
     return _word(quantity, leaf.keys[-1], value), odd
 
 

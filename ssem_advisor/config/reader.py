@@ -130,7 +130,10 @@ def values(document: Document) -> list[dict[tuple[str | int, ...], object]]:
     References are followed where the parser follows them (YAML aliases and merges, names in Python, shell variables).
     """
     try:
-        return [{leaf.path: leaf.value for leaf in tree.leaves} for tree in _trees(document)]
+        return [
+            {leaf.path: leaf.value for leaf in tree.leaves if leaf.quirk not in ("option", "absent")}
+            for tree in _trees(document)
+        ]
     except (Unreadable, RecursionError):
         return []
 

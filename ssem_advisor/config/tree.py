@@ -75,7 +75,8 @@ class Leaf:
     raw: str
     location: Location
     quirk: str = ""
-    """Why other parsers read another value here: "string-number" or "word-bool"; empty where they agree."""
+    """Why other parsers read another value here: "string-number" or "word-bool"; empty where they agree. "option": the
+    choice of a Hydra group, "absent" where the file that it names is not there."""
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -5,10 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from ssem_advisor.config.model import Kind
 from ssem_advisor.config.tree import Tree
+
+PREFIXES = ("supcon", "sup_con", "scl", "contrastive", "contrast", "con", "cl")
+
+
+@lru_cache(maxsize=256)
+def _spelt_out(tier: str) -> str:
+    """The tier with every `*_name` written out."""
+    return re.sub(r"(?<!\S)\*_(\S+)", lambda name: " ".join(f"{p}_{name.group(1)}" for p in PREFIXES), tier)
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,8 @@ class Dialect:
 
     fields: quantity -> tiers of key patterns; the first tier with a match counts, and within a tier (names separated
     by spaces) all matches must agree. A pattern names the end of a key path; a leading dot anchors it at the root, a
-    leading plus adds up all its matches. Quantities left out are read as in the generic dialect; an empty tuple says
+    leading plus adds up all its matches, and a leading `*_` stands for every prefix that speaks of the contrastive loss
+    (PREFIXES). Quantities left out are read as in the generic dialect; an empty tuple says
     that this dialect has no key for the quantity.
     assumed: defaults that stand only in the training code.
     weights: keys of the supervised and the self-supervised weight, where alpha is the second's share.
@@ -78,7 +88,8 @@ class Dialect:
         """Where to look for a quantity: as this dialect says, else as the generic one does."""
         from ssem_advisor.config.dialects.generic import DIALECT
 
-        return self.fields[quantity] if quantity in self.fields else DIALECT.fields.get(quantity, ())
+        tiers = self.fields[quantity] if quantity in self.fields else DIALECT.fields.get(quantity, ())
+        return tuple(map(_spelt_out, tiers))
 
     def names(self, quantity: str) -> list[str]:
         """All key patterns of a quantity."""

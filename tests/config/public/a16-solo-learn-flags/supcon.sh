@@ -1,0 +1,24 @@
+python3 main.py \
+    --domain $1 \
+    --problem $2 \
+    --train_samples 20 \
+    --val_samples 5 \
+    --img_h 48 \
+    --img_w 48 \
+    --backbone resnet18 \
+    --max_epochs $3 \
+    --devices 1 \
+    --accelerator gpu \
+    --precision 16 \
+    --optimizer lars \
+    --scheduler warmup_cosine \
+    --lr 0.3 \
+    --classifier_lr 0.1 \
+    --batch_size $4 \
+    --name supcon-$1-$2-$3-$4 \
+    --project solo-learn \
+    --wandb \
+    --method supcon \
+    --temperature 0.2 \
+    --proj_hidden_dim 2048 \
+    --proj_output_dim 256

@@ -1,0 +1,11 @@
+CUDA_VISIBLE_DEVICES=6 nohup python -u main.py \
+          --task aste \
+          --num_train_epochs 20 \
+          --train_batch_size 32 \
+          --gradient_accumulation_steps 1 \
+          --learning_rate 1e-5 \
+          --tcl_weight 0.4 \
+          --scl_weight 0.4 \
+          --k 1 \
+          --do_train \
+          --element mt5-small > out/run_mt5_aste.log 2>&1 &

@@ -1,0 +1,1 @@
+python src/train.py experiment=supcon_inhouse trainer.max_epochs=100 trainer.devices=1

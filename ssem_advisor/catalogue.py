@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from typing import Any
 
 from ssem_advisor.domain import SettingError
@@ -77,20 +76,17 @@ def _profile(total: int, *knots: tuple[int, int]) -> tuple[int, ...]:
     Log-linear between knots; the exponent of the first stretch is what the total leaves to choose.
     """
 
-    def sizes(bend: float) -> list[int]:
-        listed = []
-        for number, ((start, high), (end, low)) in enumerate(pairwise(knots)):
-            for rank in range(start, end):
-                part = (rank - start) / (end - start)
-                part = 1.0 - (1.0 - part) ** bend if number == 0 else part
-                listed.append(round(high * (low / high) ** part))
-        return [*listed, knots[-1][1]]
+    def stretch(number: int, bend: float = 1.0) -> list[int]:
+        (start, high), (end, low) = knots[number], knots[number + 1]
+        parts = ((rank - start) / (end - start) for rank in range(start, end))
+        return [round(high * (low / high) ** (1.0 - (1.0 - part) ** bend)) for part in parts]
 
+    rest = [size for number in range(1, len(knots) - 1) for size in stretch(number)] + [knots[-1][1]]
     low, high = 0.05, 20.0
     for _ in range(60):
         middle = math.sqrt(low * high)
-        low, high = (middle, high) if sum(sizes(middle)) > total else (low, middle)
-    return tuple(sizes(high))
+        low, high = (middle, high) if sum(stretch(0, middle)) + sum(rest) > total else (low, middle)
+    return (*stretch(0, high), *rest)
 
 
 # -- the table ---------------------------------------------------------------------------------------------------------

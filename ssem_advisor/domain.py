@@ -47,6 +47,19 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float))
 
 
+class _Sizes(tuple[int, ...]):
+    """Class sizes that have been checked: a copy of a setting of thousands of classes need not check them again."""
+
+
+def _checked_sizes(counts: Any) -> _Sizes:
+    if isinstance(counts, (str, bytes)) or not hasattr(counts, "__len__") or len(counts) < 2:
+        raise SettingError("class_counts: must be a list of at least two class sizes")
+    for position, count in enumerate(counts):
+        if not _is_number(count) or count != count or count < 1 or count % 1 != 0:
+            raise SettingError(f"class_counts[{position}]={count!r}: must be an integer >= 1")
+    return _Sizes(int(count) for count in counts)
+
+
 @dataclass(frozen=True)
 class Setting:
     """What decides whether class collapse is optimal.
@@ -140,13 +153,7 @@ class Setting:
     # -- validation -------------------------------------------------------------------------------------------
 
     def _adopt_class_counts(self) -> None:
-        counts = self.class_counts
-        if isinstance(counts, (str, bytes)) or not hasattr(counts, "__len__") or len(counts) < 2:  # type: ignore[arg-type]
-            raise SettingError("class_counts: must be a list of at least two class sizes")
-        for position, count in enumerate(counts):  # type: ignore[arg-type]
-            if not _is_number(count) or count != count or count < 1 or count % 1 != 0:
-                raise SettingError(f"class_counts[{position}]={count!r}: must be an integer >= 1")
-        sizes = tuple(int(count) for count in counts)  # type: ignore[union-attr]
+        sizes = self.class_counts if isinstance(self.class_counts, _Sizes) else _checked_sizes(self.class_counts)
         object.__setattr__(self, "class_counts", sizes)
         if self.classes is None:
             object.__setattr__(self, "classes", len(sizes))

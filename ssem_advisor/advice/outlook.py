@@ -144,12 +144,15 @@ class Outlook:
 
     def safe_weights(self, temperature: float) -> tuple[float, float] | None:
         """The safe interval of alpha: nothing collapsed, expected free spread inside the safe range."""
-        limits = None if self.closed else self.limits(temperature)
-        if limits is None or self.why_not_covered is not None:
+        if self.closed or self.why_not_covered is not None:
             return None
-        low = max(float(self.weight(self.safe_spread[0], temperature)), np.nextafter(limits.open_above, math.inf))
+        low = float(self.weight(self.safe_spread[0], temperature))
         high = min(float(self.weight(self.safe_spread[1], temperature)), LARGEST_WEIGHT)
-        return (float(low), high) if low < high else None
+        limits = self.limits(temperature) if low < high else None  # nothing that limits could add, and they take longer
+        if limits is None:
+            return None
+        low = max(low, float(np.nextafter(limits.open_above, math.inf)))
+        return (low, high) if low < high else None
 
     def best_weight(self, wanted: float, temperature: float) -> float | None:
         """The weight for a wanted free spread; where the safe interval is cut, as far along what is left of it."""

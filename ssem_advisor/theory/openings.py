@@ -11,17 +11,36 @@ no bounds, and is free of minima that are not global (docs/theory/classes.md). S
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.theory.anchors import Anchors, SizeGroups, anchors_of, groups_of
 from ssem_advisor.theory.relation import own_view_weight
+from ssem_advisor.theory.solve import bracketed
+from ssem_advisor.theory.spheres import descend_on_spheres, newton_on_spheres
 
 _MOST_CLASSES = 30_000
+# Up to this many coordinates second derivatives pay.
+_DENSE = 600
 # The forces between class means, of the order of 1 / temperature, keep enough digits up to the second.
 _TEMPERATURES = (1e-4, 1e4)
+
+
+class Terms(NamedTuple):
+    """tau times the loss at a state, its derivatives by the similarities of classes (kinds, kinds), by v and by e^2
+    (kinds,), and what the second derivatives are made of: the weight of every anchor, the slopes of its exponents
+    averaged over its denominator (J, kinds + 2), and the shares of class and views in the denominators of a group."""
+
+    value: float
+    by_class: np.ndarray
+    by_v: np.ndarray
+    by_e: np.ndarray
+    scale: np.ndarray
+    pull: np.ndarray
+    crowd: np.ndarray
+    drift: np.ndarray
 
 
 class Openings:
@@ -46,18 +65,23 @@ class Openings:
         self.shrink = np.where(groups.sizes > 1, 1.0 - 1.0 / groups.sizes, 1.0)
         self.apart = np.where(groups.members > 1, 1.0 / np.maximum(groups.members - 1.0, 1.0), 0.0)
         self.can_open = groups.sizes > 1
-        self.precision = 1e-6 if groups.binned or anchors.sampled else 1e-9
+        self.precision = 1e-10 * min(1.0, 1.0 / tau)
+        self.slack = 1e-8 / min(1.0, tau**0.5)  # a cost per anchor below this is rounding
         self.error = (0.001 if groups.binned else 0.0) + (0.002 if anchors.sampled else 0.0)
         self.free = np.ones((kinds, (kinds if dim is None else dim) + 3))
         self.free[:, -3] = groups.members > 1
         self.free[:, -2] = self.can_open
         self.free[:, -1] = loss == "supcon" and views > 1
         self.paired = anchors.same > 0
-        # Sums over the kinds of anchors of each group.
+        # Sums over the kinds of anchors of each group, which come one group after the other.
+        self.bounds = np.searchsorted(anchors.group, np.arange(kinds + 1))
         self.gather = np.zeros((kinds, len(anchors.group)))
         self.gather[anchors.group, np.arange(len(anchors.group))] = 1.0
         self.weight_paired = self.gather @ (anchors.weight * self.paired)
         self.weight_alone = self.gather @ (anchors.weight * ~self.paired)
+        self.pace = np.maximum(self.weight_paired + self.weight_alone, 1e-12)
+        with np.errstate(divide="ignore"):
+            self.log_own, self.log_same, self.log_others = np.log(own), np.log(anchors.same), np.log(anchors.others)
 
     @classmethod
     def of(cls, setting: Setting, seed: int = 0, single: bool = False) -> Self:
@@ -70,35 +94,32 @@ class Openings:
 
     def start(self, seed: int = 0) -> np.ndarray:
         state = np.random.default_rng(seed).standard_normal(self.free.shape) * 0.3
-        state[:, -3:] = (1.0, 0.5, 0.2)
+        state[:, -3:] = (1.0, min(0.5, self.tau**0.5), 0.0)
         return state * self.free
 
-    def _terms(self, rows: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
-        """Derivatives by the similarities of classes (kinds, kinds), by v and by e^2, and the loss; times tau."""
-        anchors = self.anchors
+    def _terms(self, rows: np.ndarray, alpha: float) -> Terms:
         means, f, v, e = rows[:, :-3], rows[:, -3], rows[:, -2] ** 2, rows[:, -1] ** 2
         cosines = means @ means.T
         cosines[np.diag_indices(len(f))] -= f * f * self.apart
         others, near, own, log_denominator = self._softmax(cosines, v, e)
-        scale = anchors.weight * np.where(self.paired, 1.0, alpha)
-        by_class = self.gather @ (scale[:, None] * others)
+        scale = self.anchors.weight * np.where(self.paired, 1.0, alpha)
         crowd, drift = self.gather @ (scale * near), self.gather @ (scale * own) * self.stretch
         together = (1.0 - alpha) * self.weight_paired
         alike = alpha * self.stretch * (self.weight_paired + self.weight_alone)
-        by_v = (together - crowd) / self.shrink
-        by_e = together + alike - drift - crowd
         value = together @ (v / self.shrink + e) + alike @ e + self.tau * float(scale @ log_denominator)
-        return by_class, by_v, by_e, cosines, float(value)
+        by_class = self.gather @ (scale[:, None] * others)
+        by_v, by_e = (together - crowd) / self.shrink, together + alike - drift - crowd
+        pull = np.column_stack([others, -near / self.shrink[self.anchors.group], -self.stretch * own - near])
+        return Terms(float(value), by_class, by_v, by_e, scale, pull, crowd, drift)
 
     def _softmax(
         self, cosines: np.ndarray, v: np.ndarray, e: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Shares of an anchor's denominator: of other classes (J, kinds), of its class, of its views; its logarithm."""
-        anchors, group = self.anchors, self.anchors.group
-        with np.errstate(divide="ignore"):
-            others = np.log(anchors.others) + ((cosines - 1.0) / self.tau)[group]
-            near = np.log(anchors.same) - ((v / self.shrink + e) / self.tau)[group]
-            own = np.log(self.own) - (e * self.stretch / self.tau)[group]
+        group = self.anchors.group
+        others = self.log_others + ((cosines - 1.0) / self.tau)[group]
+        near = self.log_same - ((v / self.shrink + e) / self.tau)[group]
+        own = self.log_own - (e * self.stretch / self.tau)[group]
         # Shifted to the largest term: at small temperatures every one of them may underflow.
         top = np.maximum(np.maximum(own, near), others.max(axis=1))
         others, near, own = np.exp(others - top[:, None]), np.exp(near - top), np.exp(own - top)
@@ -107,46 +128,92 @@ class Openings:
 
     def value_and_gradient(self, state: np.ndarray, alpha: float) -> tuple[float, np.ndarray]:
         """tau times the loss, and its gradient on unit rows."""
-        by_class, by_v, by_e, _, value = self._terms(state, alpha)
-        return value, self._slopes(state, by_class, by_v, by_e)
+        terms = self._terms(state, alpha)
+        return terms.value, self._slopes(state, terms)
 
-    def _slopes(self, rows: np.ndarray, by_class: np.ndarray, by_v: np.ndarray, by_e: np.ndarray) -> np.ndarray:
+    def _slopes(self, rows: np.ndarray, terms: Terms) -> np.ndarray:
         slope = np.empty_like(rows)
-        slope[:, :-3] = (by_class + by_class.T) @ rows[:, :-3]
-        slope[:, -3] = -2.0 * rows[:, -3] * np.diag(by_class) * self.apart
-        slope[:, -2], slope[:, -1] = 2.0 * rows[:, -2] * by_v, 2.0 * rows[:, -1] * by_e
+        slope[:, :-3] = (terms.by_class + terms.by_class.T) @ rows[:, :-3]
+        slope[:, -3] = -2.0 * rows[:, -3] * np.diag(terms.by_class) * self.apart
+        slope[:, -2], slope[:, -1] = 2.0 * rows[:, -2] * terms.by_v, 2.0 * rows[:, -1] * terms.by_e
         return slope
 
-    def solve(self, alpha: float, state: np.ndarray, closed: np.ndarray | None = None, steps: int = 2000) -> np.ndarray:
-        """Unit rows of the minimum at a weight; classes in `closed` (kinds,) are held at v = 0."""
-        from scipy.optimize import minimize
+    def second_order(self, rows: np.ndarray, alpha: float) -> tuple[float, np.ndarray, np.ndarray]:
+        """tau times the loss, its gradient and its second derivatives (rows.size, rows.size) at unit rows.
 
-        free = self.free.copy()
-        if closed is not None:
-            free[closed, -2] = 0.0
-        pace = np.sqrt(np.maximum(self.weight_paired + self.weight_alone, 1e-12))[:, None]
-        begin = np.where(np.abs(state) < 1e-3, 1e-2 * free, state) * free
-        begin = begin / np.linalg.norm(begin, axis=1, keepdims=True)
+        A log-sum-exp has the second derivatives (mean of s s^T - mean of s mean of s^T) / tau in its exponents, s their
+        slopes in the similarities; the Jacobian of those carries them to the rows.
+        """
+        kinds, length = rows.shape
+        each, terms, bounds = np.arange(kinds), self._terms(rows, alpha), self.bounds
+        means, f, a, e = rows[:, :-3], rows[:, -3], rows[:, -2], rows[:, -1]
+        inner = np.zeros((kinds, kinds + 2, kinds + 2))
+        for g in each:
+            mine = terms.pull[bounds[g] : bounds[g + 1]]
+            inner[g] = -(mine.T * terms.scale[bounds[g] : bounds[g + 1]]) @ mine
+        inner[:, each, each] += terms.by_class
+        inner[:, -2, -2] += terms.crowd / self.shrink**2
+        inner[:, -2, -1] += terms.crowd / self.shrink
+        inner[:, -1, -2] += terms.crowd / self.shrink
+        inner[:, -1, -1] += terms.crowd + terms.drift * self.stretch
+        inner /= self.tau
+        jacobian = np.zeros((kinds, kinds + 2, kinds, length))
+        jacobian[each, :kinds, each, :-3] += means
+        jacobian[:, each, each, :-3] += means[:, None]
+        jacobian[each, each, each, -3] = -2.0 * f * self.apart
+        jacobian[each, -2, each, -2], jacobian[each, -1, each, -1] = 2.0 * a, 2.0 * e
+        jacobian = jacobian.reshape(kinds, kinds + 2, rows.size)
+        curved = jacobian.reshape(-1, rows.size).T @ np.matmul(inner, jacobian).reshape(-1, rows.size)
+        blocks = curved.reshape(kinds, length, kinds, length)
+        across = terms.by_class + terms.by_class.T
+        for c in range(length - 3):
+            blocks[:, c, :, c] += across
+        blocks[each, -3, each, -3] -= 2.0 * np.diag(terms.by_class) * self.apart
+        blocks[each, -2, each, -2] += 2.0 * terms.by_v
+        blocks[each, -1, each, -1] += 2.0 * terms.by_e
+        return terms.value, self._slopes(rows, terms), curved
 
-        def function(flat: np.ndarray) -> tuple[float, np.ndarray]:
-            raw = flat.reshape(free.shape) / pace
-            norm = np.linalg.norm(raw, axis=1, keepdims=True)
-            rows = raw / norm
-            value, slope = self.value_and_gradient(rows, alpha)
-            slope = slope * free
-            slope -= (slope * rows).sum(axis=1, keepdims=True) * rows
-            return value, (slope / (norm * pace)).ravel()
+    def solve(self, alpha: float, state: np.ndarray, closed: np.ndarray | None = None) -> np.ndarray:
+        """Unit rows of the minimum at a weight; groups in `closed` (kinds,) have no spread and aligned views.
 
-        options = {"maxiter": steps, "maxfun": 2 * steps, "ftol": 1e-15, "gtol": self.precision, "maxcor": 30}
-        found = minimize(function, (begin * pace).ravel(), jac=True, method="L-BFGS-B", options=options)
-        raw = found.x.reshape(free.shape) / pace
-        return np.asarray(raw / np.linalg.norm(raw, axis=1, keepdims=True))
+        At the minimum a group has spread or drifting views, never both (docs/theory/classes.md#open): each has one of
+        the two coordinates, and takes the other where that lowers the loss. With both free the minimum would be flat to
+        rounding at small temperatures.
+        """
+        closed = np.zeros(len(state), dtype=bool) if closed is None else closed
+        least = min(1e-2, 0.1 * self.tau**0.5)  # exactly zero, a coordinate would stay so
+        may_drift = (self.free[:, -1] > 0) & ~closed
+        drifting = may_drift & (np.abs(state[:, -1]) > max(least, float(np.finfo(float).eps)))
+        rows = state
+        switched = np.zeros(len(state), dtype=int)
+        while True:
+            free = self.free.copy()
+            free[:, -1] *= drifting
+            free[:, -2] *= ~drifting & ~closed
+            rows = np.where(np.abs(rows) < least, least, rows)
+            if rows.size <= _DENSE:
+                found = newton_on_spheres(lambda x: self.second_order(x, alpha), rows, free, self.pace, self.precision)
+            else:
+                found = descend_on_spheres(
+                    lambda x: self.value_and_gradient(x, alpha), rows, free, self.pace, self.precision
+                )
+            rows, terms = found, self._terms(found, alpha)
+            rest, slack = self._multiplier(rows, terms), self.slack * self.pace
+            to_drift = ~drifting & may_drift & (rest - terms.by_e > slack)
+            to_spread = drifting & self.can_open & (rest - terms.by_v > slack)
+            change = (to_drift | to_spread) & (switched < 2)
+            if not change.any():
+                return rows
+            drifting, switched = drifting ^ change, switched + change
+
+    def _multiplier(self, rows: np.ndarray, terms: Terms) -> np.ndarray:
+        """What a little more of the squared length of a row costs at a minimum. (kinds,)"""
+        return 0.5 * (rows * self._slopes(rows, terms)).sum(axis=1)
 
     def slope_at_closed(self, rows: np.ndarray, alpha: float) -> np.ndarray:
         """What a first bit of spread costs each group, times tau and per anchor: negative = it opens. (kinds,)"""
-        by_class, by_v, by_e, _, _ = self._terms(rows, alpha)
-        multiplier = 0.5 * (rows * self._slopes(rows, by_class, by_v, by_e)).sum(axis=1)
-        return (by_v - multiplier) / (self.weight_paired + self.weight_alone)
+        terms = self._terms(rows, alpha)
+        return np.asarray(terms.by_v - self._multiplier(rows, terms)) / (self.weight_paired + self.weight_alone)
 
     def tight_curvature(self, rows: np.ndarray, alpha: float) -> np.ndarray:
         """What the other class means add to the cost of a spread in directions they use, times tau: (kinds,).
@@ -177,8 +244,6 @@ class Openings:
 
     def closed_thresholds(self, tight: bool = False, starts: int = 1) -> np.ndarray:
         """The weight up to which a spread of each group raises the loss at full collapse, views aligned: (kinds,)."""
-        from scipy.optimize import brentq
-
         kinds = len(self.groups.sizes)
         free, self.free = self.free, self.free * np.array([1.0] * (self.free.shape[1] - 2) + [0.0, 0.0])
         closed = np.ones(kinds, dtype=bool)
@@ -199,34 +264,29 @@ class Openings:
             linear = np.where(low > high, low / (low - high), np.inf)
         found[self.can_open] = linear[self.can_open]
         if not self.paired.all():
+            low, high = costs(0.0, state(0.0, rows)), costs(1.0, state(1.0, rows))
             for group in np.flatnonzero(self.can_open):
 
                 def cost(alpha: float, group: int = int(group)) -> float:
-                    return float(costs(alpha, state(alpha, rows))[group])
+                    nonlocal rows
+                    rows = state(alpha, rows)
+                    return float(costs(alpha, rows)[group])
 
-                ends = {0.0: cost(0.0), 1.0: cost(1.0)}
-                if ends[1.0] > 0:
+                if high[group] > 0:
                     found[group] = np.inf
-                elif ends[0.0] <= 0:
+                elif low[group] <= 0:
                     found[group] = 0.0
                 else:
-                    found[group] = brentq(
-                        lambda alpha, ends=ends, cost=cost: ends[alpha] if alpha in ends else cost(alpha),
-                        0.0,
-                        1.0,
-                        xtol=1e-9,
-                    )
+                    found[group] = bracketed(cost, (0.0, low[group]), (1.0, high[group]), 1e-8) - 0.5e-8
         self.free = free
         return found
 
     def opening(self, group: int, state: np.ndarray, tolerance: float, low: float = 0.0) -> tuple[float, np.ndarray]:
         """The weight above which a group is spread at the minimum, inf if none up to 1 does it, and the state there.
 
-        With the group held closed the cost of a first bit of spread is a continuous function of the weight, and by
-        convexity the group is closed at the minimum exactly where that cost is not negative.
+        With the group held closed and its views aligned the cost of a first bit of spread is a continuous function of
+        the weight, and the group is spread at the minimum exactly where it is negative (docs/theory/classes.md#open).
         """
-        from scipy.optimize import brentq
-
         closed = np.zeros(len(self.groups.sizes), dtype=bool)
         closed[group] = True
         rows = state
@@ -234,21 +294,27 @@ class Openings:
         def cost(alpha: float) -> float:
             nonlocal rows
             rows = self.solve(alpha, rows, closed)
-            return float(self.slope_at_closed(rows, alpha)[group])
+            return float(self.slope_at_closed(rows, alpha)[group]) + max(
+                1e-8, 10.0 * self.precision
+            )  # a cost of rounding is none
 
-        top = cost(1.0)
-        if not top < 0:
-            return float("inf"), rows
-        bottom = cost(low)
-        if not bottom > 0 and low > 0:
-            low = 0.0
-            bottom = cost(low)
-        if not bottom > 0:
+        at = cost(low)
+        if not at > 0 and low > 0:
+            low, top = 0.0, (low, at)
+            at = cost(low)
+            return (bracketed(cost, (low, at), top, tolerance) if at > 0 else low), rows
+        if not at > 0:
             return low, rows
-        known = {low: bottom, 1.0: top}  # a cost found from another start may differ where it is nearly zero
-        root = brentq(lambda alpha: known[alpha] if alpha in known else cost(alpha), low, 1.0, xtol=0.5 * tolerance)
-        # Half the tolerance beyond the root: the answer lies on the safe side.
-        return root + 0.5 * tolerance, rows
+        # What the weight itself takes off the cost is a first guess of its slope, secants follow.
+        slope = -float(self.weight_paired[group] / (self.pace[group] * self.shrink[group]))
+        while True:
+            ahead = min(low - 1.05 * at / min(slope, -1e-3) + tolerance, 1.0)
+            there = cost(ahead)
+            if there <= 0:
+                return bracketed(cost, (low, at), (ahead, there), tolerance), rows
+            if ahead == 1.0:
+                return float("inf"), rows
+            slope, low, at = (there - at) / (ahead - low), ahead, there
 
 
 def class_openings(setting: Setting, tolerance: float = 1e-4) -> np.ndarray:
@@ -264,7 +330,8 @@ def class_openings(setting: Setting, tolerance: float = 1e-4) -> np.ndarray:
 
 def openings_error(setting: Setting) -> float:
     """What binning sizes and drawing batch compositions add to the tolerance of `class_openings`."""
-    return _solved(setting, 1e-4)[0].error
+    _covered(setting, "class_openings")
+    return Openings.of(setting.with_(alpha=None, dim=None)).error
 
 
 def by_class(setting: Setting, problem: Openings, by_group: np.ndarray) -> np.ndarray:
@@ -335,10 +402,10 @@ def _openings(setting: Setting, tolerance: float, seed: int) -> tuple[Openings, 
     weights = np.full(len(problem.groups.sizes), np.nan)
     if problem.own == 0:  # one view: L_self is empty, no weight below 1 opens anything
         return problem, np.where(problem.can_open, 1.0, np.nan)
-    state, low = problem.solve(1.0, problem.start()), 0.0
+    state, low = problem.start(), 0.0
     for group in np.flatnonzero(problem.can_open)[::-1]:  # large classes first: they open first, if not always
         weights[group], state = problem.opening(group, state, tolerance, low)
-        low = 0.9 * weights[group] if np.isfinite(weights[group]) else low
+        low = weights[group] if np.isfinite(weights[group]) else low
     return problem, weights
 
 

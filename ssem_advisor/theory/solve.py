@@ -42,6 +42,30 @@ def bisect(function: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: 
     return 0.5 * (low + high)
 
 
+def bracketed(
+    function: Callable[[float], float], positive: tuple[float, float], negative: tuple[float, float], tolerance: float
+) -> float:
+    """The root of an expensive smooth function between two ends (x, value), half a tolerance to the negative side.
+
+    Regula falsi, the value at an end that stays for a second time halved (Illinois). It ends where two estimates in a
+    row agree to a quarter of the tolerance, or the ends to half of it.
+    """
+    (a, at_a), (b, at_b) = positive, negative
+    before, x, stayed = np.nan, b, 0
+    for _ in range(100):
+        x = float(b - at_b * (b - a) / (at_b - at_a))
+        if abs(x - before) <= 0.25 * tolerance or abs(b - a) <= 0.5 * tolerance:
+            break
+        value, before = function(x), x
+        if value > 0:
+            a, at_a, at_b = x, value, at_b * (0.5 if stayed > 0 else 1.0)
+            stayed = 1
+        else:
+            b, at_b, at_a = x, value, at_a * (0.5 if stayed < 0 else 1.0)
+            stayed = -1
+    return x + 0.5 * tolerance * (1.0 if negative[0] > positive[0] else -1.0)
+
+
 def multiply_subtract(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     """a b - c with one rounding (Dekker's exact product): 0.2 * 5 - 1 is 5.6e-17, not 0."""
     product = a * b

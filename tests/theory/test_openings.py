@@ -4,9 +4,18 @@ import numpy as np
 import pytest
 from brute import batches_of, minimise
 
-from ssem_advisor import NotCovered, Setting, class_openings, class_thresholds, class_variances, collapse_threshold
-from ssem_advisor.theory import classes
+from ssem_advisor import (
+    NotCovered,
+    Setting,
+    class_openings,
+    class_thresholds,
+    class_variances,
+    collapse_threshold,
+    optimal_variance,
+)
+from ssem_advisor.theory import classes, openings
 from ssem_advisor.theory.anchors import anchors_of, groups_of
+from ssem_advisor.theory.openings import Openings
 from ssem_advisor.theory.regime import Regime, collapse_limits, regime_of
 
 
@@ -68,6 +77,49 @@ def test_equal_sizes_give_the_closed_form(sampler, loss):
     threshold = collapse_threshold(setting)
     assert class_openings(setting, 1e-6) == pytest.approx([threshold] * 4, abs=2e-6)
     assert class_thresholds(setting) == pytest.approx([threshold] * 4, rel=1e-8)
+
+
+@pytest.mark.parametrize("loss", ["supcon", "ssem"])
+@pytest.mark.parametrize("temperature", [1e-4, 1e-2, 0.3, 10.0, 1e4])
+def test_equal_sizes_give_the_optimal_variance_at_every_temperature(temperature, loss):
+    """Of small temperatures too, where classes hardly see each other and drift and spread exchange at no cost."""
+    for batch in ({"sampler": "full"}, {"batch_size": 24}):
+        setting = Setting(classes=4, instances_per_class=30, temperature=temperature, loss=loss, **batch)
+        threshold = float(collapse_threshold(setting))
+        for part in (0.02, 0.5):
+            at = setting.with_(alpha=threshold + part * (1 - threshold))
+            assert class_variances(at) == pytest.approx(optimal_variance(at), rel=1e-4, abs=1e-9)
+
+
+@pytest.mark.parametrize("loss", ["supcon", "ssem"])
+def test_second_derivatives(loss):
+    problem = Openings.of(Setting(class_counts=(5, 3, 2, 5, 1), temperature=0.4, loss=loss, batch_size=6))
+    rows = problem.start() + 0.1
+    _, slope, curved = problem.second_order(rows, 0.5)
+    along = np.random.default_rng(3).standard_normal(rows.shape)
+    ahead, behind = (problem.second_order(rows + h * along, 0.5) for h in (1e-5, -1e-5))
+    assert (ahead[0] - behind[0]) / 2e-5 == pytest.approx((slope * along).sum(), rel=1e-7)
+    assert curved @ along.ravel() == pytest.approx((ahead[1] - behind[1]).ravel() / 2e-5, rel=1e-6, abs=1e-8)
+
+
+def test_newton_finds_what_the_slow_descent_finds(monkeypatch):
+    """Fresh sizes, weights and temperatures; the descent knows no second derivatives."""
+    rng = np.random.default_rng(11)
+    for _ in range(12):
+        sizes = tuple(int(n) for n in rng.integers(1, 30, size=rng.integers(3, 7)))
+        sampler = (
+            {"sampler": "full"} if rng.random() < 0.5 else {"batch_size": int(rng.integers(4, min(sum(sizes), 12)))}
+        )
+        setting = Setting(
+            class_counts=(*sizes, 2),
+            temperature=float(np.exp(rng.uniform(-1.5, 1))),
+            alpha=float(rng.random()),
+            **sampler,
+        )
+        quick = class_variances(setting)
+        with monkeypatch.context() as slow:
+            slow.setattr(openings, "_DENSE", 0)
+            assert class_variances(setting) == pytest.approx(quick, abs=2e-4)
 
 
 def test_anchors_see_what_batches_hold():

@@ -96,10 +96,13 @@ def theorems() -> str:
 
     parts = [
         "# Theorems\n\n"
-        "The registry that `ssem-advisor explain` reads, in reading order; `explain KEY` with your setting puts the "
-        f"numbers in. *Paper* is {SOURCE}. What is *derived here* has its proof on the page named. "
-        "An *estimate* is an approximation, and no theorem.\n\n"
-        "$r=e^{-m/((m-1)\\tau)}$; the other letters are on [the page of symbols](theory/notation.md#symbols).\n",
+        "This page lists everything that `ssem-advisor explain` knows, in the order in which it is best read. `explain "
+        "KEY`, followed by your setting, puts your numbers into a formula. Each entry links to its proof and to the "
+        "rules of `check` that use it.\n\n"
+        f"The source *paper* is [{SOURCE}](https://arxiv.org/abs/2503.08203). "
+        "The source *derived here* means that the proof is in this documentation. An *estimate* is an approximation "
+        "and not a theorem.\n\n"
+        "$r=e^{-m/((m-1)\\tau)}$; [the page of symbols](theory/notation.md#symbols) explains the other letters.\n",
     ]
     for theorem in theorems().values():
         source = theorem.source if not theorem.reference else f"{theorem.source}; {theorem.reference}"
@@ -195,12 +198,34 @@ def _formula(theorem: Any) -> str:
     import sympy as sp
 
     m, tau, r, N, rho = sp.symbols("m tau r N rho", positive=True)
-    formula = theorem.formula().subs(sp.exp(-m / (tau * (m - 1))), r).subs((1 - 1 / N) / (m - 1), rho)
-    text = sp.latex(formula)
+    formula = theorem.formula().subs({sp.exp(-m / (tau * (m - 1))): r, sp.exp((-1 - 1 / (m - 1)) / tau): r})
+    text = sp.latex(formula.subs((1 - 1 / N) / (m - 1), rho))
+    if formula.is_rational_function():
+        factored = sp.latex(sp.factor(formula))
+        text = factored if 2 * len(factored) < len(text) else text
     if len(text) > 260 or "hyper" in str(formula):
         return ""
-    left = sp.latex(sp.Symbol(theorem.left)) if theorem.left.isidentifier() else None
-    return f"$${left}={text}$$\n\n" if left else f"`{theorem.left} =` ${text}$\n\n"
+    left = _LEFT.get(theorem.left) or " ".join(_symbols(theorem.left))
+    return f"$${left}{'' if left.endswith('sim') else '='}{text}$$\n\n"
+
+
+# Left sides that are words or calls rather than products of symbols.
+_LEFT = {
+    "v*": "v^*",
+    "alpha(v)": r"\alpha(v)",
+    "alpha_c(R)": r"\alpha_c(R)",
+    "v* (as tau -> 0)": r"v^*\sim",
+    "W((m-1)/e)": r"\max_s\frac{s\,(m-1)}{e^s+m-1}",
+    "d loss / d tau": r"\frac{\partial\,\mathrm{loss}}{\partial\tau}",
+    "slope of L_in": r"\text{slope of }L_{\mathrm{in}}",
+}
+
+
+def _symbols(text: str) -> Iterator[str]:
+    for match in _TOKEN.finditer(text):
+        token = match.group()
+        if not match["space"]:
+            yield _tex(token) or _OPERATORS.get(token) or (token if match["number"] else f"\\mathrm{{{token}}}")
 
 
 def pages() -> dict[Path, str]:

@@ -73,7 +73,7 @@ def score() -> tuple[dict[str, Counter[str]], Counter[str]]:
 def table() -> str:
     tallies, kinds = score()
     lines = [
-        "| field | in how many runs a human reads it | precision | recall |",
+        "| field | runs in which a person reads it | precision | recall |",
         "| --- | ---: | ---: | ---: |",
     ]
     for name, tally in tallies.items():
@@ -86,23 +86,30 @@ def table() -> str:
     return "\n".join(lines)
 
 
+QUANTITIES = {
+    "temperature": "temperature",
+    "alpha": "alpha",
+    "views": "views",
+    "batch_size": "batch size",
+    "dim": "dimension",
+}
+
+
 def dialects() -> str:
-    lines = [
-        "| dialect | temperature | alpha | views | batch size | dimension | assumed from its code |",
-        "|" + " --- |" * 7,
-    ]
+    """One row for each dialect: what it is, and which keys it knows; two columns, which a phone has room for."""
+    lines = ["| dialect | keys, in the order in which they are tried |", "| --- | --- |"]
     for dialect in DIALECTS:
-        keys = [
-            "<br>".join(f"`{name}`" for tier in dialect.fields[quantity] for name in tier.split()) or "none"
-            if quantity in dialect.fields
-            else ("generic" if quantity != "alpha" else "none")
-            for quantity in ("temperature", "alpha", "views", "batch_size", "dim")
-        ]
-        if dialect.weights is not None:
-            keys[1] = f"share of `{dialect.weights[1]}` beside `{dialect.weights[0]}`"
-        assumed = ", ".join(f"{name} {value}" for name, value in dialect.assumed.items()) or "nothing"
-        lines.append(f"| {dialect.title} (`{dialect.name}`) | {' | '.join(keys)} | {assumed} |")
-    lines += ["", *(f"- `{dialect.name}`: {dialect.notes}" for dialect in DIALECTS if dialect.notes)]
+        keys = []
+        for quantity, name in QUANTITIES.items():
+            known = [f"`{key}`" for tier in dialect.fields.get(quantity, ()) for key in tier.split()]
+            if quantity == "alpha" and dialect.weights is not None:
+                known = [f"share of `{dialect.weights[1]}` beside `{dialect.weights[0]}`"]
+            generic = quantity not in dialect.fields and quantity != "alpha"
+            keys.append(f"**{name}**: {', '.join(known) or ('generic' if generic else 'none')}")
+        if dialect.assumed:
+            keys.append(f"**assumed**: {', '.join(f'{name} {value}' for name, value in dialect.assumed.items())}")
+        notes = f"<br>{dialect.notes}" if dialect.notes else ""
+        lines.append(f"| **{dialect.title}** (`{dialect.name}`){notes} | {'<br>'.join(keys)} |")
     return "\n".join(lines)
 
 

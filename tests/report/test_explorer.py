@@ -317,7 +317,7 @@ def test_engine_names_the_field_that_is_wrong(engine: Any, changes: dict[str, An
 
 def test_page_is_one_small_file_that_names_no_other() -> None:
     html = explorer.page()
-    assert len(html.encode()) < 60_000
+    assert len(html.encode()) <= 52 * 1024
     assert not re.search(r"https?:|<link[^>]+href=(?!\"data:,)|@import|url\((?!#)|\bsrc=", html)
     assert html == explorer.page()
 

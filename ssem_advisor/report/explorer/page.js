@@ -19,12 +19,12 @@
   const HINTS = {
     supcon: "The anchor is left out of its own softmax denominator, as in SupCon and SimCLR code.",
     ssem: "The anchor stays in its own softmax denominator, as in the SSEM paper.",
-    l_spread: "Each positive against the negatives alone, plus class-conditional InfoNCE.",
-    random: "Uniform draws: anchors meet a random number of their class.",
+    l_spread: "Each positive is compared with the negatives alone; a second term separates instances.",
+    random: "Random draws: an anchor meets a random number of its class.",
     balanced: "Equally many instances of every class, or of the classes drawn.",
     full: "The whole data set is one batch.",
-    typical: "As trained on real images: views agree on half of the spread, which uses half of the directions.",
-    perfect: "The minimiser of the loss: every instance told apart in every view. Near it on easy data.",
+    typical: "As trained on real images: half of the spread is view noise, half of the directions are used.",
+    perfect: "The minimiser of the loss, which recognises every instance. Easy data comes close.",
   };
 
   // -- state -----------------------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@
     optimum: {
       inWords: "at most",
       note: "upper bound: no estimate for this loss",
-      title: "Free spread at the optimum: exact with room for every instance, an upper bound here.",
+      title: "Free spread at the optimum in high dimension: an upper bound here.",
     },
   };
   const range = SAFE.join(" to ");
@@ -164,7 +164,7 @@
     const threshold = SSEM.collapseThreshold(s);
     const shown = digits(threshold, Math.ceil);
     if (threshold >= 1) {
-      const remedy = "lower the temperature, or let more instances of a class meet in a batch";
+      const remedy = "lower the temperature, or put more instances of each class into a batch";
       return ["collapse", "Collapse is the optimum at every weight", `The threshold is ${shown}: ${remedy}.`];
     }
     if (s.alpha <= threshold) {
@@ -178,7 +178,7 @@
     if (safe && safe[0] <= s.alpha && s.alpha <= safe[1])
       return ["safe", "Safe", `${text}: inside the safe range of ${range}.`];
     if (predicted < SAFE[0]) return ["thin", "Too little", `${text}: below the safe range of ${range}.`];
-    return ["wide", "Too much", `${text}: the safe range is ${range} and ends at α = 0.95; classes begin to fade.`];
+    return ["wide", "Too much", `${text}: above the safe range of ${range}, or α is above 0.95. The classes themselves suffer.`];
   }
 
   let pending;
@@ -218,7 +218,7 @@
       const note = `free spread ${range}`;
       return [safe ? `${digits(safe[0], Math.ceil)} to ${digits(safe[1], Math.floor)}` : "none", note];
     },
-    "Variance at the optimum": (s) => [digits(SSEM.optimalVariance(s)), "exact with room for every instance"],
+    "Variance at the optimum": (s) => [digits(SSEM.optimalVariance(s)), "exact in high dimension"],
     "Free spread": (s) => [digits(SSEM.freeSpread(s)), BASIS[SSEM.basis(s)].note],
     "Plain SupCon as a weight α": (s) => {
       const weight = SSEM.plainWeight(s);
@@ -235,7 +235,7 @@
     "Each class one point": (s) => [digits(SSEM.referenceLosses(s).classCollapse), "class collapse"],
     "Optimum at this α": (s) => {
       const drifts = s.loss === "supcon" && s.alpha < SSEM.plainWeight(s);
-      const note = drifts ? "at most: so far below the threshold views drift apart too" : "the least the loss can be";
+      const note = drifts ? "at most: at so small a weight views drift apart, too" : "the least the loss can be";
       return [digits(SSEM.referenceLosses(s).optimum), note];
     },
   };

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ssem_advisor.config.model import Run
@@ -13,11 +15,6 @@ from ssem_advisor.lint.numbers import above, below
 if TYPE_CHECKING:
     from ssem_advisor.advice import Advice
 
-_FLAGS = {
-    "classes": "--classes", "dim": "--dim", "temperature": "--temperature", "batch_size": "--batch-size",
-    "views": "--views", "sampler": "--sampler", "classes_per_batch": "--classes-per-batch", "loss": "--loss",
-    "instances_per_class": "--instances-per-class",
-}  # fmt: skip
 _WORDS = {
     "classes": "the number of classes", "temperature": "the temperature", "batch_size": "the batch size",
     "batch_scope": "whether the batch size is for each device or for all", "alpha": "the self-supervised weight",
@@ -36,8 +33,8 @@ def in_words(names: list[str]) -> str:
 class Remedy:
     """What a run could do about collapse, in numbers where its facts allow.
 
-    numbers: a sentence, empty where a fact is missing or no theorem covers the run; command: the call that answers the
-    same question, with capitals for what is not known; missing: those facts.
+    numbers: a sentence, empty where a fact is missing or no theorem covers the run; command: the call that reads the
+    same file and answers in full, with capitals for what the file does not say; missing: those facts.
     """
 
     numbers: str
@@ -45,19 +42,22 @@ class Remedy:
     missing: tuple[str, ...] = ()
 
 
-def remedy_for(run: Run) -> Remedy:
-    """The weight of a self-supervised term for a run that has none, its safe range, and the loss at collapse."""
+def remedy_for(run: Run, path: Path) -> Remedy:
+    """The weight of a self-supervised term for a run that has none, its safe range, and the loss at collapse.
+
+    path: the file that the run is read from, as the user wrote it.
+    """
     known = run.known()
-    missing = tuple(name for name in ("classes", "temperature", "batch_size") if name not in known)
-    parts = ["ssem-advisor recommend"]
-    for name, flag in _FLAGS.items():
-        value = known.get(name)
-        if value is not None and value != {"views": 2, "sampler": "random", "loss": "supcon"}.get(name):
-            if name != "loss" or value in ("ssem", "l_spread"):
-                parts.append(f"{flag} {value}")
-        elif name in missing and name != "temperature":
-            parts.append(f"{flag} {name.upper()}")
-    command = " ".join(parts)
+    lacking = [name for name in ("classes", "temperature", "batch_size") if name not in known]
+    asked = "".join(
+        f" --{name.replace('_', '-')} {name.upper()}"
+        for name in lacking
+        if name != "temperature"  # it has a default
+    )
+    # A batch size that is written but not known is that of one of several devices.
+    devices = run.get("batch_size") is not None
+    missing = tuple("gather" if name == "batch_size" and devices else name for name in lacking)
+    command = f"ssem-advisor recommend --config {shlex.quote(path.as_posix())}{asked}"
     if missing or known.get("views") == 1 or known.get("loss") == "l_in":
         return Remedy("", command, missing)
     try:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import math
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import jsonschema
 import pytest
+from typer.testing import CliRunner
 
 from ssem_advisor.advice import recommend
+from ssem_advisor.cli import app
 from ssem_advisor.config import Document, Run, Value
 from ssem_advisor.config.model import Location
 from ssem_advisor.domain import Setting
@@ -215,7 +218,22 @@ def test_plain_supcon_comes_with_its_witness_and_with_a_weight_or_the_command_th
     assert chosen.safe[0] <= low <= alpha <= high <= chosen.safe[1]
     assert alpha == pytest.approx(chosen.recommended, rel=0.01)
     assert lacking.numbers == ""
-    assert "ssem-advisor recommend --classes CLASSES --temperature 0.1 --batch-size 128" in lacking.help
+    assert lacking.help.endswith("is known: ssem-advisor recommend --config open.yaml --classes CLASSES")
+    assert known.help.endswith("for alpha: ssem-advisor recommend --config known.yaml")
+    for finding in (known, lacking):  # what is printed works when pasted, and gives that answer
+        command = shlex.split(finding.help.rpartition("ssem-advisor ")[2].replace("CLASSES", "10"))
+        told = json.loads(CliRunner().invoke(app, [*command, "--format", "json"]).stdout)
+        assert told["alpha"]["recommended"] == pytest.approx(chosen.recommended)
+
+
+def test_a_batch_of_one_of_several_devices_is_asked_for_as_the_loss_sees_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my run.sh").write_text(
+        "torchrun --nproc_per_node=4 main_supcon.py --batch_size 256 --dataset cifar10\n"
+    )
+    (finding,) = Session().check_paths(["my run.sh"]).active
+    assert "whether the devices share their embeddings is known" in finding.help
+    assert finding.help.endswith("ssem-advisor recommend --config 'my run.sh' --batch-size BATCH_SIZE")
 
 
 def test_the_summary_counts_what_was_recognised_in_every_format(report):

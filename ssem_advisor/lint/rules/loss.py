@@ -13,12 +13,11 @@ def _collapses(case: Case, message: str, remedy: str = _ADD) -> Says:
     """The sentence, what it rests on, and the weight that would prevent it, or the command that gives one."""
     from ssem_advisor.lint.remedy import in_words, remedy_for
 
-    seen = remedy_for(case.run)
+    seen = remedy_for(case.run, case.document.path)
     if case.value("views") == 1:
         remedy = f"use two views, and {remedy}"
-    if not seen.numbers:
-        why = f" once {in_words(list(seen.missing))} is known" if seen.missing else ""
-        remedy = f"{remedy}; for alpha{why}: {seen.command}"
+    why = f" once {in_words(list(seen.missing))} is known" if seen.missing else ""
+    remedy = f"{remedy}; for alpha{why}: {seen.command}"
     return Says("loss", message, remedy, case.severity_of_collapse(), case.read, seen.numbers)
 
 

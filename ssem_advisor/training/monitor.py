@@ -52,7 +52,7 @@ class CollapseMonitor:
 
     within_class_variance, between_class_variance, total_variance: unbiased estimates from the batches read since the
         last report; anchors_with_positives: share of instances with another one of their class in the batch.
-    The last batches (512 to 4096 instances) are measured as `measure` does at a report in the first tenth of
+    The last batches (512 to 4096 instances) are measured as `measure` does at a report after a twentieth of
     `spread_every` updates, at twice that, and so on until `spread_every` updates lie between two measurements:
     free_spread, confusion, view_noise (with views) and free_share, the free spread over what the common mean leaves.
 
@@ -64,7 +64,7 @@ class CollapseMonitor:
         plain SupCon. Without a setting the embeddings alone are judged.
     every: updates between reports. spread_every: updates between measurements of the free spread once they are spaced
         out; 0 = never. patience: consecutive bad reports, or measurements that find too little free spread, before the
-        warning: with the defaults it comes after 300 updates at the earliest.
+        warning; two measurements where the loss asks for collapse. With the defaults that is after 200 updates.
     log: where reports go: a callable (scalars, step), a TensorBoard SummaryWriter or a Lightning logger. None = the
         W&B and MLflow runs active in this process, if any; no run is ever created.
 
@@ -198,7 +198,7 @@ class CollapseMonitor:
     def _measured_next(self) -> int:
         """The report, as a number of updates, that measures the free spread."""
         last = self._measured_at
-        due = last + min(last, self.spread_every) if last else self.spread_every // 10
+        due = last + min(last, self.spread_every) if last else self.spread_every // 20
         return -(-max(due, self.steps) // self.every) * self.every
 
     def _to_remember(self, instances: int) -> bool:
@@ -262,7 +262,9 @@ class CollapseMonitor:
         self._lowest = total if self._bad <= 1 else min(self._lowest, total)
         if fresh is not None:
             self._little = self._little + 1 if verdict.name in ("class collapse", "too little") else 0
-        late = self._bad >= (_TOTAL_PATIENCE if equal else self.patience) or self._little >= self.patience
+        # Where theory says that collapse is coming, a second measurement is no accident.
+        enough = min(2, self.patience) if predicted is not None and predicted.why_collapse else self.patience
+        late = self._bad >= (_TOTAL_PATIENCE if equal else self.patience) or self._little >= enough
         if self.warning is None and late:
             self.warning = self._line(verdict, predicted, dim)
             if _rank() == 0:

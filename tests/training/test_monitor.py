@@ -132,7 +132,7 @@ def test_free_spread_is_measured_early_and_then_ever_more_rarely():
         if scalars is not None and "ssem/free_spread" in scalars:
             measured.append(step)
             assert 512 <= monitor.spread.instances < 512 + 24
-    assert measured == [200, 400, 800, 1600, 3200, 5200]
+    assert measured == [100, 200, 400, 800, 1600, 3200, 5200]
 
 
 def test_a_spread_that_is_never_wanted_is_never_measured():
@@ -174,6 +174,24 @@ def test_class_collapse_is_warned_about_once_with_the_remedy():
     assert "alpha=0.1 is not above the collapse threshold" in message
     assert "\n" not in message
     assert monitor.warning == message
+
+
+def test_little_free_spread_is_called_out_sooner_where_the_loss_asks_for_it():
+    """Views that differ much hide it from the within-class variance: free spread alone sees it."""
+    generator = torch.Generator().manual_seed(0)
+    means, y = torch.eye(8)[:4] - torch.eye(8)[:4].mean(0), torch.arange(24) % 4
+
+    def warned_at(alpha):
+        monitor = CollapseMonitor(SETTING.with_(alpha=alpha))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CollapseWarning)
+            while monitor.warning is None and monitor.steps < 1000:
+                monitor.update(means[y][:, None] + 0.3 * torch.randn(24, 2, 8, generator=generator), y)
+        assert monitor.verdict.name == "class collapse"
+        return monitor.steps
+
+    assert warned_at(alpha=0.1) == 200
+    assert warned_at(alpha=0.6) == 400
 
 
 def test_measured_alone_it_waits_until_the_variance_is_gone():

@@ -2,8 +2,9 @@
 
     python docs/_build/generate.py
 
-writes the command reference, which is kept in the repository so that a change shows in its diff and which tests hold to
-the code, and the pictures of the README. The theorems become a page when the site is built.
+writes the command reference and the formulas of `explain`, which are kept in the repository so that a change shows in
+its diff and which tests hold to the code, and the pictures of the README. The theorems become a page when the site is
+built.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+import formulas
 
 from ssem_advisor.domain import Setting
 from ssem_advisor.report import plots
@@ -229,8 +232,8 @@ def _symbols(text: str) -> Iterator[str]:
 
 
 def pages() -> dict[Path, str]:
-    """Every generated page with its text."""
-    return {DOCS / "reference" / "cli.md": commands()}
+    """Every generated page and file with its text."""
+    return {DOCS / "reference" / "cli.md": commands(), formulas.PATH: formulas.text()}
 
 
 def main() -> None:

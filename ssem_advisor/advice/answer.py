@@ -180,7 +180,7 @@ class Advice:
     @cached_property
     def theorems(self) -> tuple[str, ...]:
         """Keys of what the numbers stand on, in reading order: each one's assumptions hold for this setting."""
-        from ssem_advisor.theory.registry import covered
+        from ssem_advisor.theory.registry import covered, theorem
 
         point = self.recommended or self.given
         setting = self.setting
@@ -191,5 +191,8 @@ class Advice:
         if point is not None and point.basis is Basis.exact:
             behind |= {"OPTIMUM", "WEIGHT", "WEIGHT-SPREAD"}
         elif point is not None and point.basis in (Basis.estimate, Basis.rough):
-            behind |= {"FINITE"} if self.origin is NetworkOrigin.perfect else {"FINITE", "RELIABILITY"}
+            behind |= {"FINITE"} if setting.dim is not None else set()
+            behind |= set() if self.origin is NetworkOrigin.perfect else {"RELIABILITY"}
+        if point is None:  # no weight to speak of
+            behind = {key for key in behind if not {"v", "alpha"} & set(theorem(key).symbols)}
         return tuple(key for key in covered(setting) if key in behind)

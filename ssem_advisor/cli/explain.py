@@ -9,7 +9,7 @@ import typer
 from ssem_advisor.cli._options import Format, FormatOption
 from ssem_advisor.cli._output import columns, paint, say, tell
 from ssem_advisor.cli._setting import setting_of, takes_setting
-from ssem_advisor.domain import SettingError
+from ssem_advisor.domain import Setting, SettingError
 
 
 @takes_setting
@@ -34,14 +34,31 @@ def explain(
     found = find(theorem)
     setting = None
     if {"classes", "class_counts"} & given.keys():
-        from ssem_advisor.advice import complete
-
-        setting, filled = complete(setting_of(given))
-        if filled and form is Format.text:
-            tell(f"Assumed: batch size {setting.batch_size}, {setting.sampler} sampler.")
+        setting = _filled(setting_of(given), found.symbols, form)
     elif given:
         raise SettingError("classes: missing; a setting needs --classes, --class-counts or --dataset")
     if form is Format.json:
         say(report.json_one(found, setting))
     else:
         say(report.text_one(found, setting, paint(), columns()))
+
+
+def _filled(setting: Setting, symbols: tuple[str, ...], form: Format) -> Setting:
+    """The setting with what `recommend` would assume and set in the places left open, and a remark that says so."""
+    from ssem_advisor import advice as advisor
+
+    setting, filled = advisor.complete(setting)
+    notes = [f"batch size {setting.batch_size}, {setting.sampler} sampler"] if filled else []
+    missing = [name for name in ("temperature", "alpha") if getattr(setting, name) is None]
+    wanted = {"temperature": "tau", "alpha": "alpha"}
+    if any(wanted[name] in symbols for name in missing) or ("v" in symbols and missing):
+        point = None if setting.extras else advisor.recommend(setting).recommended
+        if point is not None:
+            setting = setting.with_(alpha=point.alpha, temperature=point.temperature)
+            notes.append(f"{' and '.join(f'{name} {getattr(setting, name):.3g}' for name in missing)}, as recommended")
+        elif "temperature" in missing:
+            setting = setting.with_(temperature=0.1)
+            notes.append("temperature 0.1")
+    if notes and form is Format.text:
+        tell(f"Assumed: {'; '.join(notes)}.")
+    return setting

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ssem_advisor.domain import AdvisorError, Setting
+from ssem_advisor.domain import Setting
 from ssem_advisor.printing import WIDTH, Paint, uncoloured, wrapped
+from ssem_advisor.theory.numbers import numbers_of
 from ssem_advisor.theory.registry import SOURCE, Theorem, theorems
 
 if TYPE_CHECKING:
@@ -28,12 +31,14 @@ def json_list() -> str:
 
 
 def json_one(theorem: Theorem, setting: Setting | None) -> str:
-    data: Explain = {"version": 1, **_data(theorem), "formula": str(theorem.formula())}
+    data: Explain = {"version": 1, **_data(theorem), "formula": _formulas()[theorem.key]["formula"]}
     if setting is not None:
+        found = None if theorem.broken(setting) else numbers_of(theorem, setting)
+        complete = found is not None and not found.missing
         data["here"] = {
             "assumptions": [{"text": a.text, "holds": a.holds(setting)} for a in theorem.assumptions],
-            "values": _finite(theorem.values(setting)),
-            "value": _finite({"value": _value(theorem, setting)})["value"],
+            "values": _finite({**found.symbols, **dict.fromkeys(found.varies)}) if found and complete else None,
+            "value": _finite({"value": max(found.results.values(), default=None)})["value"] if found else None,
         }
     return json.dumps(data, indent=2, allow_nan=False)
 
@@ -51,25 +56,18 @@ def _data(theorem: Theorem) -> TheoremShown:
     }
 
 
-def _finite(values: dict[str, Any] | None) -> Any:
-    if values is None:
-        return None
-    return {k: v if v is None or math.isfinite(v) else None for k, v in values.items()}
+def _finite(values: dict[str, Any]) -> dict[str, float | None]:
+    return {k: v if v is not None and math.isfinite(v) else None for k, v in values.items()}
 
 
-def _value(theorem: Theorem, setting: Setting) -> float | None:
-    values = theorem.values(setting)
-    if values is None or theorem.broken(setting):
-        return None
-    try:
-        return float(theorem.numeric(**values))
-    except AdvisorError:
-        return None
+@cache
+def _formulas() -> dict[str, Any]:
+    """What sympy made of the claims, by key; see docs/_build/formulas.py."""
+    return dict(json.loads((Path(__file__).parent / "formulas.json").read_text(encoding="utf-8")))
 
 
 def text_one(theorem: Theorem, setting: Setting | None, paint: Paint = uncoloured, width: int = WIDTH) -> str:
     """A theorem for a terminal of so many columns: what it says, what it needs, its formula, and the numbers here."""
-    import sympy as sp
 
     def bold(text: str) -> str:
         return paint(text, "heading")
@@ -87,13 +85,14 @@ def text_one(theorem: Theorem, setting: Setting | None, paint: Paint = uncoloure
                     None: f"  {paint('[unknown]', 'estimate')}  ",
                 }[holds]
             lines += wrapped(assumption.text, width, mark)
-    formula = theorem.formula()
-    pretty = sp.pretty(formula, use_unicode=True, wrap_line=False).splitlines()
+    formula = _formulas()[theorem.key]
     lines += ["", bold("Formula")]
-    if max(map(len, pretty)) <= width - 4:
-        lines += [f"  {theorem.left} =", "", *("    " + line for line in pretty)]
+    if max(map(len, formula["lines"])) <= width - 4:
+        lines += [f"  {theorem.left} =", "", *("    " + line for line in formula["lines"])]
     else:
-        lines += wrapped(f"{theorem.left} = {formula}", width, "  ", "      ")
+        lines += wrapped(f"{theorem.left} = {formula['short']}", width, "  ", "      ")
+    if formula["where"]:
+        lines += ["", *wrapped(f"with {', '.join(formula['where'])}", width, "    ")]
     if setting is not None:
         lines += ["", bold("Here"), *_here(theorem, setting, width)]
     source = SOURCE if theorem.source == "paper" else "derived here"
@@ -109,10 +108,13 @@ def _here(theorem: Theorem, setting: Setting, width: int) -> list[str]:
     broken = theorem.broken(setting)
     if broken:
         return wrapped(f"Not covered, because an assumption is not met: {'; '.join(broken)}.", width, "  ")
-    values = theorem.values(setting)
-    if values is None:
-        return ["  The setting leaves a symbol open: give more options to put numbers in."]
-    numbers = ", ".join(f"{name} = {'infinity' if math.isinf(v) else f'{v:g}'}" for name, v in values.items())
-    value = _value(theorem, setting)
-    name = theorem.implicit or theorem.left
-    return [*wrapped(numbers, width, "  "), f"  {name} = {'not defined here' if value is None else f'{value:.12g}'}"]
+    found = numbers_of(theorem, setting)
+    symbols = ", ".join(f"{name} = {'infinity' if math.isinf(v) else f'{v:g}'}" for name, v in found.symbols.items())
+    lines = wrapped(symbols, width, "  ") if symbols else []
+    if found.missing:
+        return lines + wrapped(f"For the number itself, give {' and '.join(found.missing)} as well.", width, "  ")
+    if found.note:
+        lines += wrapped(found.note[0].upper() + found.note[1:], width, "  ")
+    return lines + [
+        f"  {name} = {'infinity' if math.isinf(value) else f'{value:.12g}'}" for name, value in found.results.items()
+    ]

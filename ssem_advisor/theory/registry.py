@@ -58,17 +58,10 @@ class Theorem:
         return tuple(a.text for a in self.assumptions if a.holds(setting) is False)
 
     def formula(self) -> Any:
-        """The sympy expression over symbols of the same names."""
+        """The sympy expression over symbols of the same names; for tests and pages, as sympy is no dependency."""
         import sympy as sp
 
         return self.symbolic(sp, **{name: sp.Symbol(name, positive=True) for name in self.symbols})
-
-    def values(self, setting: Setting) -> dict[str, float] | None:
-        """The numbers that a setting puts into the formula, or None where it leaves one open."""
-        known = symbol_values(setting)
-        if any(known.get(name) is None for name in self.symbols):
-            return None
-        return {name: known[name] for name in self.symbols}
 
 
 SOURCE = "Lee, Oh, Lee, Sohn: A Theoretical Framework for Preventing Class Collapse, AISTATS 2025, arXiv 2503.08203"

@@ -1,0 +1,167 @@
+"""The numbers that a setting puts into a theorem, also where batches differ from anchor to anchor.
+
+A formula is stated for one number k of same-class and o of other-class instances. In random batches they vary, and
+what the formula equals is then its mean over the anchors, which the engine computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ssem_advisor.domain import AdvisorError, Setting
+from ssem_advisor.theory.classes import class_batches, class_thresholds
+from ssem_advisor.theory.collapse import alpha_for_variance, collapse_threshold, optimal_variance
+from ssem_advisor.theory.estimates import alpha_for_expected_variance, expected_variance
+from ssem_advisor.theory.extensions import extended_limits
+from ssem_advisor.theory.network import directions_left, typical
+from ssem_advisor.theory.registry import Theorem, symbol_values
+from ssem_advisor.theory.relation import relation_of
+from ssem_advisor.theory.values import equivalent_alpha
+
+OPTIONS = {
+    "tau": "--temperature",
+    "alpha": "--alpha",
+    "v": "--alpha",
+    "B": "--batch-size",
+    "d": "--dim",
+    "D": "--dim",
+    "n": "--instances-per-class",
+    "Q": "--queue",
+    "s": "--cross-entropy",
+}
+_VARIES = ("k", "o", "n")
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What a setting makes of a formula.
+
+    symbols: its symbols; those that differ between anchors, or between classes, are left out and named in `varies`.
+    results: what the formula equals, by name: one number, or the least and the largest over the classes.
+    note: how the results differ from the formula, as a sentence; empty where they are the formula's own.
+    missing: options that would fill the symbols left open; then there are no results.
+    """
+
+    symbols: dict[str, float]
+    results: dict[str, float] = field(default_factory=dict)
+    varies: tuple[str, ...] = ()
+    note: str = ""
+    missing: tuple[str, ...] = ()
+
+
+def numbers_of(theorem: Theorem, setting: Setting) -> Numbers:
+    """The numbers of a theorem whose assumptions the setting meets; alpha and temperature are the setting's own."""
+    known = {name: value for name, value in _known(theorem, setting).items() if name in theorem.symbols}
+    given = {name: value for name in theorem.symbols if (value := known.get(name)) is not None}
+    open_ = [name for name in theorem.symbols if name not in given]
+    by_option = [OPTIONS[name] for name in open_ if name in OPTIONS and not (name == "n" and _fixed_n(setting))]
+    if by_option:
+        return Numbers(given, missing=tuple(dict.fromkeys(by_option)))
+    exact = _ENGINE.get(theorem.key)
+    differ = f"{' and '.join(open_)} differ{'s' * (len(open_) == 1)} from anchor to anchor"
+    try:
+        if exact is not None and theorem.key in _STATED_FOR and not (stated := _STATED_FOR[theorem.key])[1](setting):
+            return Numbers(given, exact(setting), tuple(open_), f"the formula is for {stated[0]}; here it is:")
+        if not open_:
+            return Numbers(given, {theorem.implicit or theorem.left: float(theorem.numeric(**given))})
+        if exact is not None:
+            results = exact(setting)
+            many = "the classes differ, and the number with them:"
+            note = many if len(results) > 1 else f"{differ}; over the batches drawn it is:"
+            return Numbers(given, results, tuple(open_), note)
+    except AdvisorError:
+        pass
+    return Numbers(given, varies=tuple(open_), note=f"{differ}, so there is no single number.")
+
+
+def _fixed_n(setting: Setting) -> bool:
+    """Whether n follows from the batch, or differs from anchor to anchor, rather than being an option left out."""
+    return setting.sampler != "full" or setting.unequal
+
+
+def _known(theorem: Theorem, setting: Setting) -> dict[str, float | None]:
+    known = symbol_values(setting)
+    complete = setting.alpha is not None and setting.temperature is not None
+    if "v" in theorem.symbols and complete and theorem.kind == "theorem":
+        known["v"] = _optimum(setting)
+    if theorem.kind == "estimate":
+        network = typical(setting)
+        known["R"] = network.view_reliability
+        known["D"] = None if setting.dim is None else network.directions or directions_left(setting)
+        if "v" in theorem.symbols and complete:
+            known["v"] = float(expected_variance(setting, network.view_reliability, network.directions))
+    if setting.sampler == "balanced" and setting.classes_per_batch is None:
+        known["P"] = float(setting.classes)
+    return known
+
+
+def _optimum(setting: Setting) -> float | None:
+    """The within-class variance of the minimiser where there is room for it."""
+    try:
+        return float(optimal_variance(setting.with_(dim=None)))
+    except AdvisorError:
+        return None
+
+
+# -- where batches differ from anchor to anchor, or classes from one another ------------------------------------------
+
+
+def _slope(setting: Setting, which: int, sign: float) -> float:
+    relation, geometry = relation_of(setting.with_(dim=None))
+    variance = np.atleast_1d(float(optimal_variance(setting.with_(dim=None))))
+    return sign * float(relation.slopes(geometry.y(variance))[which][0])
+
+
+def _plain(setting: Setting) -> float:
+    """alpha_eq of an anchor with a same-class instance, on average."""
+    batch, share = class_batches(setting)
+    paired = share @ batch.paired
+    return float((share * (batch.weight * equivalent_alpha(batch.same, setting.views))).sum() / paired)
+
+
+def _finite(setting: Setting) -> float:
+    network = typical(setting)
+    variance = expected_variance(setting, network.view_reliability, network.directions)
+    return float(alpha_for_expected_variance(setting, variance, 1.0, network.directions))
+
+
+def _reliable(setting: Setting) -> float:
+    return float(alpha_for_expected_variance(setting.with_(dim=None), 0.0, typical(setting).view_reliability))
+
+
+def _by_class(setting: Setting) -> dict[str, float]:
+    if not setting.unequal and (setting.dim is None or setting.dim >= setting.classes):
+        return {"alpha_i": float(collapse_threshold(setting))}
+    thresholds = class_thresholds(setting)
+    return {"least alpha_i": float(np.nanmin(thresholds)), "largest alpha_i": float(np.nanmax(thresholds))}
+
+
+def _named(name: str, value: Callable[[Setting], float]) -> Callable[[Setting], dict[str, float]]:
+    return lambda setting: {name: float(value(setting))}
+
+
+_ENGINE: dict[str, Callable[[Setting], dict[str, float]]] = {
+    "SLOPES": _named("S_self", lambda s: _slope(s, 1, 1.0)),
+    "SLOPES-SPREAD": _named("S_sup", lambda s: _slope(s, 0, -1.0)),
+    "DIMENSION": _named("alpha_c", collapse_threshold),
+    "RANDOM-BATCH": _named("alpha_c", collapse_threshold),
+    "WEIGHT-SPREAD": _named("alpha(v)", lambda s: alpha_for_variance(s, optimal_variance(s))),
+    "PLAIN-SUPCON": _named("alpha_eq", _plain),
+    "CE-SUPCON": _named("alpha_c - alpha_eq", lambda s: collapse_threshold(s.with_(dim=None)) - _plain(s)),
+    "L-IN-MIXED": _named("alpha", lambda s: extended_limits(s).open_above),
+    "NON-NEGATIVE": _named("alpha_c", lambda s: extended_limits(s.with_(features="non-negative")).open_above),
+    "TWO-TEMPERATURES": _named("alpha_c", lambda s: extended_limits(s).open_above),
+    "CROSS-ENTROPY": _named("alpha_ce", lambda s: extended_limits(s).open_above),
+    "UNEQUAL": _by_class,
+    "FINITE": _named("alpha(v)", _finite),
+    "RELIABILITY": _named("alpha_c(R)", _reliable),
+}
+
+# Formulas that say less than their theorem: what for, and whether a setting is of that kind.
+_STATED_FOR: dict[str, tuple[str, Callable[[Setting], bool]]] = {
+    "RANDOM-BATCH": ("an unlimited data set", lambda s: s.instances_per_class is None),
+    "CE-SUPCON": ("full batches", lambda s: s.sampler == "full"),
+}

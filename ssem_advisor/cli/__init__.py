@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from ssem_advisor import __version__
 from ssem_advisor.cli._output import Waiting, say, tell
 from ssem_advisor.domain import AdvisorError
+from ssem_advisor.extras import line_for
 from ssem_advisor.limits import DEBUG, OWN_FAULT
 
 # Each command is the function of its name in the module of its name.
@@ -49,10 +50,10 @@ class _Group(TyperGroup):
             asked = error.ctx.command_path if error.ctx is not None else "ssem-advisor"
             tell(f"ssem-advisor: {' '.join(error.format_message().split())} (see {asked} --help)")
         except ModuleNotFoundError as error:
-            extra = _EXTRAS.get((error.name or "").split(".")[0])
-            if extra is None:
+            line = line_for(error)
+            if line is None:
                 raise
-            tell(f"ssem-advisor: this needs {error.name}: pip install 'ssem-advisor[{extra}]'")
+            tell(f"ssem-advisor: {line}")
         except BrokenPipeError:  # the reader, as `head`, has seen enough; nothing is left to flush at the end
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
@@ -67,15 +68,6 @@ class _Group(TyperGroup):
 
 
 _UsageError: Any = typer.BadParameter.__base__  # typer carries click's errors under names of its own
-
-_EXTRAS = {
-    "torch": "validate",
-    "sklearn": "validate",
-    "jinja2": "validate",
-    "matplotlib": "plot",
-    "pyarrow": "measure",
-    "safetensors": "measure",
-}
 
 app = typer.Typer(
     cls=_Group,

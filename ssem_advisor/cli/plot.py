@@ -64,12 +64,15 @@ def plot(
     """
     from ssem_advisor.advice import complete
     from ssem_advisor.domain import FIELDS, AdvisorError
+    from ssem_advisor.extras import need
     from ssem_advisor.report import plots
 
     if output is None and not terminal:
         raise AdvisorError("plot: nowhere to draw; give -o FILE (.png, .svg or .pdf) or --terminal")
     if kind is not Picture.phase and (terminal or config is not None):
         raise AdvisorError(f"--kind {kind}: --terminal and --config belong to the phase diagram")
+    if output is not None:
+        need("plot", "plot")
     paper = plots.Paper(None if size is None else _inches(size), theme.value, network.value)
     own = None
     if config is not None:

@@ -110,6 +110,9 @@ def validate(
     import os
 
     from ssem_advisor.domain import AdvisorError
+    from ssem_advisor.extras import need
+
+    need("validate", "validate")
     from ssem_advisor.experiments.protocol import Protocol
     from ssem_advisor.experiments.store import Store
     from ssem_advisor.experiments.study import run

@@ -25,14 +25,18 @@ traces or maps there are no values to look at, so the checks of values are left 
 :func:`dense_loss` is the same mathematics with the matrix held, for stacks of small models.
 """
 
-from ssem_advisor.losses._loss import (
+from ssem_advisor.extras import need
+
+need("torch", __name__)
+
+from ssem_advisor.losses._loss import (  # noqa: E402
     LossParts,
     SupervisedContrastiveLoss,
     plain_supcon_alpha,
     supervised_contrastive_loss,
 )
-from ssem_advisor.losses._metric_learning import MetricLearningLoss
-from ssem_advisor.losses._mixture import dense_loss
+from ssem_advisor.losses._metric_learning import MetricLearningLoss  # noqa: E402
+from ssem_advisor.losses._mixture import dense_loss  # noqa: E402
 
 __all__ = [
     "LossParts",

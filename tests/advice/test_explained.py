@@ -17,9 +17,9 @@ from ssem_advisor.theory.registry import theorem, theorems
 
 def settings():
     dims = itertools.cycle((None, 64, 6, 5, 4, 300, 7))
-    for (loss, sampler, size, tau), dim in zip(
-        itertools.product(("supcon", "ssem", "l_spread"), ("random", "balanced", "full"), (None, 40), (None, 0.3)), dims, strict=False
-    ):  # fmt: skip
+    losses, samplers = ("supcon", "ssem", "l_spread"), ("random", "balanced", "full")
+    for loss, sampler, size, tau in itertools.product(losses, samplers, (None, 40), (None, 0.3)):
+        dim = next(dims)
         if sampler == "full" and size is None:
             continue
         batch = None if sampler == "full" else 30

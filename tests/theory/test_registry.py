@@ -8,6 +8,7 @@ import pytest
 import sympy as sp
 
 from ssem_advisor import AdvisorError, Setting, collapse_threshold, optimal_variance
+from ssem_advisor.theory.numbers import numbers_of
 from ssem_advisor.theory.registry import theorem, theorems
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -129,14 +130,14 @@ def test_assumptions_are_checked_against_a_setting():
 def test_numbers_of_a_setting_give_the_threshold():
     setting = Setting(classes=10, batch_size=100, sampler="balanced", temperature=0.1, instances_per_class=50)
     thm = theorem("THRESHOLD")
-    assert thm.numeric(**thm.values(setting)) == collapse_threshold(setting)
+    assert numbers_of(thm, setting).results["alpha_c"] == collapse_threshold(setting)
 
 
 def test_small_temperature_limit():
     for tau in (1e-2, 1e-3):
         setting = Setting(classes=5, instances_per_class=20, sampler="full", temperature=tau, alpha=0.6, loss="ssem")
         thm = theorem("SMALL-TEMPERATURE")
-        assert optimal_variance(setting) == pytest.approx(thm.numeric(**thm.values(setting)), rel=1e-9)
+        assert optimal_variance(setting) == pytest.approx(numbers_of(thm, setting).results[thm.left], rel=1e-9)
 
 
 def test_unknown_key_names_the_nearest():

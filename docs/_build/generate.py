@@ -120,8 +120,8 @@ def theorems() -> str:
 
 
 _GREEK = {"alpha", "tau", "rho", "lambda", "delta"}
-_FUNCTIONS = {"exp", "log", "ln", "max", "min"}
-_PRODUCTS = {"mN", "np", "mn", "Ns"}
+_FUNCTIONS = {"exp", "log", "ln", "max", "min", "cos"}
+_PRODUCTS = {"mN", "np", "mn", "Ns", "pB"}
 _OPERATORS = {"<=": "\\le", ">=": "\\ge", "->": "\\to", "*": "\\,", "-": "-", "+": "+", "/": "/", "=": "=", "^": "^",
               "<": "\\lt", ">": "\\gt", "(": "(", ")": ")"}  # fmt: skip
 _TOKEN = re.compile(r"(?P<word>[A-Za-z]+(?:_\w+)?'?)|(?P<number>\d+(?:\.\d+)?)|<=|>=|->|(?P<space>\s+)|.", re.DOTALL)
@@ -167,7 +167,7 @@ def _escaped(text: str) -> str:
 
     pieces: list[tuple[str, str, bool]] = []
     before = ""
-    for match in _TOKEN.finditer(text):
+    for match in _TOKEN.finditer(text.replace("P x K", "P × K")):
         token = match.group()
         tex = _tex(token) if match["word"] and before != "'" else token if match["number"] else _OPERATORS.get(token)
         if tex is not None or (match["space"] and run):

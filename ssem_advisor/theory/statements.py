@@ -227,11 +227,11 @@ def _zero_slope_l_in(m: float, N: float, k: float, o: float, tau: float, v: floa
 STATEMENTS: tuple[Theorem, ...] = (
     Theorem(
         key="REDUCTION",
-        title="Three numbers carry the minimiser",
+        title="At the optimum one number is free",
         statement=(
             "The loss is convex in the Gram matrix and does not change when views, instances or classes are renamed. "
             "So some minimiser has one similarity between views, one within classes (x) and one between classes (s). "
-            "The overall mean is zero, which leaves x alone: s = -(1/N + (1-1/N) x)/(m-1)."
+            "The overall mean of its embeddings is zero, so only x remains free: s = -(1/N + (1-1/N) x)/(m-1)."
         ),
         left="s",
         symbols=("m", "N", "v"),
@@ -245,8 +245,9 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="GEOMETRY",
         title="From the class simplex to the instance simplex",
         statement=(
-            "Gram eigenvalues are 1-x (m(N-1) times), 1+(N-1)x-Ns (m-1 times) and 0 (once). v = 0 is class collapse, "
-            "v = m(N-1)/(mN-1) the regular simplex of all instances, v = 1 has the class means at the origin."
+            "The Gram matrix of such a minimiser has the eigenvalues 1-x (m(N-1) times), 1+(N-1)x-Ns (m-1 times) and "
+            "0 (once). Its within-class variance v is 0 at class collapse and m(N-1)/(mN-1) when all instances form a "
+            "regular simplex. At v = 1 the class means are at the origin."
         ),
         left="1 + (N-1) x - N s",
         symbols=("m", "N", "v"),
@@ -260,8 +261,9 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="SLOPES",
         title="The slope of supcon and ssem",
         statement=(
-            "tau times the derivative of the self-supervised loss in x is S_self = g; of the supervised loss "
-            "S_sup = g - 1 for anchors with a same-class instance and 0 for others. Both increase in x."
+            "The slope is tau times the derivative of the loss in x. It is S_self = g for the self-supervised loss. "
+            "For the supervised loss it is S_sup = g - 1 for anchors with a same-class instance in the batch and 0 "
+            "for the others. Both slopes increase in x."
         ),
         left="S_self",
         symbols=("m", "N", "k", "o", "c", "tau", "v"),
@@ -273,7 +275,7 @@ STATEMENTS: tuple[Theorem, ...] = (
     Theorem(
         key="SLOPES-SPREAD",
         title="The slope of l_spread",
-        statement="tau times the derivative of the supervised part of l_spread in x; it increases in x.",
+        statement="The slope of the supervised part of l_spread is tau times its derivative in x. It increases in x.",
         left="S_sup",
         symbols=("m", "N", "k", "o", "tau", "v"),
         symbolic=lambda sp, **s: _spread_slopes(sp, **s)[0],
@@ -285,11 +287,12 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="THRESHOLD",
         title="Collapse threshold",
         statement=(
-            "The instances of every class coincide at the minimum if and only if alpha <= alpha_c, and the class "
-            "means are then at a simplex (in supcon below alpha_view only views drift). For k same-class and o other- "
-            "class instances in every anchor's batch, r = exp(-m/((m-1) tau)), rho = (1-1/N)/(m-1), c = 1 for ssem "
-            "and (p-1)/p for supcon, alpha_c is in closed form. Above 1, no weight prevents collapse. With dim = "
-            "classes - 1 only the if is proven: see TIGHT."
+            "All instances of every class have the same embedding at the minimum if and only if alpha <= alpha_c. The "
+            "class means then form a regular simplex. (In supcon below alpha_view only the views of an instance drift "
+            "apart.) Every anchor's batch has k instances of its class and o of other classes; r = exp(-m/((m-1) "
+            "tau)), rho = (1-1/N)/(m-1), and c = 1 for ssem and (p-1)/p for supcon. If alpha_c is above 1, no weight "
+            "prevents collapse. With dim = classes - 1 it is proved only that collapse is the minimum up to alpha_c: "
+            "see TIGHT."
         ),
         left="alpha_c",
         symbols=("m", "N", "k", "o", "c", "tau"),
@@ -303,7 +306,7 @@ STATEMENTS: tuple[Theorem, ...] = (
     Theorem(
         key="FULL-SSEM",
         title="Collapse threshold of ssem, full batch",
-        statement="From 1/n as tau -> 0 to 1 as tau -> infinity; with balanced full batches, anchors kept.",
+        statement="With balanced full batches, the threshold rises from 1/n as tau -> 0 to 1 as tau -> infinity.",
         left="alpha_c",
         symbols=("m", "n", "tau"),
         symbolic=lambda sp, m, n, tau: (1 + (m * n - 1) * _r(sp, m, tau)) / (n * (1 + (m - 1) * _r(sp, m, tau))),
@@ -315,7 +318,10 @@ STATEMENTS: tuple[Theorem, ...] = (
     Theorem(
         key="FULL-SUPCON",
         title="Collapse threshold of supcon, full batch",
-        statement="Falls to alpha_eq = (p-1)/(np-1) as tau -> 0, so plain SupCon lies below it at every temperature.",
+        statement=(
+            "With balanced full batches, the threshold falls to alpha_eq = (p-1)/(np-1) as tau -> 0. This is the "
+            "weight of plain SupCon, which is therefore below the threshold at every temperature."
+        ),
         left="alpha_c",
         symbols=("m", "n", "p", "tau"),
         symbolic=lambda sp, m, n, p, tau: (
@@ -328,7 +334,10 @@ STATEMENTS: tuple[Theorem, ...] = (
     Theorem(
         key="FULL-SPREAD",
         title="Collapse threshold of l_spread, full batch",
-        statement="alpha_c = q/(1+q), q = (m/(m-1)) w/(1+w), w = (m-1) n r: zero as tau -> 0.",
+        statement=(
+            "With balanced full batches, alpha_c = q/(1+q), where q = (m/(m-1)) w/(1+w) and w = (m-1) n r. The "
+            "threshold falls to zero as tau -> 0."
+        ),
         left="alpha_c",
         symbols=("m", "n", "tau"),
         symbolic=lambda sp, m, n, tau: (lambda q: q / (1 + q))(
@@ -342,9 +351,9 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="BATCH",
         title="Mini-batches",
         statement=(
-            "The batch enters the slopes only through the number k of same-class and o of other-class instances of an "
-            "anchor, the data set only through N. In P x K batches k = K-1 and o = (P-1) K; a batch of all classes has "
-            "P = m. Only the instances that the loss sees at once count, after any gather."
+            "The batch matters only through the number k of same-class and o of other-class instances that an anchor "
+            "meets, and the data set only through N. In P x K batches k = K-1 and o = (P-1) K. In a batch of all "
+            "classes P = m. Only the instances that the loss sees at once count, after any gather."
         ),
         left="alpha_c",
         symbols=("m", "N", "P", "n", "c", "tau"),
@@ -359,9 +368,9 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="RANDOM-BATCH",
         title="Random mini-batches",
         statement=(
-            "In uniform random batches k is hypergeometric (binomial for an infinite data set, as in the formula). "
-            "Anchors without a same-class instance feel only the self-supervised term, which pulls classes apart from "
-            "each other and so together within."
+            "In uniform random batches k is hypergeometric, or binomial for an infinite data set, as in the formula. "
+            "Anchors without a same-class instance have only the self-supervised term. It pushes classes away from "
+            "each other, and so it draws the instances of a class together."
         ),
         left="alpha_c",
         symbols=("m", "B", "c", "tau"),
@@ -373,7 +382,7 @@ STATEMENTS: tuple[Theorem, ...] = (
     Theorem(
         key="WEIGHT",
         title="Weight for a wanted variance",
-        statement="The weight whose optimum has within-class variance v, in closed form; it increases in v.",
+        statement="This is the weight at whose optimum the within-class variance is v. It increases with v.",
         left="alpha(v)",
         symbols=("m", "N", "k", "o", "c", "tau", "v"),
         symbolic=lambda sp, **s: 1 - _softmax_slope(sp, **s),
@@ -384,7 +393,7 @@ STATEMENTS: tuple[Theorem, ...] = (
     Theorem(
         key="WEIGHT-SPREAD",
         title="Weight for a wanted variance, l_spread",
-        statement="The weight whose optimum has within-class variance v, for l_spread.",
+        statement="This is the weight at whose optimum the within-class variance is v, for l_spread.",
         left="alpha(v)",
         symbols=("m", "N", "k", "o", "tau", "v"),
         symbolic=lambda sp, **s: _spread_alpha(sp, **s),
@@ -396,8 +405,8 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="OPTIMUM",
         title="Optimal within-class variance",
         statement=(
-            "The within-class variance of the minimiser is the root of the slope, 0 for alpha <= alpha_c; it increases "
-            "with alpha. (The formula is the slope for supcon in full batches.)"
+            "The within-class variance of the minimiser is where the slope is zero. It is 0 for alpha <= alpha_c and "
+            "increases with alpha above that. (The formula is the slope for supcon in full batches.)"
         ),
         left="0",
         implicit="v",
@@ -414,8 +423,9 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="TEMPERATURE",
         title="Critical temperature",
         statement=(
-            "alpha_c increases with tau, so collapse is optimal if and only if tau >= tau_c. 0: at every temperature; "
-            "infinity: at none. With dim = classes - 1 only the if is proven: see TIGHT."
+            "alpha_c increases with tau, so collapse is optimal if and only if tau >= tau_c. If tau_c is 0, collapse "
+            "is optimal at every temperature; if it is infinite, at none. With dim = classes - 1 it is proved only "
+            "that collapse is optimal from tau_c on: see TIGHT."
         ),
         left="tau_c",
         symbols=("m", "N", "k", "o", "p", "alpha"),
@@ -429,7 +439,10 @@ STATEMENTS: tuple[Theorem, ...] = (
     Theorem(
         key="TEMPERATURE-SSEM",
         title="Critical temperature of ssem, full batch",
-        statement="For alpha > 1/n; otherwise collapse is optimal at every temperature.",
+        statement=(
+            "This is the critical temperature for alpha > 1/n. For smaller alpha, collapse is optimal at every "
+            "temperature."
+        ),
         left="tau_c",
         symbols=("m", "n", "alpha"),
         symbolic=lambda sp, m, n, alpha: (m / (m - 1)) / sp.log((m * n - 1 - alpha * n * (m - 1)) / (alpha * n - 1)),
@@ -440,8 +453,8 @@ STATEMENTS: tuple[Theorem, ...] = (
     ),
     Theorem(
         key="SMALL-TEMPERATURE",
-        title="A small temperature is not free",
-        statement="At fixed alpha above the threshold the optimal variance shrinks in proportion to tau as tau -> 0.",
+        title="A temperature can be too small",
+        statement="At a fixed alpha above the threshold, the optimal variance falls in proportion to tau as tau -> 0.",
         left="v* (as tau -> 0)",
         symbols=("N", "k", "c", "tau", "alpha"),
         symbolic=lambda sp, N, k, c, tau, alpha: (1 - 1 / N) * tau * sp.log(alpha * k / ((1 - alpha) * c)),
@@ -453,11 +466,11 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="PLAIN-SUPCON",
         title="Plain SupCon collapses at every temperature",
         statement=(
-            "Plain SupCon, all same-class positives of an anchor averaged, is lowest with every class on one point: "
-            "at every temperature, in every dimension, for any class sizes and any sampler that treats the instances "
-            "of a class alike. Losses of single embeddings beside it (a classifier of any kind, on any layer) do not "
-            "change that. For equal classes it is the mixture at alpha_eq, below alpha_c. (Full batch: Graf et al. "
-            "2021.)"
+            "Plain SupCon averages over all same-class positives of an anchor. It is lowest when every class is one "
+            "point: at every temperature, in every dimension, for any class sizes, and for any sampler that treats "
+            "the instances of a class alike. A classifier of any kind on any layer does not change this. For equal "
+            "classes plain SupCon is the mixture with the weight alpha_eq, which is below alpha_c. (For full batches: "
+            "Graf et al. 2021.)"
         ),
         left="alpha_eq",
         symbols=("n", "p"),
@@ -468,12 +481,12 @@ STATEMENTS: tuple[Theorem, ...] = (
     ),
     Theorem(
         key="L-IN",
-        title="Log of the sum collapses at every temperature",
+        title="SupCon with the logarithm of a sum collapses at every temperature",
         statement=(
-            "SupCon with the sum over positives inside the logarithm (L_in) is lowest with every class on one point: "
-            "at every temperature, in every dimension, for any class sizes and any sampler that treats the instances "
-            "of a class alike, whatever losses of single embeddings stand beside it. (The formula is its slope for "
-            "equal classes, negative everywhere.)"
+            "SupCon with the sum over positives inside the logarithm (L_in) is lowest when every class is one point: "
+            "at every temperature, in every dimension, for any class sizes, and for any sampler that treats the "
+            "instances of a class alike. A classifier beside it does not change this. (The formula is its slope for "
+            "equal classes, which is negative everywhere.)"
         ),
         left="slope of L_in",
         symbols=("m", "N", "k", "o", "tau", "v"),
@@ -486,10 +499,11 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="CE-SUPCON",
         title="Cross-entropy beside SupCon does not help",
         statement=(
-            "Cross-entropy plus SupCon without a self-supervised term collapses whatever the two weights, the "
-            "classifier, its weight decay and its layer, the class sizes and the dimension: giving all of a class one "
-            "of its own embeddings, drawn at random, keeps the cross-entropy and lowers SupCon. (The formula is the "
-            "margin by which plain SupCon stays below the threshold, for equal classes.)"
+            "Cross-entropy plus SupCon without a self-supervised term has collapse as its optimum, whatever the two "
+            "weights, the classifier, its weight decay, its layer, the class sizes and the dimension are. If all "
+            "instances of a class get one of its own embeddings, drawn at random, the expected cross-entropy stays "
+            "the same and SupCon falls. (The formula is the distance of plain SupCon from the threshold, for equal "
+            "classes.)"
         ),
         left="alpha_c - alpha_eq",
         symbols=("m", "n", "p", "tau"),
@@ -503,12 +517,12 @@ STATEMENTS: tuple[Theorem, ...] = (
     ),
     Theorem(
         key="L-IN-MIXED",
-        title="Log of the sum, mixed with a self-supervised term",
+        title="The logarithm of a sum, mixed with a self-supervised term",
         statement=(
-            "With L_in as the supervised term, the collapsed simplex is stable against a spread within classes up to "
-            "this weight and gives way above it: (alpha_c - alpha_eq) / (1 - alpha_eq). Local: L_in is not convex, so "
-            "something else may be better below. Plain SupCon with its positives merged and averaged outside the "
-            "logarithm has the same threshold when a self-supervised term is added to it, and there it is global."
+            "With L_in as the supervised term, collapse is stable against a spread within classes up to this weight, "
+            "(alpha_c - alpha_eq) / (1 - alpha_eq), and unstable above it. This is a local statement: L_in is not "
+            "convex, so below this weight something else may be better than collapse. Plain SupCon plus a "
+            "self-supervised term has the same threshold, and there the statement is global."
         ),
         left="alpha",
         symbols=("m", "N", "k", "o", "c", "tau"),
@@ -527,10 +541,10 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="QUEUE",
         title="Queues, memory banks, gathering without gradient",
         statement=(
-            "If the keys are current embeddings that pass no gradient, a within-class spread at the collapsed simplex "
-            "grows if and only if alpha > alpha_c: the threshold of the same comparison with gradient, as local "
-            "stability. A queue of Q random keys is ssem with one view and random batches of Q + 1. Keys of a "
-            "momentum encoder that follow the embeddings with a lag leave the threshold where it is."
+            "If the keys are current embeddings that pass no gradient, a spread within the collapsed classes grows if "
+            "and only if alpha > alpha_c. This is the threshold of the same comparison with gradient, as a statement "
+            "about local stability. A queue of Q random keys is ssem with one view and random batches of Q + 1. Keys "
+            "of a momentum encoder that follow the embeddings with a lag do not change the threshold."
         ),
         left="alpha_c",
         symbols=("m", "Q", "tau"),
@@ -543,9 +557,9 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="NON-NEGATIVE",
         title="Features without negative coordinates",
         statement=(
-            "A ReLU before the normalisation keeps classes at right angles at best: s = 0. Collapse is the global "
-            "minimum if and only if alpha <= alpha_c, with exp(-1/tau) in place of r and nothing gained between "
-            "classes by collapsing. (Formula for one number k of same-class and o of other-class instances.)"
+            "With a ReLU before the normalisation, classes can at best be at right angles: s = 0. Collapse is the "
+            "global minimum if and only if alpha <= alpha_c. In the formula exp(-1/tau) takes the place of r, and rho "
+            "is 0. (It holds for one number k of same-class and o of other-class instances.)"
         ),
         left="alpha_c",
         symbols=("k", "o", "c", "tau"),
@@ -567,8 +581,8 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="NON-NEGATIVE-OPTIMUM",
         title="Optimal variance without negative coordinates",
         statement=(
-            "The optimal within-class variance in closed form, 0 below the threshold and (N-1)/N at most. (Formula "
-            "between the two, for one k and o.)"
+            "With a ReLU before the normalisation, the optimal within-class variance is 0 below the threshold and "
+            "(N-1)/N at most. (The formula holds between the two, for one k and o.)"
         ),
         left="v*",
         symbols=("N", "k", "o", "c", "tau", "alpha"),
@@ -592,8 +606,8 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="TWO-TEMPERATURES",
         title="A temperature for each term",
         statement=(
-            "With tau_1 for the supervised and tau_2 for the self-supervised term, collapse is the global minimum if "
-            "and only if alpha <= alpha_c, in closed form from the two slopes at collapse."
+            "With the temperature tau_1 for the supervised and tau_2 for the self-supervised term, collapse is the "
+            "global minimum if and only if alpha <= alpha_c, which follows from the two slopes at collapse."
         ),
         left="alpha_c",
         symbols=("m", "N", "k", "o", "c", "tau", "tau_2"),
@@ -608,12 +622,12 @@ STATEMENTS: tuple[Theorem, ...] = (
     ),
     Theorem(
         key="LEARNED-TEMPERATURE",
-        title="A learned temperature runs to its floor",
+        title="A learned temperature falls to its lower limit",
         statement=(
-            "The least value of the loss never rises as the temperature falls, whatever alpha, the batch and the "
-            "class sizes; for equal classes and ssem or supcon it falls strictly. So embeddings and temperature "
-            "together are best at the smallest temperature allowed: evaluate every threshold there. (The formula is "
-            "the derivative of the loss at class collapse, positive.)"
+            "The smallest value of the loss never rises when the temperature falls, whatever alpha, the batch and the "
+            "class sizes are. For equal classes and ssem or supcon it falls strictly. So embeddings and temperature "
+            "together are best at the smallest temperature allowed, and every threshold should be evaluated there. "
+            "(The formula is the derivative of the loss at class collapse, which is positive.)"
         ),
         left="d loss / d tau",
         symbols=("m", "n", "p", "tau"),
@@ -626,11 +640,12 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="CROSS-ENTROPY",
         title="Cross-entropy beside both contrastive terms",
         statement=(
-            "A linear classifier on the same normalised features can only raise the threshold: with w its weight over "
-            "the contrastive weights and s the margin of its logits at collapse, which weight decay or a norm bound "
-            "decides, collapse is the global minimum if and only if alpha is at most this. A large margin gives "
-            "alpha_c back, and no margin adds more than w tau W((m-1)/e) / 2, W Lambert's function. A classifier on "
-            "another layer, under an unlimited projection head, leaves the threshold at alpha_c."
+            "A linear classifier on the same normalised features can only raise the threshold. Collapse is the global "
+            "minimum if and only if alpha is at most alpha_ce, where w is the weight of cross-entropy over the "
+            "contrastive weights and s is the margin of its logits at collapse, which weight decay or a norm bound "
+            "decides. With a large margin the threshold is alpha_c again, and no margin adds more than w tau "
+            "W((m-1)/e) / 2, with Lambert's function W. A classifier on another layer, under an unlimited projection "
+            "head, leaves the threshold at alpha_c."
         ),
         left="alpha_ce",
         symbols=("m", "N", "k", "o", "c", "tau", "w", "s"),
@@ -652,8 +667,8 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="CROSS-ENTROPY-BOUND",
         title="The most that cross-entropy adds to the threshold",
         statement=(
-            "Over all margins, that is all weight decays and norm bounds of the classifier, the hardest pull of "
-            "cross-entropy is at margin 1 + W((m-1)/e). (The formula is the largest value of s (m-1)/(e^s + m-1).)"
+            "Over all weight decays and norm bounds of the classifier, cross-entropy pulls most strongly at the "
+            "margin 1 + W((m-1)/e). (The formula is the largest value of s (m-1)/(e^s + m-1).)"
         ),
         left="W((m-1)/e)",
         symbols=("m",),
@@ -666,9 +681,10 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="DIMENSION",
         title="As many dimensions as classes are enough",
         statement=(
-            "For classes <= dim < mN - 1 the threshold is the same: collapse is the global minimum if and only if "
-            "alpha <= alpha_c, and above it not even a local one. The optimal variance does not bound the variance "
-            "reached, from either side: the estimate FINITE takes its place."
+            "For classes <= dim < mN - 1 the threshold is the same as in high dimension: collapse is the global "
+            "minimum if and only if alpha <= alpha_c, and above alpha_c it is not even a local minimum. The optimal "
+            "variance in high dimension does not bound the variance reached, from either side. The estimate FINITE "
+            "takes its place."
         ),
         left="alpha_c",
         symbols=("m", "N", "k", "o", "c", "tau"),
@@ -681,8 +697,9 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="TIGHT",
         title="One dimension fewer than classes",
         statement=(
-            "With dim = classes - 1 no direction beside the class means is left: collapse is the global minimum for "
-            "alpha <= alpha_c and stays a local one up to the larger alpha_loc. (Formula for full batches.)"
+            "With dim = classes - 1 there is no direction beside the class means. Collapse is the global minimum for "
+            "alpha <= alpha_c and remains a local minimum up to the larger alpha_loc. (The formula holds for full "
+            "batches.)"
         ),
         left="alpha_loc",
         symbols=("m", "n", "c", "tau"),
@@ -701,11 +718,12 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="UNEQUAL",
         title="Every class has its own threshold",
         statement=(
-            "With unequal class sizes, or dim < classes - 1, class i stops being collapsed at its own alpha_i: F is "
-            "the between-class force and lambda the least curvature of the collapsed loss at its mean. Usually, not "
-            "always, small classes need the larger weight. It speaks of the fully collapsed state: once larger "
-            "classes have opened, the last one opens at a still larger weight, which is found by minimising the "
-            "symmetrised loss. (Formula for full batches; q is the softmax weight of one embedding.)"
+            "With unequal class sizes, or with dim < classes - 1, class i stops being collapsed at its own alpha_i. "
+            "Usually, but not always, small classes need a larger weight. F is the force between classes, and "
+            "lambda_i is the least curvature of the collapsed loss at the class mean. The thresholds hold for the "
+            "state in which all classes are collapsed. Once larger classes have spread out, the last one follows at a "
+            "still larger weight, which is found by minimising the symmetrised loss. (The formula holds for full "
+            "batches; q is the softmax weight of one embedding.)"
         ),
         left="alpha_i",
         symbols=("n", "p", "q", "F", "lambda_i", "tau"),
@@ -725,8 +743,8 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="VIEWS",
         title="When views of one instance drift apart",
         statement=(
-            "At the collapsed point the views of one instance drift apart when alpha < alpha_view <= alpha_eq "
-            "<= alpha_c. Such variance is augmentation noise, not instance information."
+            "At collapse, the views of one instance drift apart when alpha < alpha_view, and alpha_view <= alpha_eq "
+            "<= alpha_c. Such variance is augmentation noise and not information about the instance."
         ),
         left="alpha_view",
         symbols=("m", "n", "p", "tau"),
@@ -743,10 +761,11 @@ STATEMENTS: tuple[Theorem, ...] = (
     ),
     Theorem(
         key="TOTAL-COLLAPSE",
-        title="The plateau",
+        title="The loss when all embeddings are equal",
         statement=(
-            "If all embeddings are equal, supcon is ln(pB - 1) whatever the labels (ssem: ln(pB)), times tau/tau_base "
-            "where the code uses base_temperature. A loss stuck there is total collapse, not slow learning."
+            "If all embeddings are equal, supcon is ln(pB - 1) whatever the labels are, and ssem is ln(pB). Code with "
+            "a base_temperature multiplies this by tau/tau_base. A loss that stays at this value is total collapse, "
+            "not slow learning."
         ),
         left="loss",
         symbols=("p", "B"),
@@ -758,7 +777,10 @@ STATEMENTS: tuple[Theorem, ...] = (
     Theorem(
         key="REFERENCE",
         title="The loss at class collapse",
-        statement="supcon with every class on one point and the class means at a simplex, balanced batch.",
+        statement=(
+            "This is supcon in a balanced batch when every class is one point and the class means form a regular "
+            "simplex."
+        ),
         left="loss",
         symbols=("m", "n", "p", "tau"),
         symbolic=lambda sp, m, n, p, tau: sp.log((p * n - 1) + p * n * (m - 1) * _r(sp, m, tau)),
@@ -770,8 +792,9 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="FINITE",
         title="Estimate: finite dimension",
         statement=(
-            "ESTIMATE. If class residuals spread evenly over the D = d - (m-1) directions beside the class means, the "
-            "weight for a per-view variance v follows from the mean of exp(v cos / tau) over such directions, 0F1."
+            "ESTIMATE. Assume that the spread of each class fills the D = d - (m-1) directions beside the class means "
+            "evenly. Then the weight for a within-class variance v follows from the mean of exp(v cos / tau) over "
+            "such directions."
         ),
         left="alpha(v)",
         symbols=("m", "k", "o", "c", "tau", "v", "D"),
@@ -785,8 +808,9 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="RELIABILITY",
         title="Estimate: imperfect views",
         statement=(
-            "ESTIMATE. If only the share R of the within-class spread is the instance's own (view reliability), the "
-            "threshold moves up, by the part that comes from the other classes: small tau is robust, large tau is not."
+            "ESTIMATE. If only the share R of the within-class spread belongs to the instance (the view reliability), "
+            "the threshold rises, in the part that comes from the other classes. At small tau it hardly changes, at "
+            "large tau it does."
         ),
         left="alpha_c(R)",
         symbols=("m", "k", "o", "c", "tau", "R"),

@@ -61,9 +61,7 @@ class Outlook:
     def threshold(self, temperature: float) -> float | None:
         """The weight up to which some class is collapsed: all of them, where they have one threshold."""
         limits = self.limits(temperature)
-        if limits is None:
-            return None
-        return limits.open_above if self.by_class else limits.collapse_up_to
+        return None if limits is None else limits.threshold
 
     def why_no_limits(self, temperature: float) -> str:
         """Why no threshold is covered; empty where one is."""

@@ -332,24 +332,17 @@ class Verdict:
 def verdict_on(setting: Setting) -> Verdict:
     """Ask the theorems, and the advice. Raises NotCovered or SettingError where they are silent."""
     from ssem_advisor import theory
-    from ssem_advisor.theory.regime import collapse_limits
+    from ssem_advisor.theory.regime import collapse_limits, coordinates
 
-    if class_by_class(setting) > _MOST_COORDINATES:
+    if coordinates(setting) > _MOST_COORDINATES:
         raise NotCovered(TAKES_LONG)
     limits = collapse_limits(setting, quick=True)
-    by_class = limits.regime.by_class  # the last class to open decides
-    verdict = Verdict(setting, limits.open_above if by_class else limits.collapse_up_to, limits.open_above)
+    verdict = Verdict(setting, limits.threshold, limits.open_above)
     if setting.extras or setting.alpha is None:  # a log of the sum, a queue, ...: their theorems give limits alone
         return verdict
     if verdict.collapses:
-        return verdict if by_class else replace(verdict, critical=theory.critical_temperature(setting))
+        return verdict if limits.regime.by_class else replace(verdict, critical=theory.critical_temperature(setting))
     from ssem_advisor.advice import outlook_of
 
     outlook, temperature = outlook_of(setting, quick=True), setting.need("temperature")
     return replace(verdict, point=outlook.point(setting.alpha, temperature), safe=outlook.safe_weights(temperature))
-
-
-def class_by_class(setting: Setting) -> int:
-    """The coordinates that thresholds class by class are computed in; 0 where the closed form covers the setting."""
-    crowded = setting.dim is not None and setting.dim < setting.classes - 1
-    return setting.classes * min(setting.dim or setting.classes, setting.classes) if crowded or setting.unequal else 0

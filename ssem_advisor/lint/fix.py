@@ -19,8 +19,9 @@ from ssem_advisor.config.reader import values
 from ssem_advisor.domain import AdvisorError, Setting
 from ssem_advisor.files import write_atomically
 from ssem_advisor.lint.checking import shown
-from ssem_advisor.lint.core import TAKES_LONG, Case, Finding, class_by_class
+from ssem_advisor.lint.core import TAKES_LONG, Case, Finding
 from ssem_advisor.lint.numbers import above, below
+from ssem_advisor.theory.regime import coordinates
 
 if TYPE_CHECKING:
     from ssem_advisor.lint.checking import Result
@@ -88,7 +89,7 @@ def _mended(result: Result, finding: Finding, session: Session) -> tuple[Result,
     setting = Case(document, run).setting
     if setting is None:
         return "a fact that the recommendation needs is missing"
-    if class_by_class(setting) > _MOST_COORDINATES:
+    if coordinates(setting) > _MOST_COORDINATES:
         return TAKES_LONG
     unwritable = {
         name: why for name in _KNOBS if (why := _unwritable(run.fields.get(name), name) or _shared(document, run, name))

@@ -60,11 +60,11 @@ def remedy_for(run: Run, path: Path) -> Remedy:
     command = f"ssem-advisor recommend --config {shlex.quote(path.as_posix())}{asked}"
     if missing or known.get("views") == 1 or known.get("loss") == "l_in":
         return Remedy("", command, missing)
+    from ssem_advisor.theory.regime import coordinates
+
     try:
         setting = run.setting().with_(alpha=None)
-        if (setting.unequal or _crowded(setting)) and setting.classes * min(
-            setting.dim or setting.classes, setting.classes
-        ) > _MOST_COORDINATES:
+        if coordinates(setting) > _MOST_COORDINATES:
             return Remedy("", command)
         advice = _advice(setting)
     except AdvisorError:
@@ -79,10 +79,6 @@ def remedy_for(run: Run, path: Path) -> Remedy:
     if collapsed := _collapsed_loss(setting, run.get("base_temperature")):
         numbers += f"; a loss near {collapsed} means collapse"
     return Remedy(numbers, command)
-
-
-def _crowded(setting: Setting) -> bool:
-    return setting.dim is not None and setting.dim < setting.classes - 1
 
 
 def _batches(setting: Setting) -> str:

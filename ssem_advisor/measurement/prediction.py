@@ -10,21 +10,26 @@ from ssem_advisor import theory
 from ssem_advisor.advice import recommend
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
 from ssem_advisor.theory.network import Network, expected_free_spread
+from ssem_advisor.theory.regime import CollapseLimits, collapse_limits, coordinates
+
+_MOST_COORDINATES = 8_000  # a comparison answers within a second or two
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Free spread from the optimum down to the measured one, each step with what it takes into account.
 
-    threshold: the weight up to which class collapse is the optimum. optimum: of the loss, in enough dimensions, where
-    all of the within-class variance is free spread. Both None where every class has its own threshold (classes of
-    different size, dim < classes - 1). finite_dimension: estimate in this dimension. network: estimate with the
-    measured view reliability and directions, None with one view. measured: free spread, or the within-class variance
-    where it cannot be divided. Estimates are None for l_spread.
+    limits: up to which weight class collapse is the optimum, to a hundredth where every class has its own threshold;
+        None where not covered.
+    optimum: of the loss, in enough dimensions, where all of the within-class variance is free spread; None where every
+        class has its own (classes of different size, dim < classes - 1).
+    finite_dimension: estimate in this dimension. network: estimate with the measured view reliability and directions,
+        None with one view. Both None for l_spread.
+    measured: free spread, or the within-class variance where it cannot be divided.
     """
 
     setting: Setting
-    threshold: float | None
+    limits: CollapseLimits | None
     optimum: float | None
     finite_dimension: float | None
     network: float | None
@@ -33,12 +38,17 @@ class Comparison:
     @property
     def why_collapse(self) -> str:
         """Why class collapse is the optimum, as a clause; empty where it is not known to be."""
-        alpha, threshold = self.setting.alpha, self.threshold
-        if threshold is None or (alpha is not None and alpha > threshold):
+        alpha, limits = self.setting.alpha, self.limits
+        if limits is None or (alpha is not None and alpha > limits.collapse_up_to):
             return ""
         if alpha is None:
             return "plain SupCon, without a weighted self-supervised term, collapses at every temperature"
-        return f"alpha={alpha:.3g} is not above the collapse threshold {threshold:.3g}"
+        return f"alpha={alpha:.3g} is not above the collapse threshold {limits.threshold:.3g}"
+
+    @property
+    def threshold(self) -> float | None:
+        """The weight up to which classes are collapsed, as `recommend` says it."""
+        return None if self.limits is None else self.limits.threshold
 
     @property
     def share_of_optimum(self) -> float:
@@ -88,13 +98,14 @@ def compare(
         setting = setting.with_(dim=dim)
     elif setting.dim != dim:
         notes.append(f"the setting says dim={setting.dim}, these embeddings have {dim}: another layer than the loss's?")
-    threshold = optimum = finite = expected = None
+    limits = optimum = finite = expected = None
     silence = ""
     try:
         setting.need("temperature")
         plain = setting.alpha is None and setting.loss == "supcon"
         try:
-            threshold = float(theory.collapse_threshold(setting))
+            if coordinates(setting) <= _MOST_COORDINATES:
+                limits = collapse_limits(setting, quick=True)
             optimum = 0.0 if plain else float(theory.optimal_variance(setting))
         except NotCovered as error:
             silence = str(error)
@@ -107,5 +118,7 @@ def compare(
     except SettingError as error:
         silence = str(error)
     if optimum is None and finite is None:
-        return None, [*notes, f"no comparison with theory: {silence}"]
-    return Comparison(setting, threshold, optimum, finite, expected, measured), notes
+        notes.append(f"no {'comparison with theory' if limits is None else 'optimum to compare with'}: {silence}")
+        if limits is None:
+            return None, notes
+    return Comparison(setting, limits, optimum, finite, expected, measured), notes

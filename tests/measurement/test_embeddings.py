@@ -8,9 +8,11 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from ssem_advisor.advice import recommend
 from ssem_advisor.domain import AdvisorError, Setting
 from ssem_advisor.measurement import Measurement, measure
 from ssem_advisor.measurement import rows as rows_module
+from ssem_advisor.theory.regime import collapse_limits
 
 
 def unit(z):
@@ -378,16 +380,17 @@ print((peak - before) / 1024)
 def test_fewer_dimensions_than_classes_still_gets_the_estimates():
     m = measure(*_cloud(classes=12, dim=8 + 8), setting=_setting(classes=12, dim=6, batch_size=240))
     assert m.theory.optimum is None
-    assert m.theory.threshold is None
+    assert m.theory.threshold == pytest.approx(collapse_limits(m.theory.setting).open_above)
     assert 0 < m.theory.finite_dimension < 1
     assert np.isnan(m.theory.share_of_optimum)
 
 
-def test_unequal_classes_are_a_note():
-    setting = Setting(class_counts=(500, 300, 100, 60, 40), temperature=0.1, alpha=0.1, batch_size=100)
+def test_unequal_classes_have_a_threshold_and_no_common_optimum():
+    setting = Setting(class_counts=(50, 30, 10, 6, 4), temperature=0.5, alpha=0.1, batch_size=40)
     m = measure(*_cloud(), setting=setting)
-    assert m.theory is None
-    assert any("classes differ in size" in note for note in m.notes)
+    assert m.theory.optimum is None
+    assert m.theory.threshold == pytest.approx(recommend(setting).limits.open_above, abs=0.02)
+    assert any("no optimum" in note and "classes differ in size" in note for note in m.notes)
 
 
 def test_plain_supcon_is_said_to_collapse_at_every_temperature():

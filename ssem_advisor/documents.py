@@ -291,7 +291,8 @@ class RunRead(TypedDict):
 class FileChecked(TypedDict):
     """kind: of several runs, that of the one that matters most; fields: what all runs agree on; not_covered: why no
     theorem speaks about a run whose facts are known; doubts: why a file that looks contrastive could not be judged;
-    witness: what names the loss; runs: only where there are several; error: why the file could not be read."""
+    remarks: what helps to know about a run in which nothing is wrong; witness: what names the loss; runs: only where
+    there are several; error: why the file could not be read."""
 
     path: Annotated[str, says(description="from the working folder, with forward slashes; - is standard input")]
     kind: Kind
@@ -299,6 +300,7 @@ class FileChecked(TypedDict):
     missing: list[str]
     not_covered: list[str]
     doubts: list[str]
+    remarks: list[str]
     witness: str
     findings: list[FindingShown]
     suppressed: list[FindingShown]

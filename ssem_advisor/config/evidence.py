@@ -43,7 +43,7 @@ _LABELLED = re.compile(r"(?:^|_)(?:b?ce|cls|xent|classif\w*|arc_?face|cos_?face)
 VAGUE = re.compile(
     r"contrast(?:ive|(?-i:(?=[A-Z]))|(?![a-z]))|(?<![a-z])[a-z]{0,6}_?scl(?![a-z])|(?<![a-z])(?:dual|patchmix)_?cl(?![a-z])"
     r"|(?<![a-z])[a-z]{1,3}cl(?![a-z])"
-    r"|sup[-_]?simclr|sup[-_ ]?con(?![a-z]{2})",
+    r"|sup[-_]?simclr|(?<![a-z])ssem(?![a-z])|sup[-_ ]?con(?![a-z]{2})",
     re.I,
 )
 _VAGUE_KEY = re.compile(r"(?:^|_)(?:sup|uns|unsup)_(?:t|temp|temperature|tau)$|contrast|(?:^|_)scl(?:_|$)", re.I)
@@ -101,7 +101,7 @@ _TERM = r"(?:ce|cls|xent|cross_entropy|metric|con|contrast|contrastive|supcon|sc
 _MIXING = re.compile(
     rf"{_TERM}_(?:loss_)?(?:weight|coef\w*|lambda|lamda|ratio)|(?:lambda|lamda|weight|coef|w)_{_TERM}|lamda"
 )
-_WEIGHT = re.compile(r"weights?|lambdas?|lamda|lam|coef\w*|w|scale|ratio|gamma|gama|beta")
+_WEIGHT = re.compile(r"alpha|weights?|lambdas?|lamda|lam|coef\w*|w|scale|ratio|gamma|gama|beta")
 _SWITCH = re.compile(r"(?:use|enable|with|do|is|add|apply)_|_?(?:enabled?|on|active)$")
 _REFERENCE_RUN = re.compile(r"(?:.*[-_])?(?:ce|x?ent|cross[-_]?entropy|erm|baseline|linear)(?:[-_].*)?", re.I)
 _PHASE = frozenset({"mode", "phase", "stage", "step", "train_stage"})
@@ -335,6 +335,8 @@ class _Hearing:
         if any(_RECORDS.search(key) for key in leaf.keys if not key.endswith("weights")):
             return
         spelt = ".".join(key for key in leaf.path if isinstance(key, str))
+        if len(leaf.path) > 1 and isinstance(leaf.path[-2], int):  # an item of a list goes by its name
+            spelt += f".{self.tree.label(leaf.path[:-1])}"
         weight = any(_WEIGHT.fullmatch(part) for part in name.split("_")) or any(
             _WEIGHT.fullmatch(part) for key in sections[-1:] for part in key.split("_")
         )

@@ -143,6 +143,10 @@ class Tree:
                 labels.setdefault(leaf.path[:-1], leaf.value)
         return labels
 
+    def label(self, path: tuple[str | int, ...]) -> str:
+        """The name of the object that a section builds, empty where it says none."""
+        return self._labels.get(path, "")
+
     def section(self, leaf: Leaf) -> str:
         """The names of all sections around a leaf, and of the objects they build."""
         path = leaf.path[:-1]

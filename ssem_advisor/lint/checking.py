@@ -23,6 +23,7 @@ from ssem_advisor.lint.core import (
     rules_matching,
 )
 from ssem_advisor.lint.exceptions import comments, silence
+from ssem_advisor.lint.remarks import remarks
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Result:
     missing: list[str] = field(default_factory=list)
     not_covered: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def undecided(self) -> str:
@@ -147,6 +149,7 @@ def check_document(document: Document, policy: Policy, path: str | None = None) 
         _add(result.missing, run.missing if run.kind == "unknown" else case.missing)
         _add(result.not_covered, case.not_covered)
         _add(result.doubts, [run.doubt] if run.doubt else [])
+        _add(result.remarks, remarks(case))
     found = _numbered(_once(found))
     told = comments(document.text)
     found = silence(found, told)

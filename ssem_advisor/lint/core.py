@@ -181,6 +181,13 @@ class Case:
         return (trap for trap in self.run.traps if trap.name in names)
 
     @property
+    def queue(self) -> int | None:
+        """How many keys a queue or memory bank adds to the loss, where the config says it."""
+        trap = next(self.traps("queue"), None)
+        number = trap.detail.rpartition("= ")[2] if trap is not None else ""
+        return int(number.replace("_", "")) if number.replace("_", "").isdecimal() else None
+
+    @property
     def supervised(self) -> bool:
         """Whether a supervised contrastive term is in the loss, beyond doubt, and covered by the theorems."""
         settled = not self.run.doubt and next(self.traps("multi-label"), None) is None
@@ -195,7 +202,8 @@ class Case:
         parts = []
         for name in names:
             if (found := self.run.fields.get(name)) is not None:
-                parts.append(f"{name} {found.value}" + ("" if found.origin == "stated" else f" ({found.origin})"))
+                value = f"{found.value:.4g}" if isinstance(found.value, float) else found.value
+                parts.append(f"{name} {value}" + ("" if found.origin == "stated" else f" ({found.origin})"))
         return ", ".join(parts)
 
     @property

@@ -42,10 +42,11 @@ class Remedy:
     missing: tuple[str, ...] = ()
 
 
-def remedy_for(run: Run, path: Path) -> Remedy:
+def remedy_for(run: Run, path: Path, queue: int | None = None) -> Remedy:
     """The weight of a self-supervised term for a run that has none, its safe range, and the loss at collapse.
 
-    path: the file that the run is read from, as the user wrote it.
+    path: the file that the run is read from, as the user wrote it. queue: keys that a queue adds to the loss; then the
+    command asks for the local threshold, and no number is given.
     """
     known = run.known()
     lacking = [name for name in ("classes", "temperature", "batch_size") if name not in known]
@@ -58,7 +59,8 @@ def remedy_for(run: Run, path: Path) -> Remedy:
     devices = run.get("batch_size") is not None
     missing = tuple("gather" if name == "batch_size" and devices else name for name in lacking)
     command = f"ssem-advisor recommend --config {shlex.quote(path.as_posix())}{asked}"
-    if missing or known.get("views") == 1 or known.get("loss") == "l_in":
+    command += f" --queue {queue}" if queue else ""
+    if missing or queue or known.get("views") == 1 or known.get("loss") == "l_in":
         return Remedy("", command, missing)
     from ssem_advisor.theory.regime import coordinates
 
@@ -74,9 +76,18 @@ def remedy_for(run: Run, path: Path) -> Remedy:
     low, high = advice.alpha.safe
     numbers = (
         f"with {setting.classes} classes in {_batches(setting)} at temperature {setting.temperature}: alpha "
-        f"{below(advice.alpha.recommended)} (safe from {above(low)} to {below(high)})"
+        f"{below(advice.alpha.recommended)} (safe from {above(low)} to {below(high)}"
     )
-    if collapsed := _collapsed_loss(setting, run.get("base_temperature")):
+    if advice.alpha.collapse_threshold is not None:
+        numbers += f", collapse up to {above(advice.alpha.collapse_threshold)}"
+    numbers += ")"
+    point = advice.recommended
+    if point is not None and point.free_spread is not None:
+        numbers += f", for a free spread of about {point.free_spread:.2g}"
+        numbers += "" if run.kind == "self-only" else " in place of 0"
+    if 0.01 < advice.lonely <= 0.1:
+        numbers += f"; {advice.lonely:.0%} of the anchors meet nobody of their class in a batch"
+    if run.kind != "self-only" and (collapsed := _collapsed_loss(setting, run.get("base_temperature"))):
         numbers += f"; a loss near {collapsed} means collapse"
     return Remedy(numbers, command)
 

@@ -172,7 +172,7 @@ def test_json_per_file(report):
     assert files["open.yaml"]["findings"] == []
     assert [f["suppressed"]["reason"] for f in files["plain.yaml"]["suppressed"]] == ["an ablation"]
     empty = {"fields": {}, "missing": [], "not_covered": [], "findings": [], "suppressed": [], "error": None}
-    empty |= {"doubts": [], "witness": ""}
+    empty |= {"doubts": [], "remarks": [], "witness": ""}
     assert files["other.yaml"] == {"path": "other.yaml", "kind": "not-contrastive"} | empty
     assert files["broken.yaml"]["kind"] == "unknown"
     assert files["broken.yaml"]["error"]
@@ -214,7 +214,7 @@ def test_plain_supcon_comes_with_its_witness_and_with_a_weight_or_the_command_th
     known, lacking = Session().check_paths(["known.yaml", "open.yaml"]).active
     assert known.because.startswith("training.objective: supcon; temperature 0.1, classes 10, batch_size 128")
     chosen = recommend(Setting(classes=10, batch_size=128, temperature=0.1)).alpha
-    alpha, low, high = map(float, re.search(r"alpha (\S+) \(safe from (\S+) to (\S+)\)", known.numbers).groups())
+    alpha, low, high = map(float, re.search(r"alpha (\S+) \(safe from (\S+) to ([\d.]+)", known.numbers).groups())
     assert chosen.safe[0] <= low <= alpha <= high <= chosen.safe[1]
     assert alpha == pytest.approx(chosen.recommended, rel=0.01)
     assert lacking.numbers == ""

@@ -54,6 +54,8 @@ def few_positives(case: Case) -> Iterator[Says]:
     """
     if not case.supervised or (share := case.lonely_share) is None or share <= _LONELY:
         return
+    if any(case.traps("queue")):  # the keys hold positives
+        return
     yield Says(
         "batch_size",
         f"{share:.0%} of the anchors have no other instance of their class in the batch "
@@ -184,15 +186,23 @@ def memory_bank(case: Case) -> Iterator[Says]:
 
     Ignore it if `ssem-advisor measure` finds the trained embedding healthy.
     """
-    if case.supervised:
-        for trap in case.traps("queue"):
-            yield Says(
-                trap,
-                f"{trap.detail or 'a memory bank'}: the threshold of the batch does not hold with keys that "
-                "are stale and without gradient",
-                "ask ssem-advisor recommend --queue KEYS for the local threshold, and check the trained embedding "
-                "with ssem-advisor measure",
-            )
+    if not case.supervised:
+        return
+    from ssem_advisor.lint.remedy import remedy_for
+
+    classes = case.value("classes")
+    for trap in case.traps("queue"):
+        keys = case.queue
+        command = (
+            remedy_for(case.run, case.document.path, keys).command if keys else "ssem-advisor recommend --queue KEYS"
+        )
+        shared = f"; about {keys / classes:.0f} of the keys share the class of an anchor" if keys and classes else ""
+        yield Says(
+            trap,
+            f"{trap.detail or 'a memory bank'}: the threshold of the batch does not hold with keys that are stale and "
+            f"without gradient{shared}",
+            f"for the local threshold: {command}; check the trained embedding with ssem-advisor measure",
+        )
 
 
 @rule("SSM305", "no-reshuffling", "warning", theorem="BATCH")

@@ -171,7 +171,7 @@ def small_class_collapses(case: Case) -> Iterator[Says]:
     counts = verdict.setting.class_counts or ()
     yield Says(
         "alpha",
-        f"alpha {verdict.setting.alpha} is at or below {above(verdict.threshold)}, the collapse threshold of the "
+        f"alpha {verdict.setting.alpha:.4g} is at or below {above(verdict.threshold)}, the collapse threshold of the "
         f"smallest classes (class sizes {min(counts)} to {max(counts)})",
         f"raise alpha above {above(verdict.threshold)}, or draw balanced batches",
     )

@@ -79,7 +79,7 @@ def collapse_is_optimal(case: Case) -> Iterator[Says]:
     what = "is a local minimum of" if local else "minimises"
     yield Says(
         "alpha",
-        f"class collapse {what} the loss: alpha {verdict.setting.alpha} is at or below its threshold "
+        f"class collapse {what} the loss: alpha {verdict.setting.alpha:.4g} is at or below its threshold "
         f"{above(verdict.threshold)} at {case.shown('temperature', 'classes', 'batch_size')}",
         ", or ".join(remedies) or _RECOMMEND,
     )
@@ -140,8 +140,8 @@ def close_to_collapse(case: Case) -> Iterator[Says]:
         known = math.isfinite(verdict.open_above)
         yield Says(
             "alpha",
-            f"alpha {verdict.setting.alpha} is above {below(verdict.threshold)}, up to which collapse is proven to be "
-            "the optimum, but "
+            f"alpha {verdict.setting.alpha:.4g} is above {below(verdict.threshold)}, up to which collapse is proven to "
+            "be the optimum, but "
             + (
                 f"collapse stays a minimum up to {above(verdict.open_above)}"
                 if known
@@ -154,8 +154,8 @@ def close_to_collapse(case: Case) -> Iterator[Says]:
         remedy = _RECOMMEND if verdict.safe is None else f"raise alpha to {above(verdict.safe[0])} or more"
         yield Says(
             "alpha",
-            f"alpha {verdict.setting.alpha} is above its collapse threshold {below(verdict.threshold)}, but a typical "
-            f"network keeps little free spread: {_spread(verdict)}, and {SAFE_SPREAD[0]:g} is safe, at "
+            f"alpha {verdict.setting.alpha:.4g} is above its collapse threshold {below(verdict.threshold)}, but a "
+            f"typical network keeps little free spread: {_spread(verdict)}, and {SAFE_SPREAD[0]:g} is safe, at "
             f"{case.shown('temperature', 'classes')}",
             remedy,
         )

@@ -54,6 +54,7 @@ def _file(result: Result) -> FileChecked:
         "missing": result.missing,
         "not_covered": result.not_covered,
         "doubts": result.doubts,
+        "remarks": result.remarks,
         "witness": next((run.witness for run in relevant if run.witness), ""),
         "findings": [_finding(finding) for finding in result.active],
         "suppressed": [_finding(finding) for finding in result.suppressed],

@@ -72,7 +72,7 @@ def _excerpt(finding: Finding, source: str | None, width: int | None) -> list[st
 
 
 def undecided(report: Report) -> list[str]:
-    """Lines on what could not be read or decided, and on the configuration that would settle it."""
+    """Lines on what could not be read or decided, on what would settle it, and on runs where nothing is wrong."""
     lines = []
     for result in report.results:
         document = result.document
@@ -88,6 +88,7 @@ def undecided(report: Report) -> list[str]:
         elif not result.is_config:
             suffix = Path(result.path).suffix
             lines.append(plain(f"{result.path}: not a config that is read: no training program keeps one in {suffix}"))
+        lines += [plain(f"{result.path}:{remark}") for remark in result.remarks]
     return lines
 
 

@@ -1,0 +1,64 @@
+"""What helps to know about a run in which nothing is wrong: sentences beside the findings, which count for nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from ssem_advisor.lint.core import Case
+from ssem_advisor.lint.numbers import above
+from ssem_advisor.lint.remedy import remedy_for
+
+
+def remarks(case: Case) -> Iterator[str]:
+    """Each begins with the line that it speaks of."""
+    if case.run.doubt:
+        return
+    if case.run.kind == "self-only":
+        yield from _self_supervised(case)
+    elif case.run.kind == "supcon+self":
+        yield from _healthy(case)
+
+
+def _line(case: Case, name: str = "") -> int:
+    place = case.place(name or None, ())[0]
+    return place.line
+
+
+def _healthy(case: Case) -> Iterator[str]:
+    """Of a mixture whose weight is in the safe range: how far from the threshold it is, and what to expect."""
+    from ssem_advisor.advice import SAFE_SPREAD, State
+
+    verdict = case.verdict
+    if verdict is None or verdict.point is None or verdict.point.state is not State.safe or verdict.may_stay:
+        return
+    facts = case.shown("temperature", "classes", "batch_size")
+    yield (
+        f"{_line(case, 'alpha')}: note: {case.shown('alpha')} is above its collapse threshold "
+        f"{above(verdict.threshold)} at {facts}: a typical network reaches a free spread of about "
+        f"{verdict.point.free_spread:.2g}, and {SAFE_SPREAD[0]:g} to {SAFE_SPREAD[1]:g} is safe"
+    )
+
+
+def _self_supervised(case: Case) -> Iterator[str]:
+    """Of a self-supervised loss alone (SimCLR, MoCo): its value at total collapse, and how a supervised term joins."""
+    line = _line(case)
+    seen = remedy_for(case.run, case.document.path, case.queue)
+    yield (
+        f"{line}: note: self-supervised alone ({case.read}): the labels play no part in this loss, so it does not pull "
+        f"the instances of a class together{_all_equal(case)}. If there are labels, a supervised term can join it, "
+        f"L = (1-alpha) L_sup + alpha L_self: {seen.numbers or seen.command}"
+    )
+
+
+def _all_equal(case: Case) -> str:
+    """The value of the loss when all embeddings are equal: the logarithm of the number of candidates."""
+    batch, views = case.run.loss_batch, case.value("views") or 2
+    if case.queue is not None:
+        candidates = f"1 + {case.queue}"
+    elif batch is not None and batch * views > 2 and not any(case.traps("queue")):
+        candidates = f"{views} x {batch} - 1"
+    else:
+        return ""
+    number = 1 + case.queue if case.queue is not None else views * (batch or 0) - 1
+    return f"; a loss near ln({candidates}) = {math.log(number):.3g} means that all embeddings are equal"

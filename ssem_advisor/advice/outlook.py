@@ -176,13 +176,15 @@ class Outlook:
             return None, True
         grid = np.log(_TEMPERATURES)
         first, last = min(pieces, key=lambda p: max(grid[p[0]] - math.log(near), math.log(near) - grid[p[1]], 0.0))
-        low = self._edge(alpha, first, -1)
-        high = self._open_end(alpha, low, self._edge(alpha, last, +1))
-        if high is None:
-            return None, True
-        if self._is_safe(alpha, np.array([near]))[0] and self._opened(alpha, near):
-            low, high = min(low, near), max(high, near)
-        return (low, high), len(pieces) == 1
+        low, high = self._edge(alpha, first, -1), self._edge(alpha, last, +1)
+        if self._is_safe(alpha, np.array([near]))[0] and self._opened(alpha, near, quick=False):
+            low, opened = min(low, near), near  # what opens here opens at every smaller temperature
+            high = max(high, near)
+        else:
+            opened = low
+            if not self._opened(alpha, low):
+                return None, True
+        return (low, self._open_end(alpha, opened, high)), len(pieces) == 1
 
     def _is_safe(self, alpha: float, temperatures: np.ndarray) -> np.ndarray:
         """Whether the expected free spread is inside the safe range."""
@@ -203,20 +205,18 @@ class Outlook:
             inside, outside = float(grid[last]), float(grid[last + 1])
         return inside
 
-    def _open_end(self, alpha: float, low: float, high: float) -> float | None:
-        """The largest temperature up to `high` at which nothing is collapsed; thresholds grow with temperature."""
+    def _open_end(self, alpha: float, low: float, high: float) -> float:
+        """The largest temperature up to `high` at which nothing is collapsed, as at `low`; thresholds grow with it."""
         if self._opened(alpha, high):
             return high
-        if not self._opened(alpha, low):
-            return None
         while high / low > (1.02 if self.by_class else 1.001):  # thresholds class by class take a second each
             middle = math.sqrt(low * high)
             low, high = (middle, high) if self._opened(alpha, middle) else (low, middle)
         return low
 
-    def _opened(self, alpha: float, temperature: float) -> bool:
+    def _opened(self, alpha: float, temperature: float, quick: bool = True) -> bool:
         """Whether nothing is collapsed."""
-        limits = self.limits(temperature, quick=True)
+        limits = self.limits(temperature, quick)
         return limits is not None and limits.open_above < alpha
 
     # -- a single point ------------------------------------------------------------------------------------------------
@@ -242,7 +242,7 @@ class Outlook:
             free_spread=spread,
             spread_range=self._spread_range(alpha, temperature),
             basis=self.basis,
-            within_class_variance=spread / self.network.view_reliability,
+            within_class_variance=spread if self._minimiser_only else spread / self.network.view_reliability,
         )
         return replace(point, state=self._state(alpha, temperature, spread, limits))
 
@@ -258,6 +258,9 @@ class Outlook:
     def _spread_range(self, alpha: float, temperature: float) -> tuple[float, float] | None:
         if self._minimiser_only or self.network.reliability_range is None:
             return None
-        ends = (replace(self.network, view_reliability=r) for r in self.network.reliability_range)
-        low, high = (self.spread(alpha, temperature, network) for network in ends)
-        return min(low, high), max(low, high)
+        # Hot, the free spread may fall where reliability grows: the network's own value is no mean of the two ends.
+        found = [
+            self.spread(alpha, temperature, replace(self.network, view_reliability=r))
+            for r in (*self.network.reliability_range, self.network.view_reliability)
+        ]
+        return min(found), max(found)

@@ -7,6 +7,7 @@ so that `--help` and shell completion stay instant.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from importlib import import_module
 from typing import Annotated, Any
@@ -57,9 +58,20 @@ class _Group(TyperGroup):
         except BrokenPipeError:  # the reader, as `head`, has seen enough; nothing is left to flush at the end
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
-        except MemoryError:
-            tell("ssem-advisor: not enough memory for this; give fewer classes, dimensions or rows")
-        except (OSError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError) as error:
+        except OSError as error:
+            if DEBUG:
+                raise
+            place = "" if error.filename is None else f"{error.filename}: "
+            tell(f"ssem-advisor: {place}{error.strerror or error}")
+        except KeyboardInterrupt:
+            tell("ssem-advisor: interrupted")
+            raise typer.Exit(130) from None
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            if isinstance(error, MemoryError) or re.search("can't allocate memory|out of memory", str(error)):
+                tell("ssem-advisor: not enough memory for this; give fewer classes, dimensions or rows")
+                raise typer.Exit(2) from None
             if DEBUG:
                 raise
             name = f"{type(error).__name__}: {error}"

@@ -96,6 +96,27 @@ class Record:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Record:
-        """The record of a line of runs.jsonl."""
+        """The record of a line of runs.jsonl. Raises TypeError, ValueError or KeyError where it is none."""
         wanted: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return cls(**wanted | {"setting": Setting(**values["setting"])})
+        record = cls(**wanted | {"setting": Setting(**values["setting"])})
+        for field in fields(cls):
+            value = getattr(record, field.name)
+            if not _is(value, str(field.type)):
+                raise TypeError(f"{field.name} is {value!r:.40}, not {field.type}")
+        return record
+
+
+def _is(value: Any, kind: str) -> bool:
+    """Whether a value is of a type as the fields of a record write it."""
+    if value is None:
+        return kind.endswith(" | None")
+    match kind.removesuffix(" | None"):
+        case "float":
+            return isinstance(value, (int, float)) and not isinstance(value, bool)
+        case "int":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "tuple[float, ...]":
+            return isinstance(value, tuple) and all(_is(part, "float") for part in value)
+        case "Mapping[str, Any]":
+            return isinstance(value, Mapping)
+    return type(value).__name__ == kind

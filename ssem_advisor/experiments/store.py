@@ -8,23 +8,26 @@
     features-N.pt       image features of protocol N, where it trains on such
     embeddings/         with --keep-embeddings: the embeddings that were measured, as .npz files
     report.json, .txt, .html
+    lock                held by the process that works in the folder
 
 Every file is written to a temporary name and renamed. A full disk costs the files, never the results: they stay in
-memory.
+memory. What cannot be read is said and done again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import io
 import json
 import os
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ssem_advisor import __version__
 from ssem_advisor.domain import AdvisorError
@@ -32,6 +35,11 @@ from ssem_advisor.files import replacing
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+T = TypeVar("T")
+UNREADABLE = (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError, AdvisorError)
+"""What reading a damaged file raises."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -45,15 +53,21 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.warn: Callable[[str], None] = lambda message: None
+        self._lock: int | None = None
 
     def open(self, config: dict[str, Any]) -> None:
-        """Make the folder, or take up the run that it holds. Raises AdvisorError if it holds another one."""
+        """Make the folder, or take up the run that it holds, until `close`.
+
+        Raises AdvisorError if it holds another one, or another process works in it.
+        """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for name in ("results", "checkpoints", "progress"):
                 (self.folder / name).mkdir(exist_ok=True)
         except OSError as error:
             raise AdvisorError(f"--out {self.folder}: cannot be used as a folder ({error.strerror})") from error
+        if os.environ.get("RANK", "0") == "0":  # the other processes of torchrun share the folder of the first
+            self._hold()
         path = self.folder / "config.json"
         if path.exists():
             if _load(path) != json.loads(json.dumps(config)):
@@ -64,13 +78,52 @@ class Store:
             self._attempt(place, lambda: write_text(place, json.dumps(environment(), indent=2) + "\n"))
         with contextlib.suppress(OSError):
             (self.folder / "stop").unlink()
+        if self.stopping:
+            self.close()
+            raise AdvisorError(f"--out {self.folder}: asks to stop, and `stop` in it cannot be removed; remove it")
+
+    def close(self) -> None:
+        """Let other processes work in the folder."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _hold(self) -> None:
+        """Lock the folder. The system takes the lock back from a process that ends, however it ends."""
+        try:
+            import fcntl
+        except ModuleNotFoundError:  # Windows
+            return
+        try:
+            lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError:  # nobody works in a folder in which nobody can write
+            return
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(lock, 0)
+            os.write(lock, str(os.getpid()).encode())
+        except BlockingIOError:
+            owner = os.read(lock, 20).decode("ascii", "replace")
+            os.close(lock)
+            raise AdvisorError(
+                f"--out {self.folder}: process {owner} works in this folder; wait for it, or give another folder"
+            ) from None
+        except OSError:  # a file system without locks, or without room
+            pass
+        self._lock = lock
 
     # -- results -------------------------------------------------------------------------------------------------------
 
-    def results(self, key: str) -> list[dict[str, Any]] | None:
-        """The records of a finished task, or None."""
+    def results(self, key: str, read: Callable[[Any], T]) -> T | None:
+        """What `read` makes of the records of a finished task; None where there are none, or none that it can read."""
         path = self.folder / "results" / f"{key}.json"
-        return _load(path) if path.exists() else None
+        if not path.exists():
+            return None
+        try:
+            return read(json.loads(path.read_text(encoding="utf-8")))
+        except UNREADABLE as error:
+            self.warn(f"{path}: not the results of this task ({_reason(error)}); it is done again")
+            return None
 
     def finish(self, key: str, records: list[dict[str, Any]]) -> None:
         path = self.folder / "results" / f"{key}.json"
@@ -108,23 +161,33 @@ class Store:
         import torch
 
         def write() -> None:
+            stream = io.BytesIO()
+            torch.save(state, stream)
+            content = stream.getvalue()
             with replacing(self.folder / "checkpoints" / key) as file:
-                torch.save(state, file)
+                file.write(content + hashlib.sha256(content).digest())
 
         self._attempt(self.folder / "checkpoints" / key, write)
 
-    def restore(self, key: str) -> dict[str, Any] | None:
-        """The last checkpoint of a task; None where there is none, or only an unreadable one."""
+    def restore(self, key: str, alphas: Sequence[float]) -> dict[str, Any] | None:
+        """The last checkpoint of a task with these weights; None where there is none, or none as it was written."""
         import torch
 
         path = self.folder / "checkpoints" / key
         if not path.exists():
             return None
         try:
-            return torch.load(path, weights_only=True, map_location="cpu")  # type: ignore[no-any-return]
-        except Exception:
-            self.warn(f"{path}: unreadable checkpoint, this task starts again")
+            data = path.read_bytes()
+            content, digest = data[:-32], data[-32:]
+            if hashlib.sha256(content).digest() != digest:
+                raise ValueError("damaged")
+            state = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+            if state["alphas"] != list(alphas):
+                raise ValueError("of other weights")
+        except UNREADABLE as error:
+            self.warn(f"{path}: not a checkpoint of this task ({_reason(error)}); it starts again")
             return None
+        return state  # type: ignore[no-any-return]
 
     # -- progress and stopping -----------------------------------------------------------------------------------------
 
@@ -134,9 +197,10 @@ class Store:
 
     def progress(self, key: str) -> float:
         try:
-            return float((self.folder / "progress" / key).read_text())
+            share = float((self.folder / "progress" / key).read_text())
         except (OSError, ValueError):
             return 0.0
+        return share if 0 <= share <= 1 else 0.0
 
     def ask_to_stop(self) -> None:
         with contextlib.suppress(OSError):
@@ -205,5 +269,9 @@ def _processor() -> str:
 def _load(path: Path) -> Any:
     try:
         return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise AdvisorError(f"{path}: not readable ({error}); remove it or give another --out") from error
+    except UNREADABLE as error:
+        raise AdvisorError(f"{path}: not readable ({_reason(error)}); remove it or give another --out") from error
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(f"{getattr(error, 'strerror', None) or error or type(error).__name__}".split())[:200]

@@ -68,6 +68,7 @@ def run(
         store = Store(folder)
         store.warn = _once(warn or (lambda message: None))
         store.open({"version": 1, "protocols": [p.as_dict() for p in protocols]})
+        stack.callback(store.close)
         return _Study(protocols, store, where, budget, notify or (lambda *_: None), keep_embeddings).go(executor, jobs)
 
 
@@ -121,6 +122,8 @@ class _Study:
         except KeyboardInterrupt:
             self.ended = "interrupted"
         self._adopt_results()
+        if self.ended == "complete" and any(t.key not in self.found and t.number not in self.early for t in self.tasks):
+            self.ended = "interrupted"  # somebody asked the tasks to stop
         self.store.write_runs([record.to_dict() for record in self.records()])
         return self.report()
 
@@ -129,12 +132,13 @@ class _Study:
         for number, protocol in enumerate(self.protocols):
             path = features_of(number, self.store.folder)
             missing = any(t.number == number and t.key not in self.found for t in self.tasks)
-            if protocol.network == "patches" and missing and not path.exists():
+            if protocol.network == "patches" and missing:
                 from ssem_advisor.experiments.images import patches
 
-                what = f"{protocol.suite}: features of augmented views"
+                data, what = load(protocol), f"{protocol.suite}: features of augmented views"
                 try:
-                    patches.prepare(load(protocol), path, self._told(what))
+                    if patches.cached(data, path) is None:
+                        patches.prepare(data, path, self._told(what))
                 except OSError as error:
                     self.store.warn(f"{path}: not written ({error.strerror}); every task computes the features anew")
 
@@ -216,8 +220,7 @@ class _Study:
         """Take what an earlier run, or a worker while this process was interrupted, has written."""
         for task in self.tasks:
             if task.key not in self.found:
-                lines = self.store.results(task.key)
-                self._adopt(task, None if lines is None else [Record.from_dict(line) for line in lines])
+                self._adopt(task, self.store.results(task.key, task.read))
 
     def _done(self) -> float:
         total = sum(t.weight for t in self.tasks)

@@ -38,6 +38,13 @@ class Task:
     device: str = "cpu"
     keep: bool = False
 
+    def read(self, lines: Any) -> list[Record]:
+        """The records in the file of its results. Raises TypeError, ValueError or KeyError where it holds others."""
+        records = [Record.from_dict(line) for line in lines]
+        if not records or any((r.suite, r.seed) != (self.protocol.suite, self.seed) for r in records):
+            raise ValueError("none, or of another task")
+        return records
+
 
 def steps_of(protocol: Protocol, total: int, batch: int) -> int:
     """Updates of a training on `total` instances."""

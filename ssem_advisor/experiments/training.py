@@ -84,7 +84,7 @@ def _train_stack(task: Task, store: Store, pulse: Pulse) -> list[Record] | None:
     )  # fmt: skip
     steps, first, seconds = steps_of(protocol, len(data.x), sampler.batch_size), 0, 0.0
     curve: list[list[float]] = []
-    saved = store.restore(task.key)
+    saved = store.restore(task.key, task.alphas)
     if saved is not None:
         stack.restore(saved["stack"])
         first, seconds, curve = saved["step"], saved["seconds"], saved["losses"]
@@ -99,7 +99,8 @@ def _train_stack(task: Task, store: Store, pulse: Pulse) -> list[Record] | None:
 
         def state(step: int = step) -> dict[str, Any]:
             return {
-                "stack": stack.state(), "step": step + 1, "losses": curve, "seconds": time.perf_counter() - began,
+                "alphas": list(task.alphas), "stack": stack.state(), "step": step + 1, "losses": curve,
+                "seconds": time.perf_counter() - began,
             }  # fmt: skip
 
         if pulse((step + 1) / steps, state):

@@ -99,9 +99,24 @@ def prepare(data: Data, path: Path, notify: Callable[[float], None] = lambda sha
         torch.save(content, file)
 
 
+def cached(data: Data, path: Path) -> dict[str, Any] | None:
+    """What `prepare` wrote for these images; None where there is no such file."""
+    total, tests = len(data.x), len(data.x_test)
+    shapes = {
+        "x": (total, FEATURES), "x_test": (tests, FEATURES), "trained": (total, TRAINED_VIEWS, FEATURES),
+        "held": (total, HELD_VIEWS, FEATURES),
+    }  # fmt: skip
+    try:
+        content: dict[str, Any] = torch.load(path, mmap=True, weights_only=True)
+        found = {name: tuple(value.shape) for name, value in content.items()}
+    except Exception:  # whatever a damaged file makes of torch
+        return None
+    return content if found == shapes else None
+
+
 def features(data: Data, path: Path) -> CachedViews:
     """The features of an image suite from the file that `prepare` wrote; computed anew where there is none."""
-    content = torch.load(path, mmap=True, weights_only=True) if path.exists() else _features(data, lambda share: None)
+    content = cached(data, path) or _features(data, lambda share: None)
     labels = {name: getattr(data, name) for name in ("coarse", "fine", "coarse_test", "fine_test", "augment")}
     x, x_test = content.pop("x").float(), content.pop("x_test").float()
     return CachedViews(x=x, x_test=x_test, **labels, **content)

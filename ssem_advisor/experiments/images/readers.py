@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import re
 import tarfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -76,12 +77,15 @@ def _cifar(root: Path, folder: str, archive: str, parts: Sequence[str], coarse: 
     for part in parts:
         place, content = _cifar_file(root, folder, archive, part)
         try:
-            batch = _SafeUnpickler(io.BytesIO(content), encoding="bytes").load()
-            pixels = np.asarray(batch[b"data"], dtype=np.uint8).reshape(-1, 3, 32, 32)
-            own = batch[b"labels"] if b"labels" in batch else batch[b"fine_labels"]
-            trained = batch[b"coarse_labels"] if coarse else own
-        except (pickle.UnpicklingError, KeyError, ValueError, TypeError, EOFError, AttributeError) as error:
-            raise AdvisorError(f"{place}: not a CIFAR batch in the python format ({error})") from error
+            batch = _Unpickler(io.BytesIO(content), encoding="bytes").load()
+            pixels = np.asarray(_values(batch[b"data"]), dtype=np.uint8).reshape(-1, 3, 32, 32)
+            own = _values(batch[b"labels"] if b"labels" in batch else batch[b"fine_labels"]).tolist()
+            trained = _values(batch[b"coarse_labels"]).tolist() if coarse else own
+            if not all(type(label) is int and 0 <= label < 100 for label in (*own, *trained)):
+                raise ValueError("its labels are not integers from 0 to 99")
+        except Exception as error:  # whatever a damaged pickle makes of its reader
+            reason = " ".join(f"{error or type(error).__name__}".split())[:160]
+            raise AdvisorError(f"{place}: not a CIFAR batch in the python format ({reason})") from error
         if not len(pixels) == len(own) == len(trained):
             raise AdvisorError(f"{place}: {len(pixels)} images but {len(own)} labels")
         images.append(torch.from_numpy(pixels.copy()))
@@ -102,27 +106,73 @@ def _cifar_file(root: Path, folder: str, archive: str, part: str) -> tuple[Path,
                 member = tar.extractfile(f"{folder}/{part}")
                 if member is not None:
                     return packed / folder / part, member.read()
-        except (tarfile.TarError, KeyError, EOFError, OSError) as error:
+        except Exception as error:  # whatever a damaged archive makes of its reader
             raise AdvisorError(f"{packed}: cannot read {folder}/{part} from it ({error})") from error
     raise AdvisorError(f"--data-root {root}: holds neither {folder}/{part} nor {archive}")
 
 
-class _SafeUnpickler(pickle.Unpickler):
-    """Reads arrays and plain values, and runs nothing: a batch file is somebody else's pickle."""
+def _values(found: Any) -> np.ndarray:
+    """The array that a batch holds, or a list of its as one."""
+    if isinstance(found, _Array):
+        return found.values()
+    if isinstance(found, list) and all(type(value) is int for value in found):
+        return np.array(found, dtype=np.int64)
+    raise TypeError("an array or a list of integers is missing")
 
-    _ALLOWED = frozenset(
-        {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode"), ("__builtin__", "bytes")}
-        | {(f"numpy.{core}.{place}", name) for core in ("core", "_core")
-           for place, name in (("multiarray", "_reconstruct"), ("numeric", "_frombuffer"))}
-    )  # fmt: skip
+
+class _Kind:
+    """What stands for a numpy type while a pickle is read: a name, such as u1, and an order of bytes."""
+
+    def __init__(self, name: Any, *_: Any) -> None:
+        self.name, self.order = name.decode("ascii") if isinstance(name, bytes) else name, "|"
+
+    def __setstate__(self, state: Any) -> None:
+        self.order = state[1].decode("ascii") if isinstance(state[1], bytes) else state[1]
+
+
+class _Array:
+    """What stands for a numpy array while a pickle is read. Built without arguments that mean anything, then filled."""
+
+    def __init__(self, *_: Any) -> None:
+        self._content, self._kind, self._shape = b"", _Kind("u1"), (0,)
+
+    @classmethod
+    def of(cls, content: Any, kind: Any, shape: Any, order: Any = "C") -> _Array:
+        found = cls()
+        found.__setstate__((1, shape, kind, order != "C", bytes(content)))
+        return found
+
+    def __setstate__(self, state: Any) -> None:
+        _, self._shape, self._kind, fortran, self._content = state
+        if fortran or not isinstance(self._kind, _Kind) or not isinstance(self._content, bytes):
+            raise pickle.UnpicklingError("an array that is not one of plain numbers, row by row")
+
+    def values(self) -> np.ndarray:
+        """The numbers. Raises ValueError where they are no integers, or not as many as the shape says."""
+        if self._kind.name not in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"):
+            raise ValueError(f"an array of type {self._kind.name}, not of integers")
+        order = self._kind.order if self._kind.order in ("<", ">") else "="
+        return np.frombuffer(self._content, np.dtype(order + self._kind.name)).reshape(self._shape)
+
+
+def _encoded(text: str, _: Any) -> bytes:
+    return text.encode("latin-1")
+
+
+class _Unpickler(pickle.Unpickler):
+    """Reads plain values and arrays of integers. A batch is somebody else's pickle: nothing that it names is called,
+    not even numpy's own functions, which take what they are given on trust.
+    """
+
+    _STANDS_FOR: ClassVar[dict[str, Any]] = {
+        "ndarray": _Array, "_reconstruct": _Array, "_frombuffer": _Array.of, "dtype": _Kind, "encode": _encoded,
+        "bytes": lambda *_: b"",
+    }  # fmt: skip
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in self._ALLOWED:
-            return super().find_class(module.replace("numpy.core", "numpy._core") if _NEW_NUMPY else module, name)
+        if module.split(".")[0] in ("numpy", "_codecs", "__builtin__") and name in self._STANDS_FOR:
+            return self._STANDS_FOR[name]
         raise pickle.UnpicklingError(f"refuses to load {module}.{name}")
-
-
-_NEW_NUMPY = int(np.__version__.split(".")[0]) >= 2
 
 
 def _listed(root: Path, name: str) -> tuple[Any, Tensor]:
@@ -131,11 +181,15 @@ def _listed(root: Path, name: str) -> tuple[Any, Tensor]:
     if not place.is_file():
         raise AdvisorError(f"--data-root {root}: holds no {name}")
     paths, labels = [], []
-    for number, line in enumerate(place.read_text().splitlines(), 1):
+    try:
+        lines = place.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise AdvisorError(f"{place}: cannot be read as text ({error})") from error
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         path, _, label = line.rpartition(" ")
-        if not path or not label.isdigit():
+        if not path or not re.fullmatch(r"[0-9]{1,5}", label):
             raise AdvisorError(f"{place}:{number}: must be a path and a class number, is {line!r}")
         paths.append(root / path)
         labels.append(int(label))
@@ -165,12 +219,12 @@ class ImageFiles:
         return torch.stack(decoded).to(self.device, non_blocking=True)
 
     def _decode(self, path: Path) -> Tensor:
-        from PIL import Image, ImageOps, UnidentifiedImageError
+        from PIL import Image, ImageOps
 
         try:
             with Image.open(path) as image:
                 square = ImageOps.fit(image.convert("RGB"), (self.size, self.size), Image.Resampling.BILINEAR)
-        except (OSError, UnidentifiedImageError) as error:
+        except Exception as error:  # whatever a damaged image makes of its decoder
             raise AdvisorError(f"{path}: cannot be read as an image ({error})") from error
         return torch.from_numpy(np.asarray(square).copy()).permute(2, 0, 1)
 

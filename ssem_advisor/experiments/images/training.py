@@ -64,7 +64,7 @@ def train(task: Task, store: Store, pulse: Pulse) -> list[Record] | None:
     loss_of = SupervisedContrastiveLoss(alpha, temperature, loss=protocol.loss or "supcon", gather=world > 1 and "ddp")  # type: ignore[arg-type]
     steps, first, seconds = steps_of(protocol, len(data.x), batch), 0, 0.0
     curve: list[float] = []
-    saved = store.restore(task.key)
+    saved = store.restore(task.key, task.alphas)
     if saved is not None:
         model.load_state_dict(saved["model"])
         optimiser.load_state_dict(saved["optimiser"])
@@ -99,8 +99,8 @@ def train(task: Task, store: Store, pulse: Pulse) -> list[Record] | None:
 
         def state(step: int = step) -> dict[str, Any]:
             return {
-                "model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1,
-                "losses": curve, "seconds": time.perf_counter() - began,
+                "alphas": list(task.alphas), "model": model.state_dict(), "optimiser": optimiser.state_dict(),
+                "step": step + 1, "losses": curve, "seconds": time.perf_counter() - began,
             }  # fmt: skip
 
         if _agreed(pulse((step + 1) / steps, state if rank == 0 else None), device, world):

@@ -20,7 +20,7 @@ from ssem_advisor.domain import AdvisorError, Setting
 from ssem_advisor.files import write_atomically
 from ssem_advisor.lint.checking import shown
 from ssem_advisor.lint.core import TAKES_LONG, Case, Finding
-from ssem_advisor.lint.numbers import above, below
+from ssem_advisor.rounding import above, below
 from ssem_advisor.theory.regime import coordinates
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 
 from ssem_advisor.lint.core import Case
-from ssem_advisor.lint.numbers import above
 from ssem_advisor.lint.remedy import remedy_for
+from ssem_advisor.rounding import above
 
 
 def remarks(case: Case) -> Iterator[str]:

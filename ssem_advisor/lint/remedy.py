@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ssem_advisor.config.model import Run
 from ssem_advisor.domain import AdvisorError, Setting
-from ssem_advisor.lint.numbers import above, below
+from ssem_advisor.rounding import above, below
 
 if TYPE_CHECKING:
     from ssem_advisor.advice import Advice

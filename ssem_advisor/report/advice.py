@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ssem_advisor.advice import Advice, Basis, Code, NetworkOrigin, Note, Point, Purpose, Range, State
 from ssem_advisor.domain import FIELDS, Setting
-from ssem_advisor.lint.numbers import above, below
 from ssem_advisor.printing import WIDTH, Meaning, Paint, table, uncoloured, wrapped
+from ssem_advisor.rounding import above, below
 
 if TYPE_CHECKING:
     from ssem_advisor.documents import KnobRange, PointShown, Recommend, SettingFields

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from ssem_advisor.domain import NotCovered, Setting
-from ssem_advisor.lint.numbers import above, below
 from ssem_advisor.printing import WIDTH, Meaning, Paint, uncoloured, wrapped
 from ssem_advisor.report.advice import setting_dict
+from ssem_advisor.rounding import above, below
 from ssem_advisor.theory.collapse import optimal_variance
 from ssem_advisor.theory.regime import CollapseLimits, collapse_limits
 from ssem_advisor.theory.registry import theorem

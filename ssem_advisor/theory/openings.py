@@ -277,7 +277,8 @@ class Openings:
                 elif low[group] <= 0:
                     found[group] = 0.0
                 else:
-                    found[group] = bracketed(cost, (0.0, low[group]), (1.0, high[group]), 1e-8) - 0.5e-8
+                    near = max(1e-8, 1e-2 * self.error)
+                    found[group] = bracketed(cost, (0.0, low[group]), (1.0, high[group]), near) - 0.5 * near
         self.free = free
         return found
 

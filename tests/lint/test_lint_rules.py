@@ -118,7 +118,7 @@ def test_the_message_says_what_is_wrong_where_and_what_to_do():
 
 def test_shown_bounds_are_on_the_safe_side():
     from ssem_advisor import Setting, collapse_threshold, critical_temperature
-    from ssem_advisor.lint.numbers import above, below
+    from ssem_advisor.rounding import above, below
 
     setting = Setting(classes=10, temperature=0.5, alpha=0.1, batch_size=250, sampler="balanced", loss="ssem")
     for digits in (1, 2, 3, 6):
@@ -128,7 +128,7 @@ def test_shown_bounds_are_on_the_safe_side():
 
 @pytest.mark.parametrize("value", [0.1, 1 / 3, 2e-7, 1e-12, 0.99999999, 1.0, 123456.789])
 def test_rounding_goes_one_way_and_stays_a_plain_number(value):
-    from ssem_advisor.lint.numbers import above, below
+    from ssem_advisor.rounding import above, below
 
     assert float(below(value)) <= value <= float(above(value))
     assert float(above(value)) - float(below(value)) <= 0.011 * value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssem_advisor.lint.core import Case, Says, rule
-from ssem_advisor.lint.numbers import above
+from ssem_advisor.rounding import above
 
 
 def _codimension(case: Case) -> int | None:

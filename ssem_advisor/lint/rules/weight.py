@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from ssem_advisor.lint.core import Case, Says, Verdict, rule
-from ssem_advisor.lint.numbers import above, below
+from ssem_advisor.rounding import above, below
 
 _BATCH = (
     "classes",

@@ -109,6 +109,36 @@ def test_no_page_scrolls_sideways_and_no_code_on_a_desktop(site):
         browser.close()
 
 
+_FAINT = """() => {
+    const linear = (c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    const light = (element, name) => {
+        const [r, g, b] = getComputedStyle(element)[name].match(/[\\d.]+/g).map((c) => linear(c / 255));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const ground = light(document.querySelector(".md-typeset pre > code"), "backgroundColor");
+    return [...document.querySelectorAll(".md-typeset pre code, .md-typeset pre code span")]
+        .filter((e) => [...e.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
+        .filter((e) => {
+            const [low, high] = [light(e, "color"), ground].sort((a, b) => a - b);
+            return (high + 0.05) / (low + 0.05) < 7;
+        }).map((e) => e.textContent);
+}"""
+
+
+@needs_chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_code_and_what_it_prints_has_a_contrast_of_seven(site, scheme):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as api:
+        browser = api.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(color_scheme=scheme)
+        for name in ("quickstart", "ci-in-three-minutes", "guides/solo-learn"):
+            page.goto((site / name).with_suffix(".html").as_uri())
+            assert page.evaluate(_FAINT) == [], name
+        browser.close()
+
+
 @needs_chromium
 def test_the_search_finds_pages_from_disk(site):
     from playwright.sync_api import sync_playwright

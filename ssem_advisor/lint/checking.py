@@ -90,7 +90,18 @@ class Result:
         wanted = [name for name in self.missing if name in _TO_ADD] or (["kind"] if self.doubts else [])
         if not wanted:
             return []
-        return [f'[tool.ssem-advisor.per-file."{self.path}".defaults]', *(f"{n} = {_TO_ADD[n]}" for n in wanted)]
+        table, lines = f'[tool.ssem-advisor.per-file."{self.path}".', []
+        if "alpha" in wanted and (key := self._bare_alpha()):
+            wanted.remove("alpha")
+            told = f'alpha = ["{key}"]  # if it is the share of the self-supervised term'
+            lines = [f"{table}fields]", told]
+        return [*lines, *([f"{table}defaults]"] if wanted else []), *(f"{name} = {_TO_ADD[name]}" for name in wanted)]
+
+    def _bare_alpha(self) -> str:
+        """The key of an alpha that was left unread because only the source says what it weighs."""
+        runs = self.document.runs if self.document else []
+        keys = {trap.key.lstrip("-") for run in runs for trap in run.traps if trap.name == "false-friend"}
+        return keys.pop() if len(keys) == 1 else ""
 
     @property
     def active(self) -> list[Finding]:
@@ -214,9 +225,9 @@ def _once(findings: Iterable[Finding]) -> list[Finding]:
     """Runs that share a value, as those of a loop, share what is said about it."""
     kept: dict[tuple[object, ...], Finding] = {}
     for finding in findings:
-        name: tuple[object, ...] = (
-            finding.rule.code, finding.path, finding.location.start, finding.location.line, finding.key,
-        )  # fmt: skip
+        place = finding.location
+        key = "" if place.end > place.start else finding.key  # the key path of an included file depends on its root
+        name: tuple[object, ...] = (finding.rule.code, finding.path, place.start, place.line, key)
         other = kept.get(name)
         if other is None or (other.message != finding.message and not finding.root and not other.root):
             name = name if other is None else (*name, finding.message)

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from ssem_advisor.lint.session import Session
+
 ROOT = Path(__file__).parents[2]
 PLAIN = "method: supcon\ntemperature: 0.1\n"
 
@@ -193,3 +195,13 @@ def test_the_hook_runs_under_pre_commit(tmp_path):
     (project / "configs" / "train.yaml").write_text(PLAIN.replace("supcon", "simclr"))
     passed = hook()
     assert passed.returncode == 0, passed.stdout + passed.stderr
+
+
+def test_a_hydra_finding_comes_once_with_its_root(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loss").mkdir()
+    (tmp_path / "config.yaml").write_text("defaults:\n  - loss: supcon\n  - _self_\nbatch_size: 128\nnum_classes: 10\n")
+    (tmp_path / "loss" / "supcon.yaml").write_text("_target_: my.SupConLoss\ntemperature: 0.1\n")
+    (finding,) = Session().check_paths(["."]).active
+    assert (finding.path, finding.root, finding.location.line) == ("loss/supcon.yaml", "config.yaml", 1)
+    assert finding.numbers

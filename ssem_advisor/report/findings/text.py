@@ -94,7 +94,7 @@ def undecided(report: Report) -> list[str]:
 
 def _standalone(lines: list[str]) -> list[str]:
     """The lines as a stand-alone file holds them, which has no [tool.ssem-advisor] around."""
-    return [lines[0].replace("[tool.ssem-advisor.", "["), *lines[1:]]
+    return [line.replace("[tool.ssem-advisor.", "[") if line.startswith("[") else line for line in lines]
 
 
 def summary(report: Report) -> str:

@@ -1,0 +1,61 @@
+"""However a mixture is written, SSM101 begins exactly at the threshold that is computed for its numbers."""
+
+from pathlib import Path
+
+import pytest
+
+from ssem_advisor import Setting
+from ssem_advisor.config import OwnConfig, read
+from ssem_advisor.lint import Policy, check_document
+from ssem_advisor.theory.regime import collapse_limits
+
+FACTS = "num_classes: 10\nbatch_size: 256\nn_views: 2\nprojection_dim: 128\ntemperature: {tau}\n"
+FORMS = {
+    "two weights": "loss: {{name: supcon_simclr_mix, lambda_self: {own}, lambda_sup: {sup}}}\n",
+    "share alone": "loss: {{name: supcon_simclr, self_supervised_weight: {share}}}\n",
+    "named weights": "supcon_weight: {sup}\nsimclr_weight: {own}\n",
+    "named weight and share": "method: supcon\nself_alpha: {share}\n",
+    "list of terms": "losses:\n  - {{name: supcon, weight: {sup}}}\n  - {{name: simclr, weight: {own}}}\n",
+    "map of terms": "losses:\n  supcon: {{weight: {sup}}}\n  ntxent: {{weight: {own}}}\n",
+    "unsupervised": "criterion: SupConLoss\nlambda_unsup: {own}\nlambda_sup: {sup}\n",
+}
+
+
+def codes(text, tau, share, own=None):
+    weights = {"share": repr(share), "own": repr(share), "sup": repr(1 - share)}
+    text = text.format(**weights) + FACTS.format(tau=tau)
+    result = check_document(read(Path("train.yaml"), own or OwnConfig(), text), Policy())
+    assert not result.undecided
+    return [finding.rule.code for finding in result.active]
+
+
+def threshold(tau):
+    return collapse_limits(Setting(classes=10, batch_size=256, views=2, dim=128, temperature=tau)).collapse_up_to
+
+
+@pytest.mark.parametrize("tau", [0.1, 0.3])
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_one_per_mille_decides(form, tau):
+    at = threshold(tau)
+    assert "SSM101" in codes(form, tau, at * 0.999)
+    assert "SSM101" not in codes(form, tau, at * 1.001)
+    assert "SSM102" in codes(form, tau, at * 1.05)
+
+
+def test_far_above_the_self_supervised_term_takes_over():
+    assert codes(FORMS["two weights"], 0.1, 0.99) == ["SSM104"]
+
+
+def test_a_bare_alpha_is_read_where_the_project_says_what_it_is():
+    form, at = "method: supcon\nalpha: {share}\n", threshold(0.1)
+    own = OwnConfig(fields={"alpha": ("alpha",)})
+    assert "SSM101" in codes(form, 0.1, at * 0.999, own)
+    assert "SSM101" not in codes(form, 0.1, at * 1.001, own)
+
+
+def test_a_bare_alpha_alone_decides_nothing_and_says_how_it_would():
+    text = "method: supcon\nalpha: 0.05\n" + FACTS.format(tau=0.1)
+    result = check_document(read(Path("train.yaml"), text=text), Policy())
+    assert not result.active
+    assert result.missing == ["kind", "alpha"]
+    assert 'alpha = ["alpha"]  # if it is the share of the self-supervised term' in result.to_add

@@ -86,9 +86,9 @@ class Dialect:
 
     def tiers(self, quantity: str) -> tuple[str, ...]:
         """Where to look for a quantity: as this dialect says, else as the generic one does."""
-        from ssem_advisor.config.dialects.generic import DIALECT
+        from ssem_advisor.config.dialects.table import GENERIC
 
-        tiers = self.fields[quantity] if quantity in self.fields else DIALECT.fields.get(quantity, ())
+        tiers = self.fields[quantity] if quantity in self.fields else GENERIC.fields.get(quantity, ())
         return tuple(map(_spelt_out, tiers))
 
     def names(self, quantity: str) -> list[str]:

@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?= --classes 100 --dim 128
+# Nobody waits before a blank screen: pip shows its progress on a terminal, and a line a package elsewhere.
+QUIET := $(shell test -t 2 || echo --quiet)
 
 .PHONY: recommend test lint types imports unit docs bench mutation fuzz clean
 
@@ -46,19 +48,22 @@ clean:
 
 # Where Python comes without venv (some Debian images), virtualenv from a folder of its own does the same.
 .venv/bin/python:
-	$(PYTHON) -m venv .venv || { rm -rf .venv; \
+	@echo "Making .venv with $(PYTHON)"
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
 		$(PYTHON) -m pip install --quiet --target .virtualenv virtualenv && \
 		PYTHONPATH=.virtualenv $(PYTHON) -m virtualenv --quiet .venv; }
-	$(BIN)/python -m pip install --quiet --upgrade pip
+	@$(BIN)/python -m pip install --quiet --upgrade pip
 
 .venv/core: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable .
+	@echo "Installing ssem-advisor into .venv (about 250 MB, once)"
+	@$(BIN)/python -m pip install $(QUIET) --editable .
 	@$(BIN)/python -m compileall -q ssem_advisor
 	@touch $@
 
 # torch is pinned for development alone; the package's own range stays open.
 .venv/dev: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet torch==2.13.0
-	$(BIN)/python -m pip install --quiet --editable '.[dev]' torch==2.13.0
+	@echo "Installing torch and the tools for development into .venv (some GB, once); this takes minutes"
+	@$(BIN)/python -m pip install torch==2.13.0
+	@$(BIN)/python -m pip install --editable '.[dev]' torch==2.13.0
 	@$(BIN)/python -m compileall -q ssem_advisor
 	@touch .venv/core $@

@@ -23,6 +23,7 @@ class Picture(StrEnum):
     variance = "variance"
     losses = "losses"
     openings = "openings"
+    measured = "measured"
 
 
 class Theme(StrEnum):
@@ -40,9 +41,19 @@ def plot(
             "--kind",
             help="phase: free spread over temperature and weight; batch: threshold against batch size; "
             "variance: free spread against weight; losses: the loss at collapse and at the optimum against weight; "
-            "openings: variance of each class against weight, for unequal classes.",
+            "openings: variance of each class against weight, for unequal classes; "
+            "measured: measured against predicted free spread, of --from.",
         ),
     ] = Picture.phase,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="PATH",
+            help="For --kind measured: the --out folder of `validate` or its report, or embeddings with their setting.",
+            show_default=False,
+        ),
+    ] = None,
     size: Annotated[
         str | None,
         typer.Option("--size", metavar="WIDTHxHEIGHT", help="Size of the picture in inches, for example 6x4."),
@@ -71,9 +82,15 @@ def plot(
         raise AdvisorError("plot: nowhere to draw; give -o FILE (.png, .svg or .pdf) or --terminal")
     if kind is not Picture.phase and (terminal or config is not None):
         raise AdvisorError(f"--kind {kind}: --terminal and --config belong to the phase diagram")
+    if (kind is Picture.measured) != (source is not None):
+        raise AdvisorError("--kind measured and --from PATH go together")
     if output is not None:
         need("plot", "plot")
     paper = plots.Paper(None if size is None else _inches(size), theme.value, network.value)
+    if source is not None and output is not None:
+        _draw_measured(source, given, output, paper)
+        tell(f"wrote {output}")
+        return
     own = None
     if config is not None:
         own = _configured(config)
@@ -98,6 +115,47 @@ def plot(
         tell(f"wrote {output}")
     if terminal:
         _show(setting, own, paper)
+
+
+def _draw_measured(source: Path, given: dict[str, Any], output: Path, paper: Paper) -> None:
+    """A `validate` folder or report as it is, or embeddings beside what theory predicts for their setting."""
+    from ssem_advisor.domain import AdvisorError
+    from ssem_advisor.report import plots
+
+    if source.is_dir() or source.suffix == ".json":
+        if given:
+            raise AdvisorError("--from: a report of `validate` says its settings; leave the setting options out")
+        plots.measured_report(_report(source), output, paper)
+        return
+    import numpy as np
+
+    from ssem_advisor import measurement
+
+    found = measurement.load(source)
+    setting = setting_of({"classes": len(np.unique(found.labels)), **given})
+    measured = measurement.measure(found.embeddings, found.labels, instance_ids=found.instance_ids, setting=setting)
+    plots.measured_embeddings(measured, output, paper)
+
+
+def _report(source: Path) -> dict[str, Any]:
+    """The report of `validate` in a folder (report.json, or result.json of a recorded study), or in a file."""
+    import json
+
+    from ssem_advisor.domain import AdvisorError
+    from ssem_advisor.limits import read_bytes
+
+    names = [source / "report.json", source / "result.json"] if source.is_dir() else [source]
+    path = next((name for name in names if name.is_file()), None)
+    if path is None:
+        what = "no report.json in it yet" if source.is_dir() else "no such file"
+        raise AdvisorError(f"--from {source}: {what}; `validate --out` writes one")
+    try:
+        report = json.loads(read_bytes(path, 100_000_000))
+        if all(isinstance(suite["points"], list) for suite in report["suites"]) and isinstance(report["verdict"], str):
+            return dict(report)
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        pass
+    raise AdvisorError(f"--from {path}: is no report of `validate`")
 
 
 def _inches(size: str) -> tuple[float, float]:

@@ -1,4 +1,5 @@
-"""Pictures of the theory: phase diagram, threshold against batch size, variance and loss values against the weight.
+"""Pictures of the theory: phase diagram, threshold against batch size, variance and loss values against the weight,
+and what was measured beside what was predicted.
 
 Every contour is a closed form, alpha as a function of the variance: nothing is searched, nothing interpolated over a
 grid. The colours are ordered in lightness (cividis), and contours, hatching and markers carry the same facts, so the
@@ -9,8 +10,7 @@ from __future__ import annotations
 
 import io
 import os
-import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -23,13 +23,18 @@ import numpy as np
 from ssem_advisor.advice import SAFE_SPREAD, Basis, Outlook, complete, recommend
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
 from ssem_advisor.files import write_atomically
+from ssem_advisor.printing import wrapped
+from ssem_advisor.theory import class_openings as class_openings_of
 from ssem_advisor.theory import class_variances, collapse_threshold, equivalent_alpha, reference_losses
 from ssem_advisor.theory.network import PERFECT, typical
+from ssem_advisor.theory.regime import collapse_limits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
+
+    from ssem_advisor.measurement import Measurement
 
 TEMPERATURES = (0.01, 10.0)
 ENDINGS = (".png", ".svg", ".pdf")
@@ -176,8 +181,14 @@ def phase_diagram(
     loss. The ending of `path` chooses PNG, SVG or PDF. Raises AdvisorError for another ending, NotCovered where no
     theorem speaks, ModuleNotFoundError without matplotlib.
     """
+    if setting.unequal:
+        return _phase_by_class(setting, path, config, paper)
     setting = _covered(setting)
-    with _canvas(path, paper, (8.4, 5.6), "Where class collapse is the optimum", setting) as (figure, axes, look):
+    with _canvas(path, paper, (8.4, 5.6), "Where class collapse is the optimum", _heading(setting)) as (
+        figure,
+        axes,
+        look,
+    ):
         outlook = _outlook(setting, paper)
         points = _points(setting, config, paper)
         span = _span(points)
@@ -203,6 +214,9 @@ def phase_diagram(
         roomy = len(temperatures) * 6 // 7
         if weights[0][roomy] > 0.15:
             axes.text(temperatures[roomy], weights[0][roomy] / 2, "collapse", ha="center", path_effects=look.halo())
+        low, high = SAFE_SPREAD
+        safe: dict[str, Any] = {"color": "white", "linewidth": 1.5, "path_effects": look.halo("#00224e", 3.2)}
+        axes.plot([], [], label=f"safe: free spread {low:g} to {high:g}", **safe)
         for label, temperature, alpha, marked in points:
             axes.plot(temperature, alpha, linestyle="none", label=label, clip_on=False, **marked)
         _logarithmic(axes.xaxis, [0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100])
@@ -218,6 +232,36 @@ def phase_diagram(
     return Path(path)
 
 
+def _phase_by_class(setting: Setting, path: str | os.PathLike[str], config: Setting | None, paper: Paper) -> Path:
+    """The phase diagram of unequal classes: where all of them are collapsed, where some are, where none is."""
+    _need_views(setting)
+    setting = complete(setting)[0]
+    with _canvas(path, paper, (8.4, 5.6), "Which classes are collapsed at the optimum", _heading(setting)) as (
+        figure,
+        axes,
+        look,
+    ):
+        points = _points(setting, config, paper)
+        span = _span(points)
+        temperatures = np.geomspace(*span, 33)
+        limits = [collapse_limits(setting.with_(temperature=float(t), alpha=None), quick=True) for t in temperatures]
+        first = np.minimum([found.collapse_up_to for found in limits], 1.1)
+        last = np.minimum([found.open_above for found in limits], 1.1)
+        axes.fill_between(temperatures, 0, first, facecolor=look.collapse, edgecolor=look.hatch, hatch="///",
+                          linewidth=0, label="every class is collapsed")  # fmt: skip
+        axes.fill_between(temperatures, first, last, facecolor=look.collapse, edgecolor=look.hatch, hatch=".",
+                          linewidth=0, label="some classes are")  # fmt: skip
+        axes.fill_between(temperatures, last, 1.1, facecolor=look.safe, linewidth=0, label="no class is")
+        axes.plot(temperatures, first, color=look.ink, linewidth=2.2)
+        axes.plot(temperatures, last, color=look.safe_ink, linewidth=2.2)
+        for label, temperature, alpha, marked in points:
+            axes.plot(temperature, alpha, linestyle="none", label=label, clip_on=False, **marked)
+        _logarithmic(axes.xaxis, [0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100])
+        axes.set(xlim=span, ylim=(0, 1), xlabel="temperature τ", ylabel="weight α of the self-supervised term")
+        figure.legend(loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.8)
+    return Path(path)
+
+
 def threshold_vs_batch(setting: Setting, path: str | os.PathLike[str], paper: Paper = Paper()) -> Path:
     """Write the collapse threshold of the weight against the batch size, for several temperatures.
 
@@ -225,7 +269,7 @@ def threshold_vs_batch(setting: Setting, path: str | os.PathLike[str], paper: Pa
     """
     setting = _covered(setting)
     title = "Collapse is the optimum below each line"
-    with _canvas(path, paper, (7.8, 4.8), title, setting.with_(batch_size=None)) as (_, axes, look):
+    with _canvas(path, paper, (7.8, 4.8), title, _heading(setting.with_(batch_size=None))) as (_, axes, look):
         sizes = _batch_sizes(setting)
         for temperature, drawn in _temperatures(setting, look):
             at = setting.with_(batch_size=sizes, temperature=temperature, alpha=None)
@@ -252,7 +296,9 @@ def variance_vs_alpha(setting: Setting, path: str | os.PathLike[str], paper: Pap
     setting = _covered(setting)
     outlook = _outlook(setting, paper)
     spreads = _most(outlook) * np.concatenate([np.geomspace(1e-4, 0.02, 20), np.linspace(0.025, 1, 118)])
-    with _canvas(path, paper, (7.8, 4.8), "What a weight keeps of the differences inside classes", setting) as (
+    with _canvas(
+        path, paper, (7.8, 4.8), "What a weight keeps of the differences inside classes", _heading(setting)
+    ) as (
         _,
         axes,
         look,
@@ -283,7 +329,7 @@ def loss_values(setting: Setting, path: str | os.PathLike[str], paper: Paper = P
     setting = _covered(setting)
     at = setting.with_(temperature=setting.temperature or 0.1, alpha=np.linspace(0, 1, 201))
     title = f"Where a loss value stands, at temperature {at.temperature:g}"
-    with _canvas(path, paper, (7.8, 4.8), title, setting) as (figure, axes, look):
+    with _canvas(path, paper, (7.8, 4.8), title, _heading(setting)) as (figure, axes, look):
         values = reference_losses(at)
         for name, value, drawn in (
             (
@@ -314,23 +360,113 @@ def class_openings(setting: Setting, path: str | os.PathLike[str], paper: Paper 
     setting = complete(setting)[0]
     setting = setting.with_(temperature=setting.temperature or 0.1)
     sizes = np.asarray(setting.class_counts)
-    weights = np.linspace(0, 1, 61)
+    opens = class_openings_of(setting)
+    weights = np.unique(np.concatenate([np.linspace(0, 1, 51), np.clip(opens[np.isfinite(opens)], 0, 1)]))
     variances = np.array([class_variances(setting.with_(alpha=float(alpha))) for alpha in weights])
     title = f"Which class opens at which weight, at temperature {setting.temperature:g}"
-    with _canvas(path, paper, (7.8, 4.8), title, setting) as (_, axes, look):
+    with _canvas(path, paper, (7.8, 4.8), title, _heading(setting)) as (_, axes, look):
         distinct = np.unique(sizes)[::-1]
         shown = distinct[np.unique(np.linspace(0, len(distinct) - 1, min(8, len(distinct))).round().astype(int))]
+        drifts = False
         for rank, each in enumerate(shown):
             members = np.flatnonzero(sizes == each)
             label = f"{each} ({len(members)} classes)" if len(members) > 1 else f"{each}"
-            colour = look.line(rank / max(len(shown) - 1, 1))
-            axes.plot(weights, variances[:, members].mean(axis=1), label=label, color=colour, linewidth=1.8)
+            drawn = {"color": look.line(rank / max(len(shown) - 1, 1)), "linewidth": 1.8}
+            values, opening = variances[:, members].mean(axis=1), float(np.nanmean(opens[members]))
+            below = weights <= opening
+            axes.plot(weights[~below], values[~below], label=label, **drawn)
+            if (values[below] > 1e-6).any():  # what lies below the opening is noise of the views
+                axes.plot(weights[below], values[below], **drawn | {"linewidth": 1, "linestyle": (0, (1, 2))})
+                drifts = True
+            if 0 <= opening <= 1:
+                axes.plot(opening, 0, marker="^", clip_on=False, markersize=7, zorder=4, color=drawn["color"])
+        if drifts:
+            axes.plot([], [], color=look.soft, linewidth=1, linestyle=(0, (1, 2)), label="views drift apart:\nnoise")
         if setting.alpha is not None:
             _mark(axes, look, setting.alpha, f"your α = {setting.alpha:g}")
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="weight α of the self-supervised term")
         axes.set_ylabel("within-class variance at the optimum")
         axes.grid()
-        axes.legend(title="instances of the class", loc="center left", bbox_to_anchor=(1.01, 0.5))
+        axes.legend(title="instances of the class;\n▲ where it opens", loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return Path(path)
+
+
+def measured_report(report: dict[str, Any], path: str | os.PathLike[str], paper: Paper = Paper()) -> Path:
+    """Write measured against predicted free spread, of every point of a `validate` report.
+
+    Two predictions: of a typical network, made before training, and with the view reliability and directions that were
+    measured. Free embeddings, which are the minimiser, are held to the theorem. Raises SettingError for a report
+    without points.
+    """
+    points = [(suite["suite"], point) for suite in report["suites"] for point in suite["points"]]
+    if not points:
+        raise SettingError("--from: this report holds no points yet")
+    suites = list(dict.fromkeys(name for name, _ in points))
+    networks = suites != ["embeddings"]
+    what = "free spread" if networks else "within-class variance"
+    title = f"Measured against predicted {what}"
+    heading = f"{', '.join(suites)}; {len(points)} point{'s' * (len(points) != 1)}; verdict: {report['verdict']}"
+    series: dict[str, tuple[Callable[[dict[str, Any]], float | None], dict[str, Any]]] = {
+        "typical network, before training": (lambda p: p.get("typical"), {"marker": "s", "fillstyle": "none"}),
+        "network as measured": (lambda p: (p.get("estimate") or {}).get("mean"), {"marker": "o"}),
+        "theorem": (lambda p: p["optimum"], {"marker": "D", "markersize": 3}),
+    }
+    with _canvas(path, paper, (6.4, 6.0), title, heading) as (figure, axes, look):
+        most = 0.1
+        for rank, (label, (predict, drawn)) in enumerate(series.items()):
+            mine = [p for suite, p in points if (suite == "embeddings") == (label == "theorem")]
+            pairs = [(x, p.get("free_spread", p["own_variance"])) for p in mine if (x := predict(p)) is not None]
+            if not pairs:
+                continue
+            across, y = np.array([x for x, _ in pairs]), np.array([value["mean"] for _, value in pairs])
+            low, high = (
+                np.array([value["mean"] if value[end] is None else value[end] for _, value in pairs])
+                for end in ("low", "high")
+            )
+            colour = look.line(rank / 2)
+            axes.vlines(across, np.minimum(low, y), np.maximum(high, y), color=colour, linewidth=0.9)
+            axes.plot(across, y, linestyle="none", label=label, color=colour, **{"markersize": 6} | drawn)
+            most = max(most, float(across.max()), float(y.max()))
+        _diagonal(axes, look, 1.06 * most, networks)
+        axes.set(xlabel="predicted", ylabel="measured, with 95 % interval" if networks else "measured")
+        figure.legend(loc="outside lower center", ncols=2)
+    return Path(path)
+
+
+def measured_embeddings(found: Measurement, path: str | os.PathLike[str], paper: Paper = Paper()) -> Path:
+    """Write the free spread of embeddings beside what theory predicts for their setting, step by step.
+
+    Raises SettingError where the measurement was made without a setting that theory covers.
+    """
+    theory, spread = found.theory, found.spread.free_spread
+    if theory is None:
+        why = next((note for note in found.notes if "theory" in note), "give --temperature and --alpha")
+        raise SettingError(f"--from: no prediction to draw beside these embeddings: {why}")
+    steps = [
+        ("optimum, unlimited dimension\n(theorem)", theory.optimum),
+        (f"optimum, dimension {found.dim}\n(estimate)", theory.finite_dimension),
+        ("network as measured\n(estimate)", theory.network),
+        ("measured", theory.measured),
+    ]
+    rows = [(name, value) for name, value in steps if value is not None]
+    s = theory.setting
+    alpha = "plain SupCon" if s.alpha is None else f"α {s.alpha:g}"
+    heading = f"{found.instances} instances, {_heading(s)}, {alpha}, temperature {s.temperature:g}"
+    with _canvas(path, paper, (7.4, 3.6), f"Free spread: {found.verdict}", heading, left=2.3) as (_, axes, look):
+        axes.axvspan(*SAFE_SPREAD, color=look.safe, linewidth=0)
+        axes.text(SAFE_SPREAD[0] + 0.005, -0.62, "safe range", va="center", color=look.safe_ink, fontsize=9)
+        for place, (_, value) in enumerate(rows):
+            last = place == len(rows) - 1
+            axes.barh(place, value, height=0.5, color=look.ink if last else look.edge)
+            end = max(value, spread.high) if last and spread is not None else value
+            axes.text(end + 0.008, place, f"{value:.3f}", va="center", path_effects=look.halo())
+        if spread is not None:
+            ends = [max(spread.low, 0.0), spread.high]
+            axes.plot(ends, [len(rows) - 1] * 2, color=look.bad, linewidth=2.5, label="95 % interval")
+            axes.legend(loc="lower right")
+        axes.set_yticks(range(len(rows)), [name for name, _ in rows])
+        most = max(*(value for _, value in rows), SAFE_SPREAD[1])
+        axes.set(xlim=(0, 1.15 * most), ylim=(len(rows) - 0.5, -0.9), xlabel="free spread")
     return Path(path)
 
 
@@ -387,14 +523,20 @@ def _covered(setting: Setting) -> Setting:
     """The setting with its batch filled in, or NotCovered."""
     least = setting.classes - 1
     if setting.unequal:
-        raise NotCovered("class_counts: not covered, the pictures need classes of equal size; see `recommend`")
+        raise NotCovered(
+            "class_counts: not covered, this picture needs classes of equal size; see --kind phase and --kind openings"
+        )
     if setting.dim is not None and setting.dim < least:
         raise NotCovered(
             f"dim={setting.dim}: not covered, the pictures need dim >= classes-1 = {least}; see `recommend`"
         )
+    _need_views(setting)
+    return complete(setting)[0]
+
+
+def _need_views(setting: Setting) -> None:
     if setting.views == 1 and setting.loss != "ssem":
         raise NotCovered("views=1: not covered, without a second view the self-supervised term has no positive")
-    return complete(setting)[0]
 
 
 def _outlook(setting: Setting, paper: Paper) -> Outlook:
@@ -477,9 +619,12 @@ def _plain_weight(setting: Setting) -> float:
     """The weight at which the mixture is plain SupCon, at the mean number of same-class instances in a batch."""
     m, others = setting.classes, (setting.batch_size or 1) - 1
     if setting.sampler == "full":
-        same = setting.instances_per_class - 1
+        same = (sum(setting.class_counts) / m if setting.class_counts else setting.instances_per_class) - 1
     elif setting.sampler == "balanced":
         same = setting.batch_size / (setting.classes_per_batch or m) - 1
+    elif setting.class_counts is not None:
+        total = sum(setting.class_counts)
+        same = others * (total / m - 1) / (total - 1)
     elif setting.instances_per_class is None:
         same = others / m
     else:
@@ -530,9 +675,17 @@ def _heading(setting: Setting) -> str:
 
 @contextmanager
 def _canvas(
-    path: str | os.PathLike[str], paper: Paper, usual: tuple[float, float], title: str, setting: Setting
+    path: str | os.PathLike[str],
+    paper: Paper,
+    usual: tuple[float, float],
+    title: str,
+    heading: str,
+    left: float = 0.7,
 ) -> Iterator[tuple[Figure, Axes, _Look]]:
-    """A titled figure with one pair of axes in the paper's colours, written to `path` when the block ends."""
+    """A titled figure with one pair of axes in the paper's colours, written to `path` when the block ends.
+
+    left: inches that the axis labels take beside the title.
+    """
     ending = Path(path).suffix.lower()
     if ending not in ENDINGS:
         raise AdvisorError(f"{path}: unknown picture format {ending!r}; end the name in {', '.join(ENDINGS)}")
@@ -545,21 +698,35 @@ def _canvas(
     with style.context(["default", look.style]):  # the user's matplotlibrc shall not change our bytes
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()
-        _title(figure, axes, look, title, _heading(setting))
+        _title(figure, axes, look, title, heading, left)
         yield figure, axes, look
         picture = io.BytesIO()
-        metadata = _METADATA[ending[1:]] | {"Title": f"{title}: {_heading(setting)}"}
+        metadata = _METADATA[ending[1:]] | {"Title": f"{title}: {heading}"}
         figure.savefig(picture, format=ending[1:], metadata=metadata)
     write_atomically(path, picture.getvalue())
 
 
-def _title(figure: Figure, axes: Axes, look: _Look, title: str, heading: str) -> None:
+def _title(figure: Figure, axes: Axes, look: _Look, title: str, heading: str, left: float) -> None:
     """The title in bold and the setting below it, broken where the picture is narrow."""
-    room = figure.get_figwidth() - 0.7  # inches; a letter takes 1/11.5 of them below, 1/7.4 in bold
-    below = "\n".join(textwrap.wrap(heading, int(11.5 * room)))
-    bold = "\n".join(textwrap.wrap(title, int(7.4 * room)))
+    room = figure.get_figwidth() - left  # inches; a letter takes 1/11.5 of them below, 1/7.4 in bold
+    below = "\n".join(wrapped(heading, int(11.5 * room)))
+    bold = "\n".join(wrapped(title, int(7.4 * room)))
     axes.set_title(bold, loc="left", fontsize=13, fontweight="bold", pad=12 + 12 * (below.count("\n") + 1))
     axes.annotate(below, (0, 1), (0, 7), "axes fraction", "offset points", color=look.soft, fontsize=9.5)
+
+
+def _diagonal(axes: Axes, look: _Look, most: float, safe: bool) -> None:
+    """Equal axes from 0 with the line on which the prediction holds, and the safe range across where there is one."""
+    if safe:
+        axes.axhspan(*SAFE_SPREAD, color=look.safe, linewidth=0, zorder=0)
+        axes.text(0.98 * most, SAFE_SPREAD[0] + 0.01 * most, "safe range", ha="right", color=look.safe_ink, fontsize=9)
+    axes.plot([0, most], [0, most], color=look.soft, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    axes.text(
+        0.9 * most, 0.92 * most, "as predicted", ha="right", fontsize=9, color=look.soft, path_effects=look.halo()
+    )
+    axes.set(xlim=(0, most), ylim=(0, most))
+    axes.set_aspect("equal")
+    axes.grid()
 
 
 def _mark(axes: Axes, look: _Look, x: float, label: str) -> None:

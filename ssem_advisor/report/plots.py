@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-    from ssem_advisor.measurement import Measurement
+    from ssem_advisor.measurement.embeddings import Measurement
 
 TEMPERATURES = (0.01, 10.0)
 ENDINGS = (".png", ".svg", ".pdf")

@@ -25,6 +25,7 @@ from ssem_advisor.measurement.loss_value import place_loss
 from ssem_advisor.report import explorer
 from ssem_advisor.theory import (
     alpha_for_variance,
+    collapse_limits,
     collapse_threshold,
     critical_temperature,
     equivalent_alpha,
@@ -247,6 +248,37 @@ def test_advice_is_the_one_of_python(engine: Any, network: str) -> None:
         assert row == pytest.approx(wanted, rel=1e-6)
 
 
+def crowded_settings() -> list[Setting]:
+    """Fewer dimensions than classes, down to 8; every one with thresholds that Python finds in a moment."""
+    shapes = [(9, 8), (20, 12), (40, 39), (60, 24), (100, 64), (300, 32)]
+    draws: list[dict[str, Any]] = [{"sampler": "random"}, {"sampler": "balanced"}]
+    return [
+        Setting(classes=m, dim=d, batch_size=6 * m, loss=loss, temperature=tau, alpha=0.5, **draw)
+        for (m, d), draw, loss, tau in itertools.product(shapes, draws, ("supcon", "ssem"), (0.05, 0.1, 0.25, 0.6))
+    ]
+
+
+@needs_chromium
+def test_with_fewer_dimensions_than_classes_nothing_is_safe_that_python_does_not_call_safe(engine: Any) -> None:
+    settings = crowded_settings()
+    got = ask(
+        engine,
+        """(s) => ((t) => [SSEM.collapseThreshold(t), ...(SSEM.safeWeights(t) ?? [null, null])])(
+            {...s, network: "typical"})""",
+        [(setting,) for setting in settings],
+    )
+    narrow = 0
+    for (threshold, low, high), setting in zip(got, settings, strict=True):
+        assert threshold is None or threshold >= min(collapse_limits(setting).open_above, 1.0)
+        if low is None:
+            continue
+        safe = Outlook(setting, typical(setting), SAFE_SPREAD).safe_weights(setting.temperature)
+        assert safe is not None
+        assert safe[0] * (1 - 1e-9) <= low < high <= safe[1] * (1 + 1e-6)
+        narrow += 1
+    assert narrow > 20
+
+
 @needs_chromium
 def test_reference_losses_are_those_of_python(engine: Any) -> None:
     settings = [vector_setting(vector, alpha=alpha) for vector in VECTORS for alpha in (0.7, 1.0)]
@@ -369,9 +401,11 @@ def test_numbers_are_those_of_python_and_bounds_are_rounded_to_the_safe_side(vis
         ("sampler=balanced&classes=10&batch=40&instances=1000&tau=50", "Collapse is the optimum at every weight"),
         ("alpha=0.14", "Too little"),
         ("alpha=0.5", "Safe"),
-        ("dim=99", "Not covered"),
+        ("dim=99&alpha=0.1", "Collapse may be the optimum"),
         ("alpha=0.99&dim=512", "Too much"),
-        ("dim=98", "Not covered"),
+        ("dim=98&alpha=0.7", "Safe"),
+        ("dim=7", "Not covered"),
+        ("dim=98&network=perfect", "Not covered"),
         ("views=1", "Not covered"),
         ("batch=512&sampler=balanced", "Not a setting yet"),
     ],
@@ -396,10 +430,21 @@ def test_a_setting_that_is_none_marks_its_field_and_offers_nothing(visit: Any) -
 
 @needs_chromium
 def test_what_is_not_covered_is_said_everywhere(visit: Any) -> None:
-    page = visit("dim=50")
+    page = visit("dim=5")
     assert page.locator("#diagram").inner_text() == "Not covered"
     assert page.locator("#take").is_disabled()
     assert set(numbers(page).values()) == {"not covered"}
+
+
+@needs_chromium
+def test_with_fewer_dimensions_than_classes_the_boundary_is_approximate_and_says_so(visit: Any) -> None:
+    page = visit("dim=50&alpha=0.05")
+    assert page.locator("#verdict strong").inner_text() == "Collapse may be the optimum"
+    found = numbers(page)
+    assert found["Variance at the optimum"] == "not covered"
+    assert found["Collapse threshold of α"] != "not covered"
+    assert numbers(page, "#losses")["Each class one point"] == "not covered"
+    assert page.locator("#diagram svg").count() == 1
 
 
 @needs_chromium

@@ -49,7 +49,10 @@ def page(setting: Setting | None = None) -> str:
     """
     if setting is not None and setting.unequal:
         raise NotCovered("class_counts: not covered, the explorer needs classes of equal size; see `recommend`")
-    style, script = _close(_lean(_part("style.css"))), _constants() + _lean(_part("engine.js") + _part("page.js"))
+    style = re.sub(r"(?<=[{};:,])\s+|\s+(?=[{}])", "", _lean(_part("style.css")))
+    script = _constants() + re.sub(
+        " (=>|===|!==|&&|[|]{2}|[?]{2}|<=|>=) ", r"\1", _lean(_part("engine.js") + _part("page.js"))
+    )
     policy = f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}"
     parts = {"csp": policy, "start": escape(_address(setting or _START)), "style": style, "script": script}
     html = _lean(_part("page.html"))
@@ -67,18 +70,13 @@ def _constants() -> str:
         "near": network.SHARE_NEAR_CLASSES,
     }
     shared = {"safe": SAFE_SPREAD, "wanted": WANTED, "largest": LARGEST_WEIGHT, "typical": typical, "recipes": recipes}
-    return f"const CONSTANTS = {json.dumps(shared)};\n"
+    return f"const CONSTANTS = {json.dumps(shared, separators=(',', ':'))};\n"
 
 
 def _lean(text: str) -> str:
     """Script or style without indentation and lines that only comment: a fifth less to load."""
     text = re.sub(r"^ */\*.*?\*/\n", "", text, flags=re.DOTALL | re.MULTILINE)
-    return re.sub(r"^ +(?://.*\n)?|^//.*\n", "", text, flags=re.MULTILINE)
-
-
-def _close(style: str) -> str:
-    """A style sheet without the blanks that only people need."""
-    return re.sub(r"(?<=[{};:,])\s+|\s+(?=[{}])", "", style)
+    return re.sub(r"^ +(?://.*\n)?|^//.*\n|(?<=[;,)]) // .*$", "", text, flags=re.MULTILINE)
 
 
 def _part(name: str) -> str:

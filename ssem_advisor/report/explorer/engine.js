@@ -224,8 +224,27 @@ const SSEM = (() => {
 
   // -- answers -----------------------------------------------------------------------------------------------------
 
+  /** Fewer dimensions than classes: the means at a tight frame or spread evenly, whichever stays collapsed longer, with
+   * a margin that tests hold above the class by class thresholds of Python. An approximation. */
+  const crowded = (s) => s.dim < s.classes;
+  function frame(s, all) {
+    const [c, even] = [selfTerm(s), exp(logMeanExp(1 / s.tau, s.dim)[0] - 1 / s.tau)];
+    const alpha = (r, rho, curved) => {
+      const total = { pull: 0, excess: 0, sum: 0 };
+      for (const { k, o, q } of all) {
+        const push = (rho + curved) * o * r;
+        if (k) add(total, q, (c + o * r + push) / (c + k + o * r), 0, 1);
+        else add(total, q, 0, 0, -push / (c + o * r));
+      }
+      return weight(total);
+    };
+    const far = s.classes * s.dim > 4000 ? max(0.03, 3 / s.dim) : 0;
+    const tight = alpha(exp(logR(s)), rhoOf(s), s.classes / (s.classes - 1) / s.dim / s.tau);
+    return 1.1 * (1 + far) * max(tight, alpha(even, 0, 0));
+  }
+
   /** Collapse minimises the loss if and only if alpha is at most this; above 1 no weight prevents collapse. */
-  const thresholdOf = (s, all) => weight(exact(s, all)(0));
+  const thresholdOf = (s, all) => (crowded(s) ? frame(s, all) : weight(exact(s, all)(0)));
   const collapseThreshold = (s) => thresholdOf(s, batches(s));
 
   /** The weight at whose optimum, with room for every instance, the within-class variance is v. */
@@ -238,7 +257,7 @@ const SSEM = (() => {
   function criticalTemperature(s) {
     const all = batches(s);
     const [{ k, o }] = all;
-    if (s.loss !== "l_spread" && all.length === 1) {
+    if (s.loss !== "l_spread" && all.length === 1 && !crowded(s)) {
       // alpha_c = alpha solved for r, times the views to keep whole numbers whole.
       const own = s.loss === "ssem" ? s.views : s.views - 1;
       const reach = multiplySubtract(s.alpha, own + s.views * k, own);
@@ -247,9 +266,10 @@ const SSEM = (() => {
       const logRatio = reach > others / 2 ? log1p((reach - others) / others) : log(reach / others);
       return reach >= others ? Infinity : -s.classes / (s.classes - 1) / logRatio;
     }
-    const safe = (tau) => s.alpha > weight(exact({ ...s, tau }, all)(0));
-    if (!safe(1e-300)) return 0;
-    return safe(1e300) ? Infinity : edge(safe, 1e-300, 1e300);
+    const [least, most] = crowded(s) ? [0.005, 100] : [1e-300, 1e300];
+    const safe = (tau) => s.alpha > thresholdOf({ ...s, tau }, all);
+    if (!safe(least)) return 0;
+    return safe(most) ? Infinity : edge(safe, least, most);
   }
 
   /** a b - c, rounded once (Dekker): 0.2 * 5 - 1 is 5.6e-17. */
@@ -261,11 +281,8 @@ const SSEM = (() => {
 
   /** Why no theorem speaks about a setting, or null. */
   function notCovered(s) {
-    if (s.dim < s.classes)
-      return (
-        `${s.classes} classes need ${s.classes} dimensions here: with fewer, collapse gives way class by class or ` +
-        "later than its threshold, which the command line works out."
-      );
+    if (crowded(s) && (s.dim < 8 || basis(s) !== "estimate"))
+      return `${s.classes} classes need ${s.classes} dimensions here. The command line covers fewer.`;
     if (s.loss !== "ssem" && s.views === 1)
       return "With one view the self-supervised term has no positive: give each instance a second view.";
     return null;
@@ -367,7 +384,7 @@ const SSEM = (() => {
   }
 
   return {
-    SettingError, placed, RECIPES: CONSTANTS.recipes, checked, notCovered, basis, batches, merged, thresholdOf, collapseThreshold, alphaForVariance, optimalVariance,
+    SettingError, placed, RECIPES: CONSTANTS.recipes, checked, notCovered, crowded, basis, batches, merged, thresholdOf, collapseThreshold, alphaForVariance, optimalVariance,
     criticalTemperature, weightFor, freeSpread, most, safeWeights, recommendedWeight, SAFE, WANTED, plainWeight,
     similarities, referenceLosses,
   };

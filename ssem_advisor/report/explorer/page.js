@@ -150,12 +150,18 @@
       note: "estimate for a typical network",
       title: "Free spread of a typical network: an estimate. The collapse boundary is exact.",
     },
+    crowded: {
+      inWords: "to expect",
+      note: "estimate for a typical network",
+      title: "Free spread of a typical network: an estimate. With fewer dimensions than classes the boundary is approximate, on the safe side.",
+    },
     optimum: {
       inWords: "at most",
       note: "upper bound: no estimate for this loss",
       title: "Free spread at the optimum in high dimension: an upper bound here.",
     },
   };
+  const basis = (s) => BASIS[SSEM.crowded(s) ? "crowded" : SSEM.basis(s)];
   const range = SAFE.join(" to ");
 
   function verdict(s) {
@@ -168,12 +174,13 @@
       return ["collapse", "Collapse is the optimum at every weight", `The threshold is ${shown}: ${remedy}.`];
     }
     if (s.alpha <= threshold) {
-      const text = `At τ = ${digits(s.tau)} every weight α up to ${shown} makes each class one point.`;
-      return ["collapse", "Collapse is the optimum", text];
+      const some = SSEM.crowded(s);
+      const text = `At τ = ${digits(s.tau)} every weight α up to ${shown} ${some ? "may leave a" : "makes each"} class one point.`;
+      return ["collapse", `Collapse ${some ? "may be" : "is"} the optimum`, text];
     }
     const predicted = SSEM.freeSpread(s);
     const safe = SSEM.safeWeights(s);
-    const text = `Free spread ${digits(predicted)} ${BASIS[SSEM.basis(s)].inWords}`;
+    const text = `Free spread ${digits(predicted)} ${basis(s).inWords}`;
     // The ends of the safe range are safe, whatever the last digit of the prediction says.
     if (safe && safe[0] <= s.alpha && s.alpha <= safe[1])
       return ["safe", "Safe", `${text}: inside the safe range of ${range}.`];
@@ -199,7 +206,8 @@
   const NUMBERS = {
     "Collapse threshold of α": (s) => {
       const threshold = SSEM.collapseThreshold(s);
-      const note = threshold >= 1 ? "no weight prevents collapse" : "collapse is optimal up to here";
+      const open = SSEM.crowded(s) ? "approximate, on the safe side" : "collapse is optimal up to here";
+      const note = threshold >= 1 ? "no weight prevents collapse" : open;
       return [digits(threshold, Math.ceil), note];
     },
     "Critical temperature": (s) => {
@@ -218,28 +226,31 @@
       const note = `free spread ${range}`;
       return [safe ? `${digits(safe[0], Math.ceil)} to ${digits(safe[1], Math.floor)}` : "none", note];
     },
-    "Variance at the optimum": (s) => [digits(SSEM.optimalVariance(s)), "exact in high dimension"],
-    "Free spread": (s) => [digits(SSEM.freeSpread(s)), BASIS[SSEM.basis(s)].note],
+    "Variance at the optimum": (s) => roomy(s) ?? [digits(SSEM.optimalVariance(s)), "exact in high dimension"],
+    "Free spread": (s) => [digits(SSEM.freeSpread(s)), basis(s).note],
     "Plain SupCon as a weight α": (s) => {
       const weight = SSEM.plainWeight(s);
       if (weight === null) return [NOT_COVERED, "another loss"];
       return [(s.sampler === "random" ? "≈ " : "") + digits(weight), "its optimum is collapse at every temperature"];
     },
     "Similarity within / between classes": (s) => {
+      if (SSEM.crowded(s)) return roomy(s);
       const both = SSEM.similarities(s, SSEM.optimalVariance(s));
       return [both.map((x) => digits(x)).join(" / "), "at the optimum"];
     },
   };
   const LOSSES = {
     "All embeddings equal": (s) => [digits(SSEM.referenceLosses(s).totalCollapse), "total collapse"],
-    "Each class one point": (s) => [digits(SSEM.referenceLosses(s).classCollapse), "class collapse"],
+    "Each class one point": (s) => roomy(s) ?? [digits(SSEM.referenceLosses(s).classCollapse), "class collapse"],
     "Optimum at this α": (s) => {
+      if (SSEM.crowded(s)) return roomy(s);
       const drifts = s.loss === "supcon" && s.alpha < SSEM.plainWeight(s);
       const note = drifts ? "at most: at so small a weight views drift apart, too" : "the least the loss can be";
       return [digits(SSEM.referenceLosses(s).optimum), note];
     },
   };
   const NOT_COVERED = "not covered";
+  const roomy = (s) => (SSEM.crowded(s) ? [NOT_COVERED, ""] : null);
 
   const element = (tag, textContent) => Object.assign(document.createElement(tag), { textContent });
 
@@ -284,7 +295,7 @@
     const text = $("value").value.trim();
     const base = numeric("base", $("base").value);
     const scale = base > 0 ? s.tau / base : 1;
-    const references = SSEM.notCovered(s) ? null : SSEM.referenceLosses(s);
+    const references = SSEM.notCovered(s) || SSEM.crowded(s) ? null : SSEM.referenceLosses(s);
     $("placed").textContent = text === "" || references === null ? "" : SSEM.placed(Number(text) / scale, references);
   }
 
@@ -311,7 +322,7 @@
     const host = $("diagram");
     const silent = SSEM.notCovered(s) !== null;
     const plain = SSEM.plainWeight(s);
-    $("basis").textContent = silent ? "" : BASIS[SSEM.basis(s)].title;
+    $("basis").textContent = silent ? "" : basis(s).title;
     $("plain-key").hidden = silent || plain === null;
     if (silent) {
       frame = null;

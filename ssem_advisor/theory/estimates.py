@@ -21,14 +21,16 @@ from ssem_advisor.theory.collapse import alpha_for_variance, mapped, optimal_var
 from ssem_advisor.theory.relation import own_view_weight
 from ssem_advisor.theory.solve import bisect
 
+# Near dim = classes the minimiser's residuals leave the complement of the class means and use about three quarters of
+# all directions beside their own class mean (direct minimisation).
+SHARE_NEAR_CLASSES = 0.75
+
 
 def expected_variance(setting: Setting, view_reliability: float = 1.0, effective_dim: float | None = None) -> Any:
     """Estimate of the within-class variance that training reaches, in [0, 1].
 
     view_reliability: in (0, 1], share of the within-class spread that belongs to the instance rather than to the view.
-    effective_dim: directions D >= 1 that the within-class spread uses; None = dim - (classes - 1), all there are
-        (dim None = infinitely many). Where dim <= classes - 1 leaves none, D = dim - 1 is used: there the residuals
-        share their directions with the class means.
+    effective_dim: directions D >= 1 that the within-class spread uses; None = `directions_left`.
     Equals the exact optimum where that is exact (dim large enough, reliable views). With fully
     reliable views never above the optimum; unreliable views add variance of their own.
     Raises NotCovered for l_spread. Source: FINITE and RELIABILITY (estimates, derived here).
@@ -89,6 +91,19 @@ def is_exact(setting: Setting) -> bool:
     )
 
 
+def directions_left(setting: Setting) -> Any:
+    """Effective number of directions that the minimiser's within-class variance uses in the setting's dimension.
+
+    All dim - (classes - 1) beside the class means, and where these are few, three quarters of dim - 1, so that it is
+    continuous in dim (an estimate, derived here from direct minimisation). inf for unlimited dim.
+    """
+    if setting.dim is None:
+        return math.inf
+    dim, classes = np.asarray(setting.dim, dtype=float), np.asarray(setting.classes, dtype=float)
+    found = np.maximum(dim - classes + 1.0, SHARE_NEAR_CLASSES * (dim - 1.0))
+    return float(found) if found.ndim == 0 else found
+
+
 def _check(setting: Setting, view_reliability: float, effective_dim: float | None) -> Any:
     if setting.loss == "l_spread":
         raise NotCovered("expected_variance: the estimate is derived for supcon and ssem, not for l_spread")
@@ -100,10 +115,7 @@ def _check(setting: Setting, view_reliability: float, effective_dim: float | Non
     def dimension(part: Setting) -> np.ndarray | None:
         if effective_dim is not None:
             return np.asarray(effective_dim, dtype=float)
-        if part.dim is None:
-            return None
-        dim, m = np.asarray(part.dim, dtype=float), np.asarray(part.classes, dtype=float)
-        return np.where(dim > m - 1, dim - (m - 1), np.maximum(dim - 1, 1.0))
+        return None if part.dim is None else np.maximum(directions_left(part), 1.0)
 
     return dimension
 

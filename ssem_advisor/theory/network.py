@@ -16,14 +16,11 @@ from typing import Any
 import numpy as np
 
 from ssem_advisor.domain import Setting, SettingError
-from ssem_advisor.theory.estimates import alpha_for_expected_variance, expected_variance
+from ssem_advisor.theory.estimates import alpha_for_expected_variance, directions_left, expected_variance
 
 # Networks on real images at the weights worth training (CIFAR-100 coarse and CIFAR-10 pairs, dim 64): reliability .3 to
 # .65 at temperature .1, rising with alpha, and about half of the directions that the minimiser uses.
 TYPICAL_RELIABILITY, TYPICAL_RANGE, TYPICAL_SHARE = 0.5, (0.3, 0.65), 0.5
-# Near dim = classes the minimiser's residuals leave the complement of the class means and use about three quarters of
-# all directions beside their own class mean (direct minimisation).
-SHARE_NEAR_CLASSES = 0.75
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,7 @@ class Network:
 
     view_reliability: share of the within-class variance that different views of an instance have in common, in (0, 1].
     directions: effective number of directions of the within-class variance, tr(C)^2 / tr(C^2) >= 1; None = all that
-        are left beside the class means.
+        the minimiser uses (`directions_left`).
     reliability_range: the least and the greatest reliability that are plausible; None = it is certain.
     """
 
@@ -78,17 +75,6 @@ def typical(setting: Setting) -> Network:
     if setting.dim is None:
         return Network(TYPICAL_RELIABILITY, None, TYPICAL_RANGE)
     return Network(TYPICAL_RELIABILITY, max(1.0, TYPICAL_SHARE * directions_left(setting)), TYPICAL_RANGE)
-
-
-def directions_left(setting: Setting) -> float:
-    """Effective number of directions that the minimiser's within-class variance uses in the setting's dimension.
-
-    All dim - (classes - 1) beside the class means, and where these are few, three quarters of dim - 1, so that it is
-    continuous in dim (an estimate, derived here from direct minimisation). inf for unlimited dim.
-    """
-    if setting.dim is None:
-        return math.inf
-    return max(setting.dim - setting.classes + 1.0, SHARE_NEAR_CLASSES * (setting.dim - 1.0))
 
 
 def expected_free_spread(setting: Setting, network: Network) -> Any:

@@ -792,9 +792,9 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="FINITE",
         title="Estimate: finite dimension",
         statement=(
-            "ESTIMATE. Assume that the spread of each class fills the D = d - (m-1) directions beside the class means "
-            "evenly. Then the weight for a within-class variance v follows from the mean of exp(v cos / tau) over "
-            "such directions."
+            "ESTIMATE. Assume that the spread of each class fills D directions evenly: the d - (m-1) beside the class "
+            "means, or three quarters of d - 1 if that is more. Then the weight for a within-class variance v follows "
+            "from the mean of exp(v cos / tau) over such directions."
         ),
         left="alpha(v)",
         symbols=("m", "k", "o", "c", "tau", "v", "D"),

@@ -20,7 +20,7 @@ from ssem_advisor.advice import LARGEST_WEIGHT, SAFE_SPREAD, WANTED, complete
 from ssem_advisor.domain import NotCovered, Setting
 from ssem_advisor.files import write_atomically
 from ssem_advisor.report import plots
-from ssem_advisor.theory import network
+from ssem_advisor.theory import estimates, network
 
 _START = Setting(classes=100, batch_size=512, dim=128, temperature=0.1, alpha=0.3)
 _FIELDS = {
@@ -67,7 +67,7 @@ def _constants() -> str:
     typical = {
         "reliability": network.TYPICAL_RELIABILITY,
         "share": network.TYPICAL_SHARE,
-        "near": network.SHARE_NEAR_CLASSES,
+        "near": estimates.SHARE_NEAR_CLASSES,
     }
     shared = {"safe": SAFE_SPREAD, "wanted": WANTED, "largest": LARGEST_WEIGHT, "typical": typical, "recipes": recipes}
     return f"const CONSTANTS = {json.dumps(shared, separators=(',', ':'))};\n"

@@ -148,9 +148,9 @@ const SSEM = (() => {
 
   /** Whose spread is shown: the loss minimiser's, or that of a network as trained on real images. */
   function network(s) {
-    if (s.network === "perfect") return { reliability: 1, directions: max(s.dim - (s.classes - 1), 1) };
     const { reliability, share, near } = CONSTANTS.typical;
     const left = max(s.dim - s.classes + 1, near * (s.dim - 1));
+    if (s.network === "perfect") return { reliability: 1, directions: max(left, 1) };
     return { reliability, directions: max(1, share * left) };
   }
 

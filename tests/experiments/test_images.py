@@ -1,5 +1,6 @@
 """The image suites on tiny files of the standard formats."""
 
+import colorsys
 import os
 import pickle
 import subprocess
@@ -161,6 +162,18 @@ def test_views_are_crops_of_the_picture_and_shards_agree():
     identity = torch.full((6, 12), 0.9)
     identity[:, 0], identity[:, 1], identity[:, 3:5] = 1.0, 0.5, 0.5
     assert torch.allclose(augmentation.views_of(x, identity), augmentation.plain(x), atol=1e-4)
+
+
+@pytest.mark.parametrize(("draw", "turn"), [(0.5, 0.0), (0.75, 0.05), (0.25, -0.05), (1.0, 0.1)])
+def test_colours_turn_by_the_angle_drawn_from_red_to_green_to_blue(draw, turn):
+    x = torch.tensor([160, 90, 90]).view(1, 3, 1, 1).expand(1, 3, 32, 32).to(torch.uint8)
+    draws = torch.full((1, 12), 0.5)
+    draws[:, 0], draws[:, 9] = 1.0, draw
+    view = augmentation.views_of(x, draws)
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (augmentation._MEAN, augmentation._STD))
+    red, green, blue = (view[0] * std + mean).mean((1, 2)).tolist()
+    hue = (colorsys.rgb_to_hsv(red, green, blue)[0] + 0.5) % 1 - 0.5
+    assert hue == pytest.approx(turn, abs=0.012)  # the hue of a hexagon is nearly the angle in the plane of colours
 
 
 @pytest.mark.parametrize(

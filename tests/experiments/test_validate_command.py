@@ -283,6 +283,18 @@ def test_more_seeds_are_not_trained_once_the_verdict_is_certain(monkeypatch):
     assert {r["seed"] for r in report["suites"][0]["runs"]} == {0, 1, 2}
 
 
+def test_a_verdict_that_wider_intervals_leave_open_ends_no_suite_early(monkeypatch):
+    def judged(protocol, records, stretch=1.0):
+        outcome = Outcome.CONFIRMED if stretch < study.CERTAIN else Outcome.UNDECIDED
+        return [Claim(n, outcome, "") for n in range(1, 6)]
+
+    assert study.CERTAIN >= 2
+    monkeypatch.setattr(study, "judge_claims", judged)
+    report = run([PROTOCOL.with_(seeds=4, epochs=1)], device="cpu", jobs=0)
+    assert not report["suites"][0]["stopped_early"]
+    assert {r["seed"] for r in report["suites"][0]["runs"]} == {0, 1, 2, 3}
+
+
 def test_time_left_is_told(tmp_path):
     told = []
     run([PROTOCOL], out=tmp_path, device="cpu", jobs=0, notify=lambda done, left, what: told.append((done, left)))

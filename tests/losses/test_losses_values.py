@@ -197,6 +197,18 @@ def test_float32_follows_float64_at_every_temperature(loss, temperature):
     torch.testing.assert_close(gradient.double(), exact_gradient, rtol=0, atol=3e-4 * exact_gradient.abs().max().item())
 
 
+@pytest.mark.parametrize("temperature", [0.0113, 0.0115, 0.0135, 0.0225, 0.0227])
+def test_similarities_at_the_ends_of_the_range_of_float32_overflow_nowhere(temperature):
+    """Embeddings that nearly coincide, so that every exponential is about as large as it can be."""
+    z, labels = draw(1, 1, 16) + 0.01 * draw(80, 2, 16), torch.arange(80) % 5
+    exact, exact_gradient = value_and_gradient(lambda z: dense_loss(z, labels, 0.3, temperature, "supcon"), z)
+    value, gradient = value_and_gradient(
+        lambda z: supervised_contrastive_loss(z, labels, 0.3, temperature, chunk=32), z.float()
+    )
+    assert value.item() == pytest.approx(exact.item(), rel=1e-4)
+    torch.testing.assert_close(gradient.double(), exact_gradient, rtol=0, atol=1e-2 * exact_gradient.abs().max().item())
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_half_precision_at_temperature_one_hundredth(dtype, loss):

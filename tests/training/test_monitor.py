@@ -176,6 +176,13 @@ def test_class_collapse_is_warned_about_once_with_the_remedy():
     assert monitor.warning == message
 
 
+def test_bad_reports_count_only_in_a_row():
+    monitor = CollapseMonitor(every=1, spread_every=0)
+    spreads = [0.02, 0.02, 0.5] * 5
+    assert [m for spread in spreads for m in feed(monitor, 1, spread=spread)] == []
+    assert len([m for _ in range(3) for m in feed(monitor, 1, spread=0.02)]) == 1
+
+
 def test_little_free_spread_is_called_out_sooner_where_the_loss_asks_for_it():
     """Views that differ much hide it from the within-class variance: free spread alone sees it."""
     generator = torch.Generator().manual_seed(0)

@@ -68,7 +68,7 @@ _LOSS_KEY = re.compile(
     r"(?:_(?!reduction|scale|scaling|avg|average|weight|weights|log|space|domain|norm|clip|phase|device)\w+)?|positives"
 )
 _METHOD_KEY = re.compile(
-    r"(?:ssl_|train_|training_|cl_|contrastive_)?(?:method|framework|algorithm|algo|approach|mode|strategy|contrastive)"
+    r"ssl(?:_name)?|(?:ssl_|train_|training_|cl_|contrastive_)?(?:method|framework|algorithm|algo|approach|mode|strategy|contrastive)"
     r"(?:_(?:name|type))?"
 )
 _BUILDS = LABELS | {"stage", "task", "tasks", "trainer", "alg", "module", "learner"}
@@ -393,10 +393,15 @@ class _Hearing:
         without = SUPERVISED.sub(" ", name)
         if without != name:
             self.say("supervised", Grade.NAME if enough else Grade.KEY, None, text)
-        elif self.tree.script == name and SELF.search(name):
+        elif SELF.search(name) and (self.tree.script == name or (enough and self.pretrains(name))):
             self.say("self", Grade.NAME, None, text)
         elif VAGUE.search(name) and (self.tree.script == name or enough):
             self.say("vague", Grade.NAME, None, text)
+
+    def pretrains(self, name: str) -> bool:
+        """Whether a file of such a name projects its embeddings, as training with this loss does, and states no other."""
+        projects = any(map(_PROJECTED.search, self.tree.names))
+        return projects and not self.vetoed() and not re.search(r"tun(?:e|ing)|downstream|transfer", name, re.I)
 
     # -- the verdict --
 

@@ -11,7 +11,7 @@ from typing import Any
 from ssem_advisor.config.model import Kind
 from ssem_advisor.config.tree import Tree
 
-PREFIXES = ("supcon", "sup_con", "scl", "contrastive", "contrast", "con", "cl")
+PREFIXES = ("supcon", "sup_con", "supervised_contrastive", "scl", "contrastive", "contrast", "con", "cl")
 
 
 @lru_cache(maxsize=256)

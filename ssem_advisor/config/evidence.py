@@ -399,7 +399,7 @@ class _Hearing:
             self.say("vague", Grade.NAME, None, text)
 
     def pretrains(self, name: str) -> bool:
-        """Whether a file of such a name projects its embeddings, as training with this loss does, and states no other."""
+        """Whether a file of such a name projects its embeddings, as this training does, and states no other loss."""
         projects = any(map(_PROJECTED.search, self.tree.names))
         return projects and not self.vetoed() and not re.search(r"tun(?:e|ing)|downstream|transfer", name, re.I)
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from ssem_advisor.config import datasets, scalars
-from ssem_advisor.config.dialects import DIALECTS, GENERIC, Dialect
+from ssem_advisor.config.dialects import DIALECTS, GENERIC, Dialect, LossCase
 from ssem_advisor.config.evidence import SUPERVISED, TRAINING, Evidence, elsewhere, out_of_scope, weigh
 from ssem_advisor.config.hazards import hazards
 from ssem_advisor.config.model import Kind, Location, Origin, Run, Trap, Value
@@ -56,7 +56,7 @@ class _Reading:
     def run(self) -> Run | None:
         evidence = weigh(self.tree)
         kind, loss, place = self.loss(evidence)
-        doubt = "" if any(case.when.fits(self.tree) for case in self.dialect.cases) else evidence.doubt
+        doubt = "" if self.case(evidence) else evidence.doubt
         if kind == "not-contrastive" or (kind is None and not self.claimed()):
             return None
         for quantity in dict.fromkeys([*GENERIC.fields, *self.dialect.fields, *self.own.fields]):
@@ -93,15 +93,18 @@ class _Reading:
 
     # -- the loss --
 
+    def case(self, evidence: Evidence) -> LossCase | None:
+        """What the dialect says of the loss; nothing about a fork whose own weights mean what only its code says."""
+        if not self.tree.complete and evidence.kind == "unknown":
+            return None
+        return next((case for case in self.dialect.cases if case.when.fits(self.tree)), None)
+
     def loss(self, evidence: Evidence) -> tuple[Kind | None, str | None, Leaf | None]:
         """Kind and loss by the dialect's cases, else by the words of the config; and the leaf that names the loss."""
-        for case in self.dialect.cases:
-            if case.when.fits(self.tree):
-                named = [
-                    key for sign in (case.when, *self.dialect.signs) if sign.fits(self.tree) for key in sign.values
-                ]
-                witness = next((leaf for key in named for leaf in self.tree.find(key)), None)
-                return case.kind, case.loss, (evidence.witness.leaf if evidence.witness else None) or witness
+        if (case := self.case(evidence)) is not None:
+            named = [key for sign in (case.when, *self.dialect.signs) if sign.fits(self.tree) for key in sign.values]
+            witness = next((leaf for key in named for leaf in self.tree.find(key)), None)
+            return case.kind, case.loss, (evidence.witness.leaf if evidence.witness else None) or witness
         place = evidence.witness.leaf if evidence.witness else None
         return evidence.kind, evidence.loss or (None if evidence.kind in (None, "unknown") else "supcon"), place
 

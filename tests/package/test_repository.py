@@ -4,10 +4,13 @@ import importlib.util
 import re
 import subprocess
 import sys
+import tarfile
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from hatchling.builders.sdist import SdistBuilder
 
 import ssem_advisor
 
@@ -55,9 +58,32 @@ def test_links_of_the_package_page_are_absolute():
 
 
 def test_release_adds_the_repository_to_the_metadata():
-    import tomllib
-
     text = script(ROOT / ".github/absolute_links.py").with_addresses(
         (ROOT / "pyproject.toml").read_text(), "https://example.org/r"
     )
     assert tomllib.loads(text)["project"]["urls"]["Repository"] == "https://example.org/r"
+
+
+def test_every_path_of_the_contributing_page_exists():
+    page = (ROOT / "docs/contributing.md").read_text()
+    named = re.findall(r"`([\w.-]+/[\w./-]*|[\w-]+\.(?:py|md|toml|yml|cff))`", page)
+    named += re.findall(r"python ([\w./-]+\.py)", page)
+    assert len(named) > 20
+    roots = (ROOT, ROOT / "ssem_advisor", ROOT / ".github/workflows")
+    assert [name for name in named if not any((root / name).exists() for root in roots)] == []
+
+
+def test_the_contributing_page_knows_every_layer():
+    layers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]["layers"]
+    page = (ROOT / "docs/contributing.md").read_text()
+    block = page[page.index("```text") : page.index("## Where each kind")]
+    assert re.findall(r"^([a-z]+(?: \| [a-z]+)*)  ", block, re.M) == layers
+
+
+def test_the_source_archive_holds_what_builds_and_tests_and_no_pictures(tmp_path):
+    archive = next(SdistBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"]))
+    with tarfile.open(archive) as tar:
+        sizes = {member.name.partition("/")[2]: member.size for member in tar.getmembers()}
+    assert {"pyproject.toml", "README.md", "Makefile", "ssem_advisor/py.typed", "docs/index.md"} <= set(sizes)
+    assert not [name for name in sizes if name.endswith(".png") or name.startswith(("validation/", "benchmarks/"))]
+    assert sum(sizes.values()) < 8e6

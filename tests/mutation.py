@@ -1,0 +1,331 @@
+"""Would a test notice? Changes the code in one random small place at a time and runs the tests that pass there.
+
+    python tests/mutation.py --sample 150 --seed 1
+
+prints the mutants that no test noticed, and the share that one did. Every place counts once: operators, comparisons,
+conditions, numbers, short strings, keyword arguments, statements left out; in functions, in decorators and in what a
+module does on import. Not changed: docstrings, annotations, prose (strings of several words), `__all__` and imports.
+
+Tests are those of `tests/theory`, `tests/advice`, `tests/lint` and `tests/experiments/test_claims.py`; for a mutant
+only those that run the changed line, quick ones first, for at most `--seconds` of processor time: what outlasts them
+counts as not noticed. Which test runs which line is recorded once, into `--map`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import contextlib
+import copy
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import json
+import os
+import random
+import resource
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CODE = ("theory/*.py", "advice/*.py", "lint/rules/*.py", "experiments/claims.py")
+FIRST = 10
+TESTS = ("tests/theory", "tests/advice", "tests/lint", "tests/experiments/test_claims.py")
+QUIET = ["-q", "-x", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow"]
+COMPARED: dict[type, type] = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
+}  # fmt: skip
+REVERSED: dict[type, type] = {
+    ast.Lt: ast.GtE, ast.LtE: ast.Gt, ast.Gt: ast.LtE, ast.GtE: ast.Lt,
+}  # fmt: skip
+COMPUTED: dict[type, type] = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Pow: ast.Mult, ast.FloorDiv: ast.Div,
+    ast.Mod: ast.Add, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd, ast.MatMult: ast.Mult,
+}  # fmt: skip
+SWAPPED = {
+    "min": "max", "max": "min", "nanmin": "nanmax", "nanmax": "nanmin", "minimum": "maximum", "maximum": "minimum",
+    "any": "all", "all": "any", "argmin": "argmax", "argmax": "argmin", "exp": "expm1", "log": "log1p", "ceil": "floor",
+    "floor": "ceil",
+}  # fmt: skip
+
+
+def changes(node: ast.AST) -> Iterator[ast.AST | None]:
+    """The mutants of one node; None stands for a statement left out."""
+    if isinstance(node, ast.Compare):
+        for position, operator in enumerate(node.ops):
+            for table in (COMPARED, REVERSED):
+                if type(operator) in table:
+                    operators = list(node.ops)
+                    operators[position] = table[type(operator)]()
+                    yield ast.Compare(node.left, operators, node.comparators)
+    elif isinstance(node, (ast.BinOp, ast.AugAssign)) and type(node.op) in COMPUTED:
+        changed = copy.copy(node)
+        changed.op = COMPUTED[type(node.op)]()
+        yield changed
+    elif isinstance(node, ast.BoolOp):
+        yield ast.BoolOp(ast.Or() if isinstance(node.op, ast.And) else ast.And(), node.values)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Not, ast.USub, ast.Invert)):
+        yield node.operand
+    elif isinstance(node, ast.Constant):
+        if isinstance(node.value, bool):
+            yield ast.Constant(not node.value)
+        elif isinstance(node.value, (int, float)):
+            yield ast.Constant(node.value + 1)
+            if node.value not in (0, 1):
+                yield ast.Constant(node.value / 2 if isinstance(node.value, float) else node.value - 1)
+        elif isinstance(node.value, str) and node.value and " " not in node.value:
+            yield ast.Constant(node.value + "X")
+    elif isinstance(node, (ast.If, ast.While, ast.IfExp)):
+        changed = copy.copy(node)
+        changed.test = ast.UnaryOp(ast.Not(), node.test)
+        yield changed
+    elif isinstance(node, ast.Call):
+        for position, keyword in enumerate(node.keywords):
+            if keyword.arg is not None:
+                yield ast.Call(node.func, node.args, node.keywords[:position] + node.keywords[position + 1 :])
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name in SWAPPED:
+            function = copy.copy(node.func)
+            setattr(function, "attr" if isinstance(function, ast.Attribute) else "id", SWAPPED[name])
+            yield ast.Call(function, node.args, node.keywords)
+    elif isinstance(node, ast.Return) and node.value is not None and not isinstance(node.value, ast.Constant):
+        yield ast.Return(ast.Constant(None))
+    elif isinstance(node, (ast.Raise, ast.Continue, ast.Break, ast.Expr, ast.AugAssign)):
+        yield None
+
+
+class Places(ast.NodeVisitor):
+    """Every place of a module that may change, as (node, mutant)."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[ast.AST, ast.AST | None]] = []
+
+    def generic_visit(self, node: ast.AST) -> None:
+        if isinstance(node, (ast.Import, ast.ImportFrom)) or _cached(node):
+            return
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):  # a docstring
+            return
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+            return
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            return
+        self.found += [(node, mutant) for mutant in changes(node)]
+        for name, value in ast.iter_fields(node):
+            if name in ("annotation", "returns", "type_comment", "keywords") and name != "keywords":
+                continue
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, ast.AST):
+                    self.visit(child)
+
+
+def _cached(node: ast.AST) -> bool:
+    """How much a cache holds is no behaviour."""
+    function = node.func if isinstance(node, ast.Call) else None
+    return getattr(function, "id", "") == "lru_cache"
+
+
+class Replace(ast.NodeTransformer):
+    def __init__(self, node: ast.AST, mutant: ast.AST | None) -> None:
+        self.node, self.mutant = node, mutant
+
+    def visit(self, node: ast.AST) -> Any:
+        if node is not self.node:
+            return self.generic_visit(node)
+        return ast.copy_location(ast.Pass() if self.mutant is None else self.mutant, node)
+
+
+def mutants() -> list[tuple[Path, int]]:
+    """Every mutant of the code: its file and its number there."""
+    files = sorted(path for pattern in CODE for path in (ROOT / "ssem_advisor").glob(pattern))
+    return [(path, number) for path in files for number in range(len(places_of(path)[1]))]
+
+
+def places_of(path: Path) -> tuple[ast.Module, list[tuple[ast.AST, ast.AST | None]]]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    places = Places()
+    places.visit(tree)
+    return tree, places.found
+
+
+def mutant_of(path: Path, number: int) -> tuple[Any, int, int, str]:
+    """The code of a mutant, its first and last line, and what changed."""
+    tree, places = places_of(path)
+    node, mutant = places[number]
+    was = ast.unparse(node)
+    first, last = node.lineno, node.end_lineno or node.lineno  # type: ignore[attr-defined]
+    if isinstance(node, (ast.If, ast.While)):
+        last = node.test.end_lineno or first
+        was, now = ast.unparse(node.test), ast.unparse(mutant.test)  # type: ignore[union-attr]
+    else:
+        now = "nothing" if mutant is None else ast.unparse(ast.fix_missing_locations(copy.deepcopy(mutant)))
+    code = compile(ast.fix_missing_locations(Replace(node, mutant).visit(tree)), str(path), "exec")
+    return code, first, last, f"{' '.join(was.split())[:90]}  ->  {' '.join(now.split())[:90]}"
+
+
+class Mutated(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
+    """Hands out the mutant in place of its module."""
+
+    def __init__(self, path: Path, code: Any) -> None:
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        self.package = parts[-1] == "__init__"
+        self.name, self.path, self.code = ".".join(parts[:-1] if self.package else parts), path, code
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        if name != self.name:
+            return None
+        return importlib.util.spec_from_file_location(
+            name, self.path, loader=self, submodule_search_locations=[str(self.path.parent)] if self.package else None
+        )
+
+    def get_code(self, name: str) -> Any:
+        return self.code
+
+    def get_source(self, name: str) -> str:
+        return self.path.read_text(encoding="utf-8")
+
+    def get_filename(self, name: str) -> str:
+        return str(self.path)
+
+
+# -- which test runs which line ---------------------------------------------------------------------------------------
+
+
+def record(target: Path) -> None:
+    """Run all tests once and write {file: {line: [tests]}}, and how long each test takes."""
+    import coverage
+
+    watch = coverage.Coverage(data_file=None, include=[str(ROOT / "ssem_advisor" / pattern) for pattern in CODE])
+    seconds: dict[str, float] = {}
+
+    class Plugin:
+        @pytest.hookimpl(wrapper=True)
+        def pytest_runtest_protocol(self, item: pytest.Item, nextitem: object) -> Iterator[None]:
+            watch.switch_context(item.nodeid)
+            begin = time.process_time()
+            result = yield
+            seconds[item.nodeid] = time.process_time() - begin
+            watch.switch_context("")
+            return result
+
+    watch.start()
+    status = pytest.main([*TESTS, *QUIET], plugins=[Plugin()])
+    watch.stop()
+    if status != 0:
+        raise SystemExit("the tests fail without any mutant")
+    data = watch.get_data()
+    lines = {
+        str(Path(name).relative_to(ROOT)): {str(k): v for k, v in data.contexts_by_lineno(name).items()}
+        for name in data.measured_files()
+    }
+    target.write_text(json.dumps({"seconds": seconds, "lines": lines}))
+
+
+def tests_of(known: dict[str, Any], path: Path, first: int, last: int) -> list[str]:
+    """Tests that run one of the lines; all tests of the module where only its import does. Quick ones first, of them
+    those that run the least beside it: they were written for it."""
+    lines = known["lines"].get(str(path.relative_to(ROOT)), {})
+    hit = {test for line in range(first, last + 1) for test in lines.get(str(line), [])} - {""}
+    if not hit:
+        hit = {test for tests in lines.values() for test in tests} - {""}
+    reach = known.setdefault("reach", {})
+    if not reach:
+        for tests in known["lines"].values():
+            for line in tests.values():
+                for test in line:
+                    reach[test] = reach.get(test, 0) + 1
+    return sorted(hit, key=lambda test: (known["seconds"][test] > 0.5, reach[test], known["seconds"][test]))
+
+
+# -- one mutant -------------------------------------------------------------------------------------------------------
+
+
+def noticed(path: Path, code: Any, tests: list[str], seconds: float) -> bool:
+    """Whether a test fails, in a process of its own that has loaded nothing of the package yet."""
+    if not tests:
+        return False
+    child = os.fork()
+    if child:
+        _, status = os.waitpid(child, 0)
+        if os.WIFSIGNALED(status):
+            return os.WTERMSIG(status) != signal.SIGPROF
+        return os.WEXITSTATUS(status) == 1
+    with contextlib.suppress(BaseException):
+        out = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(out, 1)
+        os.dup2(out, 2)
+        sys.meta_path.insert(0, Mutated(path, code))
+        limit = int(seconds)
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))
+        started: list[float] = []
+
+        class Budget:
+            def pytest_runtest_logstart(self) -> None:
+                # A test that takes far longer than without the mutant hangs: that is noticed (SIGVTALRM kills).
+                signal.setitimer(signal.ITIMER_VIRTUAL, 60)
+
+            def pytest_collection_finish(self) -> None:
+                started.append(time.process_time())
+
+            def pytest_runtest_logfinish(self) -> None:
+                if time.process_time() - started[0] > limit:
+                    os.kill(os.getpid(), signal.SIGPROF)
+
+        status = pytest.main([*tests, *QUIET], plugins=[Budget()])
+        # 1: a test failed; 2, 3, 4: the code could not even be imported
+        os._exit(0 if status == 0 else 1)
+    os._exit(1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--sample", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="a part of the paths to change, as theory/")
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--map", type=Path, default=ROOT / "mutants" / "map.json")
+    options = parser.parse_args()
+    os.chdir(ROOT)
+    if not options.map.exists():
+        options.map.parent.mkdir(exist_ok=True)
+        child = os.fork()
+        if not child:
+            record(options.map)
+            os._exit(0)
+        if os.waitpid(child, 0)[1] != 0 or not options.map.exists():
+            raise SystemExit("no map")
+    known = json.loads(options.map.read_text())
+    import hypothesis, jsonschema, mpmath, numpy, rich, ruamel.yaml, scipy.optimize, scipy.special, sympy, torch, typer  # noqa: E401, F401, I001
+
+    every = [m for m in mutants() if options.only in str(m[0])]
+    chosen = random.Random(options.seed).sample(every, min(options.sample, len(every)))
+    alive = 0
+    for count, (path, number) in enumerate(chosen, 1):
+        code, first, last, what = mutant_of(path, number)
+        begin = time.time()
+        tests = tests_of(known, path, first, last)
+        few = tests[:FIRST]  # most mutants are noticed by these, and collecting the rest costs seconds
+        lives = not noticed(path, code, few, options.seconds) and not noticed(
+            path, code, tests[FIRST:], options.seconds
+        )
+        alive += lives
+        name = path.relative_to(ROOT / "ssem_advisor")
+        print(
+            f"{count} {'LIVES  ' if lives else 'noticed'} {name}:{first} "
+            f"[{len(tests)} tests, {time.time() - begin:.0f} s]  {what}",
+            flush=True,
+        )
+    print(
+        f"{len(chosen) - alive} of {len(chosen)} noticed ({1 - alive / len(chosen):.0%}); {len(every)} mutants in all"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -25,7 +25,11 @@ def _option(kind: Any, *names: str, help: str, metavar: str | None = None) -> An
 
 # Every option defaults to None, so that a command can tell what was given from what was not.
 _OPTIONS: dict[str, Any] = {
-    "dataset": _option(str, "--dataset", help="Well-known data set: cifar10, cifar100, imagenet, imagenet-lt, ..."),
+    "dataset": _option(
+        str,
+        "--dataset",
+        help="Well-known data set, for example cifar10 or imagenet-lt; `ssem-advisor datasets` lists all.",
+    ),
     "classes": _option(int, "--classes", "-m", help="Number of classes."),
     "dim": _option(int, "--dim", "-d", help="Dimension of the normalised projection that the loss sees."),
     "temperature": _option(float, "--temperature", "--tau", "-t", help="Softmax temperature."),

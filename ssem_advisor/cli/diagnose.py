@@ -48,7 +48,7 @@ def diagnose(
     ] = False,
     form: FormatOption = Format.text,
 ) -> None:
-    """Say what is wrong with a run, if anything, and what to change first."""
+    """Say what is wrong with a run, and what to change first."""
     if labels is not None and embeddings is None:
         raise SettingError("labels: go with --embeddings FILE")
     if column is not None and loss_curve is None:

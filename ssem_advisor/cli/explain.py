@@ -20,7 +20,11 @@ def explain(
     ] = None,
     form: FormatOption = Format.text,
 ) -> None:
-    """Show a theorem: statement, assumptions (met or not here), formula with numbers put in, source and proof."""
+    """Show a theorem, with the numbers of your setting put in.
+
+    Its statement, its assumptions and whether your setting meets them, its formula, its source and its proof. What the
+    setting leaves open is taken as `recommend` would set it. Without a key: the list of all theorems.
+    """
     from ssem_advisor.report import theorems as report
 
     if theorem is None:

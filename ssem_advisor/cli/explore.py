@@ -16,7 +16,10 @@ def explore(
     given: dict[str, Any],
     output: Annotated[Path, typer.Option("--output", "-o", help="Page to write.")] = Path("explorer.html"),
 ) -> None:
-    """Write a page in which the phase diagram and every number follow the sliders; opened at the given setting."""
+    """Write the interactive page, opened at your setting.
+
+    Its phase diagram and every number follow the sliders. One file, which needs no network.
+    """
     from ssem_advisor.report import explorer
 
     explorer.write(output, setting_of(given) if given else None)

@@ -42,7 +42,7 @@ def measure(
     seed: Annotated[int, typer.Option("--seed", help="Seed for the random pairs and the bootstrap.")] = 0,
     form: FormatOption = Format.text,
 ) -> None:
-    """Measure embeddings, or place a loss value: collapsed, healthy, or how far from either.
+    """Say whether embeddings have collapsed, or place a loss value.
 
     The variance inside classes has three parts: view noise, confusion and free spread, which finer labels need.
     Embeddings of several views, with shape (instances, views, dim), show all three. With one view, the free spread

@@ -63,12 +63,20 @@ def recommend(
     ] = False,
     form: FormatOption = Format.text,
 ) -> None:
-    """Say which alpha and temperature avoid class collapse, and a setting to start from."""
+    """Recommend an alpha and temperature that avoid class collapse.
+
+    The answer has the ranges to stay in, how sure each number is, and what happens otherwise. --details adds further
+    settings worth training, other batches, all notes and the theorems.
+    """
     if mix == "list":
         from ssem_advisor.report.mix import forms_text
 
         say(forms_text())
         return
+    if plot is not None:
+        from ssem_advisor.report.plots import check_ending
+
+        check_ending(plot)  # before the answer, not after it
     facts = None
     if config is not None:
         from ssem_advisor.cli._config import adopt

@@ -101,7 +101,7 @@ def validate(
     ] = False,
     output: FormatOption = Format.text,
 ) -> None:
-    """Train small models and confirm, or refute, what the theory predicts.
+    """Train small models that confirm, or refute, the theory.
 
     Without options: free embeddings for every loss, and the digits of scikit-learn with merged classes; a few minutes.
     Exit code 0: every claim confirmed; 1: a claim refuted; 3: undecided; 2: could not run.

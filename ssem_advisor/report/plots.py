@@ -516,6 +516,14 @@ def terminal_heat_map(
     return [[(text.replace("α", "alpha").replace("τ", "tau"), style) for text, style in line] for line in lines]
 
 
+def check_ending(path: str | os.PathLike[str]) -> str:
+    """The ending of a picture's name, in small letters. Raises AdvisorError for a format that is not written."""
+    ending = Path(path).suffix.lower()
+    if ending not in ENDINGS:
+        raise AdvisorError(f"{path}: unknown picture format {ending!r}; end the name in {', '.join(ENDINGS)}")
+    return ending
+
+
 # -- what is drawn ----------------------------------------------------------------------------------------------------
 
 
@@ -686,9 +694,7 @@ def _canvas(
 
     left: inches that the axis labels take beside the title.
     """
-    ending = Path(path).suffix.lower()
-    if ending not in ENDINGS:
-        raise AdvisorError(f"{path}: unknown picture format {ending!r}; end the name in {', '.join(ENDINGS)}")
+    ending = check_ending(path)
     size, look = paper.size or usual, _LOOKS[paper.theme]
     if not all(2 <= length <= 40 for length in size):
         raise AdvisorError(f"size={size[0]:g}x{size[1]:g}: width and height of a picture are 2 to 40 inches")

@@ -19,7 +19,7 @@ EXTRAS: dict[str, dict[str, str]] = {
 def need(extra: str, who: str) -> None:
     """Raise ModuleNotFoundError with its one line unless every package of an extra is there."""
     for module in EXTRAS[extra]:
-        if find_spec(module) is None:
+        if not _there(module):
             raise ModuleNotFoundError(_line(module, extra, who), name=module)
 
 
@@ -34,8 +34,15 @@ def line_for(error: ModuleNotFoundError, who: str = "this") -> str | None:
 
 
 def _line(module: str, extra: str, who: str) -> str:
-    missing = [package for name, package in EXTRAS[extra].items() if name == module or find_spec(name) is None]
+    missing = [package for name, package in EXTRAS[extra].items() if name == module or not _there(name)]
     return (
         f"{who} needs {EXTRAS[extra][module]}, which is not installed: pip install {' '.join(missing)} "
         f"(what the extra ssem-advisor[{extra}] brings)"
     )
+
+
+def _there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ValueError:  # loaded by hand, without a specification
+        return True

@@ -31,8 +31,11 @@ def emit_diff(text: str) -> None:
 
 
 def tell(text: str) -> None:
-    """A remark beside the answer, one line to stderr."""
-    _write(printing.plain(text), sys.stderr, colour=None, end="\n")
+    """A remark beside the answer, one line to stderr; broken between words where people see it."""
+    line = printing.plain(text)
+    if sys.stderr.isatty():
+        line = "\n".join(printing.wrapped(line, columns(sys.stderr), rest="  "))
+    _write(line, sys.stderr, colour=None, end="\n")
 
 
 def has_colour() -> bool:
@@ -47,11 +50,11 @@ def paint() -> printing.Paint:
     return printing.coloured if has_colour() else printing.uncoloured
 
 
-def columns() -> int:
+def columns(stream: TextIO | None = None) -> int:
     """How wide an answer may be: as the terminal, or as COLUMNS says; 40 at least and 120 at most."""
     import shutil
 
-    if not sys.stdout.isatty() and not os.environ.get("COLUMNS"):
+    if not (stream or sys.stdout).isatty() and not os.environ.get("COLUMNS"):
         return printing.WIDTH
     return min(max(shutil.get_terminal_size((printing.WIDTH, 24)).columns, 40), 120)
 
@@ -116,7 +119,7 @@ class Waiting:
         while not self._over.wait(self.patience):
             with self._lock:
                 line = f"{self.what}, {time.monotonic() - self._begun:.0f} s"
-                sys.stderr.write(f"\r\033[K{_encodable(printing.plain(line), sys.stderr)[: columns() - 1]}")
+                sys.stderr.write(f"\r\033[K{_encodable(printing.plain(line), sys.stderr)[: columns(sys.stderr) - 1]}")
                 sys.stderr.flush()
                 self._shown = True
 

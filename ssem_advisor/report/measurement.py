@@ -181,9 +181,9 @@ def _parts(spread: Spread, width: int) -> list[str]:
             continue
         low, high = _number(max(part.low, 0.0)), _number(min(part.high, 1.0))
         share = "" if name == "common mean" or not spread.available else f"{part.value / spread.available:.1%}"
-        lines += wrapped(
-            text, width, f"{name:<17} {_number(part.value):>7}   {share:>6}   {low} .. {high}   ", " " * 28
-        )
+        row = f"{name:<17} {_number(part.value):>7}   {share:>6}   {low} .. {high}"
+        fits = len(row) + 3 + len(text) <= width
+        lines += [f"{row}   {text}".rstrip()] if fits else [row, *wrapped(text, width, " " * 28)]
     if spread.missing:
         lines += wrapped(spread.missing, width, "not divided: ")
     return lines

@@ -114,7 +114,7 @@ def _here(theorem: Theorem, setting: Setting, width: int) -> list[str]:
     if found.missing:
         return lines + wrapped(f"For the number itself, give {' and '.join(found.missing)} as well.", width, "  ")
     if found.note:
-        lines += wrapped(found.note[0].upper() + found.note[1:], width, "  ")
+        lines += wrapped(found.note, width, "  ")
     return lines + [
         f"  {name} = {'infinity' if math.isinf(value) else f'{value:.12g}'}" for name, value in found.results.items()
     ]

@@ -61,15 +61,15 @@ def numbers_of(theorem: Theorem, setting: Setting) -> Numbers:
     if by_option:
         return Numbers(given, missing=tuple(dict.fromkeys(by_option)))
     exact = _ENGINE.get(theorem.key)
-    differ = f"{' and '.join(open_)} differ{'s' * (len(open_) == 1)} from anchor to anchor"
+    differ = f"From anchor to anchor {' and '.join(open_)} differ{'s' * (len(open_) == 1)}"
     try:
         if exact is not None and theorem.key in _STATED_FOR and not (stated := _STATED_FOR[theorem.key])[1](setting):
-            return Numbers(given, exact(setting), tuple(open_), f"the formula is for {stated[0]}; here it is:")
+            return Numbers(given, exact(setting), tuple(open_), f"The formula is for {stated[0]}; here it is:")
         if not open_:
             return Numbers(given, {theorem.implicit or theorem.left: float(theorem.numeric(**given))})
         if exact is not None:
             results = exact(setting)
-            many = "the classes differ, and the number with them:"
+            many = "The classes differ, and the number with them:"
             note = many if len(results) > 1 else f"{differ}; over the batches drawn it is:"
             return Numbers(given, results, tuple(open_), note)
     except AdvisorError:

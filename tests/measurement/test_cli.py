@@ -148,7 +148,7 @@ def test_missing_reader_names_the_extra(tmp_path, monkeypatch):
     (tmp_path / "z.parquet").write_bytes(b"PAR1")
     result = run(tmp_path / "z.parquet")
     assert result.exit_code == 2
-    assert "pip install 'ssem-advisor[measure]'" in result.stderr
+    assert "pip install pyarrow" in result.stderr
 
 
 def test_the_sentence_of_the_variance():

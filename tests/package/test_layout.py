@@ -74,6 +74,32 @@ def test_explain_follows_the_width(key):
         assert max(map(len, run("explain", key, COLUMNS=str(width)).splitlines())) <= width
 
 
+def test_measurements_and_reports_follow_the_width(tmp_path):
+    import json
+    from pathlib import Path
+
+    import numpy as np
+
+    from ssem_advisor.report import validation
+
+    rng, labels = np.random.default_rng(0), np.repeat(np.arange(5), 20)
+    z = 6.0 * np.eye(16)[labels][:, None] + rng.standard_normal((100, 1, 16)) + 0.5 * rng.standard_normal((100, 4, 16))
+    np.savez(tmp_path / "z.npz", embeddings=z, labels=labels)
+    (tmp_path / "c.yaml").write_text("loss: supcon\ntemperature: 0.1\nnum_classes: 10\nbatch_size: 256\n")
+    study = Path(__file__).parents[2] / "validation" / "cifar10-pairs" / "result.json"
+    report = json.loads(study.read_text())
+    for suite in report["suites"]:
+        suite["runs"] = []
+    for width in (60, 80, 120):
+        shown = [
+            run("measure", tmp_path / "z.npz", "--tau", 0.1, "--alpha", 0.3, "--batch-size", 100, COLUMNS=str(width)),
+            run("diagnose", "--config", tmp_path / "c.yaml", COLUMNS=str(width)),
+            validation.text(report, width=width),
+        ]
+        for text in shown:
+            assert max(len(line) for line in text.splitlines() if str(tmp_path) not in line) <= width, text
+
+
 def test_the_answer_fits_on_the_first_screen_and_the_details_hold_the_rest():
     text, more = (run("recommend", "--classes", 100, "--dim", 128, *extra) for extra in ((), ("--details",)))
     assert len(text.splitlines()) <= 25

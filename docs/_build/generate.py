@@ -35,7 +35,7 @@ def commands() -> str:
     parts = [
         _NOTE,
         f"# Commands\n\n{app.info.help}\n\n",
-        "Exit code 2 is what a command cannot do, with one line on stderr.\n",
+        "A command that cannot do what it is asked prints one line on stderr and exits with code 2.\n",
     ]
     setting: dict[str, str] = {}
     for name in sorted(COMMANDS):
@@ -84,7 +84,7 @@ def _row(parameter: inspect.Parameter, info: Any) -> str:
 
 
 def _table(rows: dict[str, str]) -> str:
-    return "\n| | | default |\n| --- | --- | --- |\n" + "".join(rows.values()) if rows else ""
+    return "\n| option | meaning | default |\n| --- | --- | --- |\n" + "".join(rows.values()) if rows else ""
 
 
 def _prose(callback: Any) -> str:

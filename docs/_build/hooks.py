@@ -23,7 +23,10 @@ from ssem_advisor.report import explorer, plots
 _TEX = LatexToMathML()
 _MATH = re.compile(r'<(span|div) class="arithmatex">(?:\\\((.*?)\\\)|\\\[(.*?)\\\])</\1>', re.DOTALL)
 _TAIL = re.compile(r"(<math>(?:(?!</math>).)*</math>[.,;:)]+)", re.DOTALL)  # no line starts with a full stop
-_ARGUMENT = re.compile(r"(<p>|\n)([a-z_]+(?:, [a-z_]+)*): (?=\S)")  # "name: meaning" lines of the docstrings
+# "name: meaning" in the docstrings: at the start of a line, and after a full stop in a paragraph that starts with one.
+_ARGUMENT = re.compile(r"(<p>|\n)([a-z_]+(?:, [a-z_]+)*): (?=\S)")
+_ARGUMENTS = re.compile(r"<p>[a-z_]+(?:, [a-z_]+)*: .*?</p>", re.DOTALL)
+_NEXT = re.compile(r"(?<=[.;]) ([a-z_]+(?:, [a-z_]+)*: )(?=\S)")
 
 
 FIGURES: dict[str, Any] = {
@@ -70,6 +73,7 @@ def on_files(files: Any, config: Any) -> Any:
 def on_page_content(content: str, page: Any, **_: Any) -> str:
     """Browsers draw MathML by themselves: no script, no network."""
     if page.file.src_uri == "reference/api.md":
+        content = _ARGUMENTS.sub(lambda found: _NEXT.sub(r"\n\1", found.group()), content)
         content = _ARGUMENT.sub(r"\1<br>\n<code>\2</code>: ", content).replace("<p><br>\n", "<p>")
 
     def mathml(match: re.Match[str]) -> str:

@@ -46,7 +46,9 @@ VAGUE = re.compile(
     r"|sup[-_]?simclr|(?<![a-z])ssem(?![a-z])|sup[-_ ]?con(?![a-z]{2})",
     re.I,
 )
-_VAGUE_KEY = re.compile(r"(?:^|_)(?:sup|uns|unsup)_(?:t|temp|temperature|tau)$|contrast|(?:^|_)scl(?:_|$)", re.I)
+_VAGUE_KEY = re.compile(
+    r"(?<![a-z])(?:sup|uns|unsup)_(?:t|temp|temperature|tau)(?![a-z_])|contrast|(?<![a-z])scl(?![a-z])", re.I
+)
 _RIVAL = re.compile(
     r"cross[-_ ]?entropy|label[-_ ]?smooth|focal|triplet|(?:arc|cos|sphere)[-_ ]?face|circle[-_ ]?loss|(?<![a-z])(?:ce|"
     r"bce|mse|mae|l1|l2|nll|kl|kld|hinge|dice|ctc|crd|kd|ppo|sac|dpo|erm)(?:[-_ ]?loss)?(?![a-z])|smooth[-_ ]?l1|huber|"
@@ -262,7 +264,7 @@ class _Hearing:
         """What the key chooses, itself or as the name within such a section: "loss", "method", "option" or nothing."""
         if sections[:1] == ["defaults"]:
             return "loss" if _LOSS_KEY.fullmatch(name) else "method" if _METHOD_KEY.fullmatch(name) else "option"
-        for key in (name, sections[-1]) if name in LABELS and sections else (name,):
+        for key in (name, *sections[-1:-3:-1]) if name in LABELS else (name,):
             if _LOSS_KEY.fullmatch(key):
                 return "loss"
             if _METHOD_KEY.fullmatch(key):

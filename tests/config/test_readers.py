@@ -498,3 +498,27 @@ def test_the_own_configuration_may_state_a_share_of_two_weights():
     text = "loss: {name: supcon, a: 3.0, b: 1.0, temperature: 0.1}\nbatch_size: 64\n"
     (run,) = read(Path("train.yaml"), own, text).runs
     assert (run.kind, run.get("alpha"), run.fields["alpha"].location.line) == ("supcon+self", 0.25, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("run_scl.sh", "python run_scl.py --batch_size 64 --temperature 0.1\n"),
+        ("a.sh", "python main.py --module supsimclr --batch_size 64 --lr 1\n"),
+        ("b.yaml", "model: {loss_type: sg_scl}\nbatch_size: 32\n"),
+        ("c.yaml", "sup_t: 0.1\nuns_t: 0.5\nbatch_size: 64\nlr: 0.1\n"),
+        ("d.py", "method = 'dualcl'\nbatch_size = 32\nlr = 1\n"),
+        ("e.yaml", "losses: {ce: 1.0, contrastive: 0.5}\nbatch_size: 16\nepochs: 3\n"),
+    ],
+)
+def test_a_word_that_may_mean_the_loss_is_no_clean_bill(name, text):
+    (run,) = read(Path(name), text=text).runs
+    assert run.kind == "unknown"
+    assert "does not say which contrastive loss" in run.doubt
+
+
+@pytest.mark.parametrize("above", ["losses.Spread", "losses.a.b", "model.losses.Spread"])
+def test_a_loss_is_seen_at_any_depth_of_the_losses(above):
+    lines = [f"{'  ' * depth}{key}:" for depth, key in enumerate(above.split("."))]
+    text = "\n".join([*lines, f"{'  ' * len(lines)}type: l_spread", "temp: 0.5", "lr: 1"])
+    assert [run.kind for run in read(Path("a.yaml"), text=text).runs] == ["supcon+self"]

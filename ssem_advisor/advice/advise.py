@@ -24,7 +24,7 @@ from ssem_advisor.advice.outlook import LARGEST_WEIGHT, Outlook
 from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.theory.batches import batch_of
 from ssem_advisor.theory.collapse import critical_temperature
-from ssem_advisor.theory.network import PERFECT, Network, typical
+from ssem_advisor.theory.network import PERFECT, Network, shares_directions, typical
 from ssem_advisor.theory.regime import Regime
 from ssem_advisor.theory.relation import geometry_of
 from ssem_advisor.theory.values import ReferenceLosses, equivalent_alpha, reference_losses
@@ -228,7 +228,7 @@ def _notes(choice: Choice, chosen: Point | None, tau: float) -> Iterator[Note]:
         yield Note(Code.tight, {"collapse_up_to": limits.collapse_up_to, "open_above": limits.open_above})
     elif regime is Regime.UNEQUAL:
         yield Note(Code.unequal)
-    elif outlook.shares_directions and chosen is not None and chosen.basis is not Basis.exact:
+    elif shares_directions(setting) and chosen is not None and chosen.basis is not Basis.exact:
         beside = int(setting.dim) - int(setting.classes) + 1
         yield Note(Code.shared_directions, {"beside": beside, "dim": setting.dim, "classes": setting.classes})
     if limits is not None and limits.error > 0:

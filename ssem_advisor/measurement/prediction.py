@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from ssem_advisor import theory
-from ssem_advisor.advice import recommend
+from ssem_advisor.advice import State, outlook_of, recommend
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
 from ssem_advisor.theory.network import Network, expected_free_spread
 from ssem_advisor.theory.regime import CollapseLimits, collapse_limits, coordinates
@@ -49,6 +49,20 @@ class Comparison:
     def threshold(self) -> float | None:
         """The weight up to which classes are collapsed, as `recommend` says it."""
         return None if self.limits is None else self.limits.threshold
+
+    @cached_property
+    def weight_is_not_too_large(self) -> bool:
+        """Whether the advice knows the weight to lie inside or below the safe range of a typical network."""
+        setting = self.setting
+        if setting.alpha is None:
+            return bool(self.why_collapse)
+        if setting.dim is not None and setting.classes > setting.dim:
+            return False  # slow, and not known
+        try:
+            point = outlook_of(setting, quick=True).point(setting.alpha, setting.need("temperature"))
+        except AdvisorError:
+            return False
+        return point.state not in (State.too_much, State.not_covered)
 
     @property
     def share_of_optimum(self) -> float:

@@ -13,6 +13,7 @@ from typing import Literal
 from ssem_advisor.domain import Setting
 from ssem_advisor.measurement.prediction import Comparison, advised_point
 from ssem_advisor.measurement.spread import Spread
+from ssem_advisor.theory.network import shares_directions
 
 COLLAPSED = 0.02  # share below which variance counts as lost
 # Free spread up to which finer labels are as bad as after plain SupCon, unless it stands out from view noise.
@@ -21,8 +22,9 @@ ENOUGH, ENOUGH_ONE_VIEW = 0.1, 0.2  # free spread from which finer labels are ne
 TOO_MUCH = 0.5  # free spread above which classes and finer labels suffer
 CONFUSED, CONFUSED_ONE_VIEW = 0.7, 0.72  # confusion over confusion and between: coarse accuracy falls
 LOOSE, LOOSE_ONE_VIEW = 0.85, 0.9  # own spread over own spread and between: coarse accuracy falls
-LOST_CONFUSION, LOST_OWN, LOST_BETWEEN = 0.8, 0.9, 0.05
+LOST_CONFUSION, LOST_OWN = 0.8, 0.9
 LOST_ONE_VIEW = 0.93
+MEAN_KEPT = 0.25  # squared common mean with which the self-supervised term, whose optimum has none, has not taken over
 
 Name = Literal[
     "total collapse", "class collapse", "too little", "healthy", "too loose", "class structure lost", "cannot tell"
@@ -53,14 +55,26 @@ def judge_spread(spread: Spread, theory: Comparison | None = None) -> SpreadVerd
     own = max(spread.own, 0.0) / available
     if within < COLLAPSED:
         return class_collapse(spread, theory, share=within)
-    if between < LOST_BETWEEN:
-        return _lost(spread, theory, f"only {between:.1%} of the variance lies between classes")
+    if spread.between.low <= 0:
+        return _lost(spread, theory, f"the {between:.1%} of the variance between classes are no more than chance gives")
     if own < COLLAPSED:
         return class_collapse(spread, theory, share=own)
     one_view = spread.view_noise is None
-    looseness = own / (own + between)
-    if looseness > (LOST_ONE_VIEW if one_view else LOST_OWN):
-        return _lost(spread, theory, f"instances differ {own / between:.1f} times as much as classes do")
+    overlap = _overlap(spread, theory, own=own, between=between, noise=within - own)
+    # Classes that are hard to tell apart overlap at every weight. Where the weight is known not to be too large, or a
+    # common mean says that the self-supervised term, which pushes all apart, has not taken over, it is they.
+    known = theory is not None and theory.weight_is_not_too_large
+    kept_mean = spread.common_mean.low > MEAN_KEPT
+    if overlap is not None and not known:
+        if not kept_mean:
+            return overlap
+        if one_view:
+            return SpreadVerdict(
+                "cannot tell",
+                f"{overlap.meaning}; in one view of an instance that may be view noise, or classes that are hard to "
+                "tell apart",
+                "save two views of each instance",
+            )
     share = spread.free_share
     if spread.confusion is None or share is None:
         return SpreadVerdict(
@@ -72,19 +86,20 @@ def judge_spread(spread: Spread, theory: Comparison | None = None) -> SpreadVerd
             else f"use a projection of dim >= {spread.classes} (the number of classes), or judge by a probe of finer "
             "labels",
         )
+    enough = ENOUGH_ONE_VIEW if one_view else ENOUGH
+    why_collapse = theory.why_collapse if theory is not None else ""
+    if share.value < enough and not why_collapse and shares_directions(Setting(classes=spread.classes, dim=spread.dim)):
+        return SpreadVerdict(
+            "cannot tell",
+            f"the means of {spread.classes} classes take {spread.classes - 1} of {spread.dim} directions; whether the "
+            f"{own:.1%} of the variance that instances keep inside their class is free spread or confusion of classes "
+            "stays open",
+            f"compare accuracy on the trained labels with that of plain SupCon, or use a projection of dim >= "
+            f"{4 * spread.classes}",
+        )
     confusion = max(spread.confusion.value, 0.0) / available
-    confused = confusion / (confusion + between)
-    # Augmentation that moves instances more than they differ says that the network is unsure, not that it is too free.
-    sure = one_view or own > within - own
-    if sure and confused > LOST_CONFUSION:
-        return _lost(spread, theory, f"confusion is {confusion / between:.1f} times the variance between classes")
-    if sure and confused > (CONFUSED_ONE_VIEW if one_view else CONFUSED):
-        return _loose(spread, theory, f"confusion is {confusion / between:.1f} times the variance between classes")
-    if looseness > (LOOSE_ONE_VIEW if one_view else LOOSE):
-        return _loose(spread, theory, f"instances differ {own / between:.1f} times as much as classes do")
     if not one_view and share.value > TOO_MUCH:
         return _loose(spread, theory, f"free spread is {share.value:.1%} of the variance, more than {TOO_MUCH:.0%}")
-    enough = ENOUGH_ONE_VIEW if one_view else ENOUGH
     if share.low < COLLAPSED and share.high > enough:
         return SpreadVerdict(
             "cannot tell",
@@ -94,7 +109,9 @@ def judge_spread(spread: Spread, theory: Comparison | None = None) -> SpreadVerd
         )
     # A little is enough where it stands out: from view noise, and, where that is not known, from confusion.
     rival = confusion if one_view else max(confusion, within - own)
-    if share.value < COLLAPSED or share.value < min(HIDDEN_ONE_VIEW if one_view else HIDDEN, rival):
+    if share.value < COLLAPSED or (share.low < COLLAPSED and share.value < HIDDEN):
+        return class_collapse(spread, theory, share=share.value)
+    if share.value < min(HIDDEN_ONE_VIEW if one_view else HIDDEN, rival):
         return class_collapse(spread, theory, share=share.value)
     if share.value < enough and share.value < rival:
         return SpreadVerdict(
@@ -103,12 +120,44 @@ def judge_spread(spread: Spread, theory: Comparison | None = None) -> SpreadVerd
             f"{rival:.1%} of {'confusion' if rival == confusion else 'view noise'}: finer labels are being lost",
             _more(spread, theory),
         )
+    if one_view and why_collapse:
+        return SpreadVerdict(
+            "cannot tell",
+            f"{why_collapse}; the {share.value:.1%} of the variance beside the classes hold the view noise, which one "
+            "view cannot tell from free spread",
+            "save two views of each instance",
+        )
     return SpreadVerdict(
         "healthy",
         f"classes are apart, and instances within a class still differ beside them: free spread is {share.value:.1%} "
         "of the variance",
         "nothing to do",
     )
+
+
+def _overlap(
+    spread: Spread, theory: Comparison | None, *, own: float, between: float, noise: float
+) -> SpreadVerdict | None:
+    """The verdict on classes that overlap, as where the self-supervised term has taken over; None where they do not.
+
+    own, between, noise: variances as shares of what the common mean leaves.
+    """
+    one_view = spread.view_noise is None
+    looseness = own / (own + between)
+    instances = f"instances differ {own / between:.1f} times as much as classes do"
+    if looseness > (LOST_ONE_VIEW if one_view else LOST_OWN):
+        return _lost(spread, theory, instances)
+    # Augmentation that moves instances more than they differ says that the network is unsure, not that it is too free.
+    sure = (one_view or own > noise) and not shares_directions(Setting(classes=spread.classes, dim=spread.dim))
+    if sure and spread.confusion is not None:
+        confusion = max(spread.confusion.value, 0.0) / spread.available
+        confused = confusion / (confusion + between)
+        nearer = f"confusion is {confusion / between:.1f} times the variance between classes"
+        if confused > LOST_CONFUSION:
+            return _lost(spread, theory, nearer)
+        if confused > (CONFUSED_ONE_VIEW if one_view else CONFUSED):
+            return _loose(spread, theory, nearer)
+    return _loose(spread, theory, instances) if looseness > (LOOSE_ONE_VIEW if one_view else LOOSE) else None
 
 
 def class_collapse(
@@ -128,12 +177,16 @@ def _lost(spread: Spread, theory: Comparison | None, why: str) -> SpreadVerdict:
     return SpreadVerdict(
         "class structure lost",
         f"classes hardly differ: {why}",
-        f"check that labels belong to these rows; else {_less(spread, theory)}",
+        f"check that labels belong to these rows; else {_less(spread, theory)}{_HARD if theory is None else ''}",
     )
 
 
 def _loose(spread: Spread, theory: Comparison | None, why: str) -> SpreadVerdict:
-    return SpreadVerdict("too loose", f"classes give way to their instances: {why}", _less(spread, theory))
+    remedy = _less(spread, theory) + (_HARD if theory is None else "")
+    return SpreadVerdict("too loose", f"classes give way to their instances: {why}", remedy)
+
+
+_HARD = "; classes that are hard to tell apart look alike: with --alpha and --temperature of the run it is decided"
 
 
 def _more(spread: Spread, theory: Comparison | None) -> str:

@@ -77,6 +77,12 @@ def typical(setting: Setting) -> Network:
     return Network(TYPICAL_RELIABILITY, max(1.0, TYPICAL_SHARE * directions_left(setting)), TYPICAL_RANGE)
 
 
+def shares_directions(setting: Setting) -> bool:
+    """Whether much of the spread needs directions that the class means use too, so that it cannot be told from
+    confusion: about half of the dimensions or more hold class means."""
+    return setting.dim is not None and setting.dim - setting.classes + 1 < 0.7 * directions_left(setting)
+
+
 def expected_free_spread(setting: Setting, network: Network) -> Any:
     """Estimate of the free spread that a network reaches, in [0, view_reliability]; needs alpha.
 

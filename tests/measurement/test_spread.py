@@ -1,6 +1,7 @@
 """The three parts of the spread against plain loops, known populations and controls; the verdicts that follow."""
 
 import itertools
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from ssem_advisor import theory
 from ssem_advisor.domain import Setting
 from ssem_advisor.measurement import MeasurementError, judge_spread, measure, spread_of
-from ssem_advisor.measurement.verdict import NAMES
+from ssem_advisor.measurement.prediction import compare
+from ssem_advisor.measurement.verdict import Name
 
 
 def population(
@@ -32,7 +34,7 @@ def population(
 def verdict_of(z, y):
     spread = spread_of(z, y)
     found = judge_spread(spread)
-    assert found.name in NAMES
+    assert found.name in get_args(Name)
     assert found.meaning
     assert found.remedy
     return found.name, spread
@@ -220,6 +222,42 @@ def test_means_that_fill_the_space_leave_the_question_open():
     assert spread.free_spread is None
     assert "12 classes fill all 6 dimensions" in judge_spread(spread).meaning
     assert verdict_of(means[y][:, None] + 0.01 * rng.normal(size=(480, 2, 6)), y)[0] == "class collapse"
+
+
+HARD = {"free": 0.35, "noise": 0.4, "confusion": 0.13, "between": 0.04}
+
+
+def known(alpha):
+    setting = Setting(classes=5, dim=32, temperature=0.1, alpha=alpha, batch_size=400)
+    comparison, _ = compare(setting, classes=5, dim=32)
+    return comparison
+
+
+def test_overlap_of_hard_classes_is_not_blamed_on_a_weight_that_is_not_too_large():
+    """Ten classes of ten unlike things each look so at the recommended weight, and gain on their labels over plain."""
+    spread = spread_of(*population(**HARD, common=0.1))
+    assert judge_spread(spread).name == "class structure lost"
+    assert "--alpha" in judge_spread(spread).remedy
+    assert judge_spread(spread, known(0.95)).name == "class structure lost"
+    assert judge_spread(spread, known(0.4)).name == "healthy"
+    assert judge_spread(spread_of(*population(**HARD, common=0.5))).name == "healthy"  # nothing has taken over
+    z, y = population(**HARD, common=0.5)
+    assert verdict_of(z[:, 0], y)[0] == "cannot tell"
+
+
+def test_one_view_of_a_loss_that_asks_for_collapse_is_never_healthy():
+    spread = spread_of(*population(free=0.3, views=1))
+    assert judge_spread(spread).name == "healthy"
+    assert judge_spread(spread, known(None)).name == "cannot tell"
+
+
+def test_class_means_that_fill_half_the_space_leave_confusion_open():
+    z, y = population(m=20, d=32, n=40, free=0.01, confusion=0.4, between=0.3)
+    name, spread = verdict_of(z, y)
+    assert name == "cannot tell"
+    assert "20 classes take 19 of 32 directions" in judge_spread(spread).meaning
+    roomy, y = population(m=20, d=64, n=40, free=0.01, confusion=0.4, between=0.3)
+    assert verdict_of(roomy, y)[0] in ("class collapse", "too little")
 
 
 def test_two_classes_and_unequal_classes():

@@ -1,6 +1,15 @@
 """From a setting to an answer: safe ranges, a setting to start from, what to train, and what stands behind each."""
 
-from ssem_advisor.advice.advise import SAFE_SPREAD, WANTED, complete, judge, outlook_of, recommend
+from ssem_advisor.advice.advise import (
+    LEAST_SHARE_BESIDE,
+    SAFE_SPREAD,
+    WANTED,
+    aims,
+    complete,
+    judge,
+    outlook_of,
+    recommend,
+)
 from ssem_advisor.advice.answer import (
     Advice,
     Alternative,
@@ -18,6 +27,7 @@ from ssem_advisor.advice.outlook import LARGEST_WEIGHT, Outlook
 
 __all__ = [
     "LARGEST_WEIGHT",
+    "LEAST_SHARE_BESIDE",
     "SAFE_SPREAD",
     "WANTED",
     "Advice",
@@ -32,6 +42,7 @@ __all__ = [
     "Range",
     "State",
     "Trial",
+    "aims",
     "complete",
     "judge",
     "outlook_of",

@@ -73,7 +73,8 @@ def check(
     ] = None,
     ignore: Annotated[list[str] | None, typer.Option("--ignore", help="Do not run these rules.")] = None,
     goal: Annotated[
-        str | None, typer.Option("--goal", help="What the embedding is for: transfer or classification.")
+        str | None,
+        typer.Option("--goal", help="transfer or classification: how severe collapse is. No number changes."),
     ] = None,
     baseline: Annotated[
         Path | None, typer.Option("--baseline", help="Do not report the findings that this file accepts.")

@@ -316,7 +316,7 @@ class Verdict:
     threshold: the weight up to which class collapse (of all classes, or where every class has its own threshold of
         some) is the optimum; open_above: the weight above which nothing is known to stay collapsed; critical: the
         temperature from which on collapse is the optimum. point: what `recommend` expects of it, for a typical network;
-        safe: the weights that it calls safe at this temperature. None where not known.
+        safe: the weights, safe_spread: the free spread that it calls safe there. None where not known.
     """
 
     setting: Setting
@@ -325,6 +325,7 @@ class Verdict:
     critical: float | None = None
     point: Point | None = None
     safe: tuple[float, float] | None = None
+    safe_spread: tuple[float, float] | None = None
 
     @property
     def collapses(self) -> bool:
@@ -353,4 +354,9 @@ def verdict_on(setting: Setting) -> Verdict:
     from ssem_advisor.advice import outlook_of
 
     outlook, temperature = outlook_of(setting, quick=True), setting.need("temperature")
-    return replace(verdict, point=outlook.point(setting.alpha, temperature), safe=outlook.safe_weights(temperature))
+    return replace(
+        verdict,
+        point=outlook.point(setting.alpha, temperature),
+        safe=outlook.safe_weights(temperature),
+        safe_spread=outlook.safe_spread,
+    )

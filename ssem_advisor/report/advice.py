@@ -189,7 +189,8 @@ _WORDS: dict[Code, Callable[[dict[str, Any]], str]] = {
     ),
     Code.out_of_reach: lambda v: (
         f"No safe setting: at usual temperatures this network reaches a free spread of at most {show(v['reach'], 2)}, "
-        f"less than {v['least']:g}. More instances of each class in the batch, a larger dim, or milder augmentations "
+        f"less than {show(v['least'], 2)}. More instances of each class in the batch, a larger dim, or milder "
+        "augmentations "
         "(more reliable views) make one."
     ),
     Code.not_covered: lambda v: f"Not covered: {v['reason']}.",
@@ -211,7 +212,8 @@ _WORDS: dict[Code, Callable[[dict[str, Any]], str]] = {
         f"there. Digits with such views kept finer labels better there than at {v['usual']:g}."
     ),
     Code.less_than_wanted: lambda v: (
-        f"A free spread of {v['wanted']:g} is out of reach with the weights that are safe here; the recommendation "
+        f"A free spread of {show(v['wanted'], 2)} is out of reach with the weights that are safe here; the "
+        "recommendation "
         f"aims at {show(v['free_spread'], 2)}. More instances of each class in the batch or a larger dim reach it."
     ),
     Code.crowded: lambda v: (
@@ -418,9 +420,11 @@ class _Screen:
         if details:
             low, high = advice.safe_spread
             yield from self._wrapped(
-                f"free spread {low:g} to {high:g} counts as safe and {advice.wanted:g} is aimed at: on CIFAR-10 pairs "
-                "and CIFAR-100 coarse finer labels are kept best there and coarse accuracy is not below plain "
-                "SupCon's. Temperature 0.1 is the middle of 0.05 to 0.2, equal there.",
+                f"free spread {show(low, 2)} to {show(high, 2)} counts as safe and {show(advice.wanted, 2)} is aimed "
+                "at: on CIFAR with 2 to 100 classes finer labels are kept best there and accuracy on the trained ones "
+                "is "
+                "not below plain SupCon's (less is asked where class means take most directions). Temperature 0.1 is "
+                "the middle of 0.05 to 0.2, equal there.",
                 "  convention  ",
             )
 

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from ssem_advisor.advice import SAFE_SPREAD, Basis, Outlook, complete, recommend
+from ssem_advisor.advice import Basis, Outlook, complete, outlook_of, recommend
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
 from ssem_advisor.files import write_atomically
 from ssem_advisor.printing import wrapped
 from ssem_advisor.theory import class_openings as class_openings_of
 from ssem_advisor.theory import class_variances, collapse_threshold, equivalent_alpha, reference_losses
-from ssem_advisor.theory.network import PERFECT, typical
+from ssem_advisor.theory.network import PERFECT
 from ssem_advisor.theory.regime import collapse_limits
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def phase_diagram(
                 temperatures, curve, 1.1, color=colours.to_rgba(min((low + high) / 2, _most(outlook))), linewidth=0
             )
         axes.plot(temperatures, weights[0], color=look.ink, linewidth=2.2)
-        for level in SAFE_SPREAD:
+        for level in outlook.safe_spread:
             curve = weights[np.isclose(levels, level)][0]
             axes.plot(temperatures, curve, color="white", linewidth=1.5, path_effects=look.halo("#00224e", 3.2))
             lowest = int(np.clip(np.argmin(curve), 8, len(curve) - 9))  # the label stays inside the frame
@@ -222,11 +222,11 @@ def phase_diagram(
         _logarithmic(axes.xaxis, [0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100])
         axes.set(xlim=span, ylim=(0, 1), xlabel="temperature τ", ylabel="weight α of the self-supervised term")
         bar = figure.colorbar(
-            colours, ax=axes, pad=0.02, aspect=28, ticks=[0, *SAFE_SPREAD, _most(outlook)], format="%g"
+            colours, ax=axes, pad=0.02, aspect=28, ticks=[0, *outlook.safe_spread, _most(outlook)], format="%.2g"
         )
         bar.outline.set_edgecolor(look.edge)  # type: ignore[operator]
         bar.set_label(f"free spread {_basis(outlook)}")
-        for level in SAFE_SPREAD:
+        for level in outlook.safe_spread:
             bar.ax.axhline(level, color="white", linewidth=1.5)
         figure.legend(loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.8)
     return Path(path)
@@ -303,8 +303,8 @@ def variance_vs_alpha(setting: Setting, path: str | os.PathLike[str], paper: Pap
         axes,
         look,
     ):
-        axes.axhspan(*SAFE_SPREAD, color=look.safe, linewidth=0)
-        axes.text(0.012, SAFE_SPREAD[1] - 0.02, "safe range", va="center", color=look.safe_ink, fontsize=9)
+        axes.axhspan(*outlook.safe_spread, color=look.safe, linewidth=0)
+        axes.text(0.012, outlook.safe_spread[1] - 0.02, "safe range", va="center", color=look.safe_ink, fontsize=9)
         for temperature, drawn in _temperatures(setting, look):
             weights = np.array([outlook.weight(spread, temperature) for spread in spreads])
             inside = weights <= 1
@@ -488,6 +488,7 @@ def terminal_heat_map(
     found = _points(setting, config, paper)
     span = _span(found)
     _, weights = _contours(outlook, columns, span)
+    levels = _levels(outlook)
     points = list(enumerate(found, start=1))
     marks = {
         (round((rows - 1) * (1 - point.alpha)), round((columns - 1) * _share(point.temperature, span))): str(number)
@@ -497,8 +498,8 @@ def terminal_heat_map(
     for row, alpha in enumerate(np.linspace(1, 0, rows)):
         line = [(f"{alpha:5.2f} {bar}" if row % 5 == 0 else f"      {bar}", "")]
         for column in range(columns):
-            variance = _reached(alpha, weights[:, column])
-            kind = 0 if alpha <= weights[0, column] else 1 + int(np.searchsorted(SAFE_SPREAD, variance))
+            variance = _reached(alpha, weights[:, column], levels)
+            kind = 0 if alpha <= weights[0, column] else 1 + int(np.searchsorted(outlook.safe_spread, variance))
             style = _SHADES[int(10 * min(variance / _most(outlook), 1.0) ** _POWER)] if kind else "bright_black"
             mark = marks.get((row, column))
             line.append((mark, "bold reverse") if mark else (glyphs[kind], style))
@@ -508,7 +509,12 @@ def terminal_heat_map(
         text, place = f"{tick:g}", round((columns - 1) * _share(tick, span))
         ticks[place + 7 : place + 7 + len(text)] = text
     lines.append([("".join(ticks).rstrip() + "  τ", "")])
-    names = ("collapse is optimal", f"spread < {SAFE_SPREAD[0]:g}", "safe range", f"spread > {SAFE_SPREAD[1]:g}")
+    names = (
+        "collapse is optimal",
+        f"spread < {outlook.safe_spread[0]:.2g}",
+        "safe range",
+        f"spread > {outlook.safe_spread[1]:.2g}",
+    )
     lines.append([("   ".join(f"{glyph} {name}" for glyph, name in zip(glyphs, names, strict=True)), "")])
     lines += [[(f"{number} {point.label}", "")] for number, point in points]
     if unicode:
@@ -549,7 +555,7 @@ def _need_views(setting: Setting) -> None:
 
 def _outlook(setting: Setting, paper: Paper) -> Outlook:
     """What the pictures show: free spread of a typical network, or of the minimiser."""
-    return Outlook(setting, PERFECT if paper.network == "perfect" else typical(setting), SAFE_SPREAD)
+    return outlook_of(setting, PERFECT if paper.network == "perfect" else None)
 
 
 def _most(outlook: Outlook) -> float:
@@ -559,7 +565,7 @@ def _most(outlook: Outlook) -> float:
 
 def _levels(outlook: Outlook) -> np.ndarray:
     """Free spreads whose contours are drawn."""
-    return _LEVELS[_most(outlook) >= _LEVELS]
+    return np.union1d(_LEVELS[_most(outlook) >= _LEVELS], outlook.safe_spread)
 
 
 def _basis(outlook: Outlook) -> str:
@@ -588,13 +594,13 @@ def _contours(outlook: Outlook, columns: int, span: tuple[float, float]) -> tupl
     )
 
 
-def _reached(alpha: float, weights: np.ndarray) -> float:
+def _reached(alpha: float, weights: np.ndarray, levels: np.ndarray) -> float:
     """The largest free spread whose weight is at most alpha, between the levels by interpolation."""
     # Near 1 the weights of different spreads may differ by rounding alone.
     above = int(np.searchsorted(weights, alpha + 1e-12, side="right"))
     if above in (0, len(weights)):
-        return float(_LEVELS[min(above, len(weights) - 1)])
-    return float(np.interp(alpha, weights[above - 1 : above + 1], _LEVELS[above - 1 : above + 1]))
+        return float(levels[min(above, len(weights) - 1)])
+    return float(np.interp(alpha, weights[above - 1 : above + 1], levels[above - 1 : above + 1]))
 
 
 def _share(temperature: float, span: tuple[float, float] = TEMPERATURES) -> float:

@@ -6,9 +6,9 @@ import math
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ssem_advisor.advice import SAFE_SPREAD, Outlook, recommend
+from ssem_advisor.advice import Outlook, outlook_of, recommend
 from ssem_advisor.domain import NotCovered, Setting
-from ssem_advisor.theory.network import Network, typical
+from ssem_advisor.theory.network import Network
 
 if TYPE_CHECKING:
     import optuna
@@ -39,7 +39,7 @@ def suggest(
         raise ValueError(f"temperature={temperature!r}: must be a range 0 < low < high")
     if setting.sampler != "full":
         setting.need("batch_size")
-    outlook = Outlook(setting.with_(alpha=None, temperature=None), network or typical(setting), SAFE_SPREAD)
+    outlook = outlook_of(setting.with_(alpha=None, temperature=None), network)
     low, high = _span(outlook, network, temperature)
     tau = trial.suggest_float("temperature", low, high, log=True)
     fraction = trial.suggest_float("alpha_fraction", 0.0, 1.0)

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 import pytest
 from typer.testing import CliRunner
 
-from ssem_advisor.advice import SAFE_SPREAD, WANTED, Outlook, recommend
+from ssem_advisor.advice import Outlook, aims, recommend
 from ssem_advisor.cli import app
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting
 from ssem_advisor.measurement.loss_value import place_loss
@@ -231,9 +231,10 @@ def test_advice_is_the_one_of_python(engine: Any, network: str) -> None:
     here = []
     for setting in settings:
         net = PERFECT if network == "perfect" else typical(setting)
-        outlook = Outlook(setting, net, SAFE_SPREAD)
+        wanted, safe = aims(setting, net)
+        outlook = Outlook(setting, net, safe)
         here.append(
-            (setting, outlook.safe_weights(setting.temperature), outlook.best_weight(WANTED, setting.temperature))
+            (setting, outlook.safe_weights(setting.temperature), outlook.best_weight(wanted, setting.temperature))
         )
     got = ask(
         engine,
@@ -384,8 +385,8 @@ def test_numbers_are_those_of_python_and_bounds_are_rounded_to_the_safe_side(vis
     assert critical_temperature(setting) * 0.999 < critical <= critical_temperature(setting)
     low, high = map(float, shown["Safe range of α"].split(" to "))
     network = typical(setting)
-    assert expected_free_spread(setting.with_(alpha=low), network) >= SAFE_SPREAD[0]
-    assert expected_free_spread(setting.with_(alpha=high), network) <= SAFE_SPREAD[1]
+    assert expected_free_spread(setting.with_(alpha=low), network) >= aims(setting)[1][0]
+    assert expected_free_spread(setting.with_(alpha=high), network) <= aims(setting)[1][1]
     best = recommend(setting.with_(alpha=None)).alpha.recommended
     assert float(shown["Recommended α"]) == pytest.approx(best, rel=1e-3)
     assert float(shown["Free spread"]) == pytest.approx(expected_free_spread(setting, network), rel=1e-3)

@@ -18,7 +18,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 from typer.testing import CliRunner, Result
 
-from ssem_advisor.advice import SAFE_SPREAD, recommend
+from ssem_advisor.advice import aims, outlook_of, recommend
 from ssem_advisor.cli import app
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
 from ssem_advisor.measurement import measure
@@ -81,15 +81,15 @@ def test_boundary_and_band_of_the_phase_diagram_are_the_theory(drawn: list[Axes]
     assert (temperatures[0], temperatures[-1]) == pytest.approx(plots.TEMPERATURES)
     at, network = SETTING.with_(temperature=temperatures), typical(SETTING)
     assert boundary[1] == pytest.approx(np.minimum(collapse_threshold(at), 1.1))
-    assert low[1] == pytest.approx(np.minimum(alpha_for_free_spread(at, SAFE_SPREAD[0], network), 1.1))
-    assert high[1] == pytest.approx(np.minimum(alpha_for_free_spread(at, SAFE_SPREAD[1], network), 1.1))
+    assert low[1] == pytest.approx(np.minimum(alpha_for_free_spread(at, aims(SETTING)[1][0], network), 1.1))
+    assert high[1] == pytest.approx(np.minimum(alpha_for_free_spread(at, aims(SETTING)[1][1], network), 1.1))
 
 
 def test_colour_of_a_place_is_its_variance(drawn: list[Axes], tmp_path: Path) -> None:
     """The region painted last at a place lies between the contours that enclose its variance."""
     plots.phase_diagram(SETTING, tmp_path / "phase.png")
     regions = [c for c in drawn[0].collections if isinstance(c, FillBetweenPolyCollection)][1:]
-    levels = plots._LEVELS
+    levels = plots._levels(outlook_of(SETTING))
     for temperature, alpha in ((0.2, 0.6), (0.05, 0.4), (0.1, 0.95), (0.15, 0.7)):
         variance = expected_free_spread(SETTING.with_(temperature=temperature, alpha=alpha), typical(SETTING))
         inside = [j for j, region in enumerate(regions) if region.get_paths()[0].contains_point((temperature, alpha))]
@@ -137,7 +137,7 @@ def test_dimension_is_ignored_where_no_estimate_exists(drawn: list[Axes], tmp_pa
     plots.phase_diagram(setting, tmp_path / "phase.png")
     temperatures, weights = curves(drawn[0])[2]
     assert weights == pytest.approx(
-        np.minimum(alpha_for_variance(setting.with_(temperature=temperatures), SAFE_SPREAD[1]), 1.1)
+        np.minimum(alpha_for_variance(setting.with_(temperature=temperatures), aims(SETTING)[1][1]), 1.1)
     )
 
 

@@ -132,9 +132,9 @@ def close_to_collapse(case: Case) -> Iterator[Says]:
     weight is enough.
     """
     verdict = case.verdict
-    if verdict is None or verdict.point is None:
+    if verdict is None or verdict.point is None or verdict.safe_spread is None:
         return
-    from ssem_advisor.advice import SAFE_SPREAD, State
+    from ssem_advisor.advice import State
 
     if verdict.may_stay:
         known = math.isfinite(verdict.open_above)
@@ -155,7 +155,7 @@ def close_to_collapse(case: Case) -> Iterator[Says]:
         yield Says(
             "alpha",
             f"alpha {verdict.setting.alpha:.4g} is above its collapse threshold {below(verdict.threshold)}, but a "
-            f"typical network keeps little free spread: {_spread(verdict)}, and {SAFE_SPREAD[0]:g} is safe, at "
+            f"typical network keeps little free spread: {_spread(verdict)}, and {verdict.safe_spread[0]:.2g} is safe, at "
             f"{case.shown('temperature', 'classes')}",
             remedy,
         )
@@ -281,15 +281,17 @@ def too_much_variance(case: Case) -> Iterator[Says]:
     Ignore it if the labels are only a hint, for example because many of them are wrong.
     """
     verdict = case.verdict
-    if verdict is None or verdict.point is None:
+    if verdict is None or verdict.point is None or verdict.safe_spread is None:
         return
-    from ssem_advisor.advice import LARGEST_WEIGHT, SAFE_SPREAD, State
+    from ssem_advisor.advice import LARGEST_WEIGHT, State
 
     point = verdict.point
     if point.state is not State.too_much or point.free_spread is None:
         return
-    what = f"a typical network reaches a free spread of {_spread(verdict)}, and up to {SAFE_SPREAD[1]:g} is safe"
-    if point.free_spread <= SAFE_SPREAD[1]:
+    what = (
+        f"a typical network reaches a free spread of {_spread(verdict)}, and up to {verdict.safe_spread[1]:.2g} is safe"
+    )
+    if point.free_spread <= verdict.safe_spread[1]:
         what = f"above {LARGEST_WEIGHT:g} too little is left of the supervised one"
     yield Says(
         "alpha",

@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlencode
 
-from ssem_advisor.advice import LARGEST_WEIGHT, SAFE_SPREAD, WANTED, complete
+from ssem_advisor.advice import LARGEST_WEIGHT, LEAST_SHARE_BESIDE, SAFE_SPREAD, WANTED, complete
 from ssem_advisor.domain import NotCovered, Setting
 from ssem_advisor.files import write_atomically
 from ssem_advisor.report import plots
@@ -69,7 +69,8 @@ def _constants() -> str:
         "share": network.TYPICAL_SHARE,
         "near": estimates.SHARE_NEAR_CLASSES,
     }
-    shared = {"safe": SAFE_SPREAD, "wanted": WANTED, "largest": LARGEST_WEIGHT, "typical": typical, "recipes": recipes}
+    aims = {"safe": SAFE_SPREAD, "wanted": WANTED, "beside": LEAST_SHARE_BESIDE, "largest": LARGEST_WEIGHT}
+    shared = aims | {"typical": typical, "recipes": recipes}
     return f"const CONSTANTS = {json.dumps(shared, separators=(',', ':'))};\n"
 
 

@@ -316,12 +316,18 @@ const SSEM = (() => {
   });
 
   // The free spread that counts as safe, the one to aim at, and the largest weight.
-  const { safe: SAFE, wanted: WANTED, largest: LARGEST } = CONSTANTS;
+  const LARGEST = CONSTANTS.largest;
+  function aims(s) {
+    const beside = 1 - (s.classes - 1) / s.dim;
+    const scale = s.network === "perfect" || s.dim === Infinity ? 1 : Math.sqrt(max(beside, CONSTANTS.beside));
+    return { safe: CONSTANTS.safe.map((v) => v * scale), wanted: CONSTANTS.wanted * scale };
+  }
 
   /** The safe interval of the weight at this temperature, or null: above the threshold, free spread in the range. */
   const safeWeights = remembering((s) => {
-    const low = max(weightFor(s, SAFE[0]), collapseThreshold(s));
-    const high = min(weightFor(s, SAFE[1]), LARGEST);
+    const [least, most] = aims(s).safe;
+    const low = max(weightFor(s, least), collapseThreshold(s));
+    const high = min(weightFor(s, most), LARGEST);
     return low < high ? [low, high] : null;
   });
 
@@ -330,7 +336,8 @@ const SSEM = (() => {
     const safe = safeWeights(s);
     if (!safe) return null;
     const [least, greatest] = safe.map((alpha) => freeSpread({ ...s, alpha }));
-    const aim = least + ((WANTED - SAFE[0]) / (SAFE[1] - SAFE[0])) * (greatest - least);
+    const { safe: ends, wanted } = aims(s);
+    const aim = least + ((wanted - ends[0]) / (ends[1] - ends[0])) * (greatest - least);
     return min(max(weightFor(s, aim), safe[0]), safe[1]);
   });
 
@@ -385,7 +392,7 @@ const SSEM = (() => {
 
   return {
     SettingError, placed, RECIPES: CONSTANTS.recipes, checked, notCovered, crowded, basis, batches, merged, thresholdOf, collapseThreshold, alphaForVariance, optimalVariance,
-    criticalTemperature, weightFor, freeSpread, most, safeWeights, recommendedWeight, SAFE, WANTED, plainWeight,
+    criticalTemperature, weightFor, freeSpread, most, safeWeights, recommendedWeight, aims, LARGEST, plainWeight,
     similarities, referenceLosses,
   };
 })();

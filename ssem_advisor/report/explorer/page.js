@@ -2,7 +2,6 @@
 (() => {
   const $ = (id) => document.getElementById(id);
   const form = $("setting");
-  const { SAFE, WANTED } = SSEM;
   const WHOLE = ["classes", "instances", "batch", "perBatch", "views", "dim"];
   const REAL = ["alpha", "tau"];
   const CHOICES = ["loss", "sampler", "network"];
@@ -162,7 +161,7 @@
     },
   };
   const basis = (s) => BASIS[SSEM.crowded(s) ? "crowded" : SSEM.basis(s)];
-  const range = SAFE.join(" to ");
+  const rangeOf = (s) => SSEM.aims(s).safe.map((v) => digits(v)).join(" to ");
 
   function verdict(s) {
     const silent = SSEM.notCovered(s);
@@ -180,12 +179,14 @@
     }
     const predicted = SSEM.freeSpread(s);
     const safe = SSEM.safeWeights(s);
+    const [least] = SSEM.aims(s).safe;
+    const range = rangeOf(s);
     const text = `Free spread ${digits(predicted)} ${basis(s).inWords}`;
     // The ends of the safe range are safe, whatever the last digit of the prediction says.
     if (safe && safe[0] <= s.alpha && s.alpha <= safe[1])
       return ["safe", "Safe", `${text}: inside the safe range of ${range}.`];
-    if (predicted < SAFE[0]) return ["thin", "Too little", `${text}: below the safe range of ${range}.`];
-    return ["wide", "Too much", `${text}: above the safe range of ${range}, or α is above 0.95. The classes themselves suffer.`];
+    if (predicted < least) return ["thin", "Too little", `${text}: below the safe range of ${range}.`];
+    return ["wide", "Too much", `${text}: above the safe range of ${range}, or α is above ${SSEM.LARGEST}. The classes themselves suffer.`];
   }
 
   let pending;
@@ -219,11 +220,11 @@
     "Recommended α": (s) => {
       const weight = SSEM.recommendedWeight(s);
       const at = `at τ = ${digits(s.tau)}`;
-      return weight === null ? ["none", `no weight is safe ${at}`] : [digits(weight), `for free spread ${WANTED} ${at}`];
+      return weight === null ? ["none", `no weight is safe ${at}`] : [digits(weight), `for free spread ${digits(SSEM.aims(s).wanted)} ${at}`];
     },
     "Safe range of α": (s) => {
       const safe = SSEM.safeWeights(s);
-      const note = `free spread ${range}`;
+      const note = `free spread ${rangeOf(s)}`;
       return [safe ? `${digits(safe[0], Math.ceil)} to ${digits(safe[1], Math.floor)}` : "none", note];
     },
     "Variance at the optimum": (s) => roomy(s) ?? [digits(SSEM.optimalVariance(s)), "exact in high dimension"],
@@ -339,7 +340,8 @@
     const columns = Math.round(Math.min(140, w / 4));
     const few = SSEM.merged(SSEM.batches(s));
     const top = SSEM.most(s);
-    const levels = LEVELS.filter((v) => v <= top);
+    const { safe: ends } = SSEM.aims(s);
+    const levels = [...new Set([...LEVELS.filter((v) => v <= top), ...ends])].sort((a, b) => a - b);
     $("ramp-high").textContent = top;
     const curves = levels.map(() => []);
     for (let i = 0; i <= columns; i++) {
@@ -350,7 +352,7 @@
     const line = (points) => "M" + points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L");
     const above = (points) => `${line(points)}V-99H${MARGIN.left}Z`;
     const region = (points, j) => `<path d="${above(points)}" fill="${colour((levels[j] + levels[j + 1]) / 2 / top)}"/>`;
-    const [edge, low, high] = [0, ...SAFE].map((v) => curves[levels.indexOf(v)]);
+    const [edge, low, high] = [0, ...ends].map((v) => curves[levels.indexOf(v)]);
     const note = (x, y, text) => `<text class="note" x="${x}" y="${y}" text-anchor="middle">${text}</text>`;
     const labelled = (points, text) => {
       const [x, y] = points.reduce((lowest, point) => (point[1] > lowest[1] ? point : lowest));
@@ -392,7 +394,7 @@
         ${plain === null ? "" : `<path d="M${MARGIN.left} ${Y(plain)}h${w}" class="plain"/>`}
         ${pinned ? comparison(s, columns, X, Y, line) : ""}
         ${inside ? `<path d="M${X(s.tau)} 0V${height}M0 ${Y(s.alpha)}H${width}" class="cross"/>` : ""}
-        ${labelled(low, `safe from ${SAFE[0]}`)}${labelled(high, `to ${SAFE[1]}`)}${collapse}
+        ${labelled(low, `safe from ${digits(ends[0])}`)}${labelled(high, `to ${digits(ends[1])}`)}${collapse}
       </g>
       <rect ${area} rx="3" class="frame"/>
       ${recipes.map(ring).join("")}
@@ -426,12 +428,13 @@
     $("table").replaceChildren(
       ...TICKS.map((tau) => {
         const at = { ...s, tau };
+        const aim = SSEM.aims(at);
         const row = element("tr");
         const head = element("th", String(tau));
         head.scope = "row";
         const threshold = SSEM.collapseThreshold(at);
         row.append(head, element("td", threshold < 1 ? digits(threshold, Math.ceil) : "1 (always)"));
-        for (const v of [SAFE[0], WANTED, SAFE[1]]) row.append(element("td", weight(SSEM.weightFor(at, v))));
+        for (const v of [aim.safe[0], aim.wanted, aim.safe[1]]) row.append(element("td", weight(SSEM.weightFor(at, v))));
         row.append(element("td", digits(SSEM.freeSpread(at))));
         return row;
       }),

@@ -27,16 +27,19 @@ def _line(case: Case, name: str = "") -> int:
 
 def _healthy(case: Case) -> Iterator[str]:
     """Of a mixture whose weight is in the safe range: how far from the threshold it is, and what to expect."""
-    from ssem_advisor.advice import SAFE_SPREAD, State
+    from ssem_advisor.advice import State
 
     verdict = case.verdict
     if verdict is None or verdict.point is None or verdict.point.state is not State.safe or verdict.may_stay:
         return
+    if verdict.safe_spread is None:
+        return
+    low, high = verdict.safe_spread
     facts = case.shown("temperature", "classes", "batch_size")
     yield (
         f"{_line(case, 'alpha')}: note: {case.shown('alpha')} is above its collapse threshold "
         f"{above(verdict.threshold)} at {facts}: a typical network reaches a free spread of about "
-        f"{verdict.point.free_spread:.2g}, and {SAFE_SPREAD[0]:g} to {SAFE_SPREAD[1]:g} is safe"
+        f"{verdict.point.free_spread:.2g}, and {low:.2g} to {high:.2g} is safe"
     )
 
 

@@ -155,8 +155,8 @@ def close_to_collapse(case: Case) -> Iterator[Says]:
         yield Says(
             "alpha",
             f"alpha {verdict.setting.alpha:.4g} is above its collapse threshold {below(verdict.threshold)}, but a "
-            f"typical network keeps little free spread: {_spread(verdict)}, and {verdict.safe_spread[0]:.2g} is safe, at "
-            f"{case.shown('temperature', 'classes')}",
+            f"typical network keeps little free spread: {_spread(verdict)}, and {verdict.safe_spread[0]:.2g} is safe, "
+            f"at {case.shown('temperature', 'classes')}",
             remedy,
         )
 

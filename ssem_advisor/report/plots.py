@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from ssem_advisor.advice import Basis, Outlook, complete, outlook_of, recommend
+from ssem_advisor.advice import SAFE_SPREAD, Basis, Outlook, aims, complete, outlook_of, recommend
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
 from ssem_advisor.files import write_atomically
 from ssem_advisor.printing import wrapped
@@ -209,14 +209,14 @@ def phase_diagram(
             lowest = int(np.clip(np.argmin(curve), 8, len(curve) - 9))  # the label stays inside the frame
             if curve[lowest] < 0.95:
                 axes.text(
-                    temperatures[lowest], curve[lowest] + 0.015, f"{level:g}", ha="center", path_effects=look.halo()
+                    temperatures[lowest], curve[lowest] + 0.015, f"{level:.2g}", ha="center", path_effects=look.halo()
                 )
         roomy = len(temperatures) * 6 // 7
         if weights[0][roomy] > 0.15:
             axes.text(temperatures[roomy], weights[0][roomy] / 2, "collapse", ha="center", path_effects=look.halo())
-        low, high = SAFE_SPREAD
+        low, high = outlook.safe_spread
         safe: dict[str, Any] = {"color": "white", "linewidth": 1.5, "path_effects": look.halo("#00224e", 3.2)}
-        axes.plot([], [], label=f"safe: free spread {low:g} to {high:g}", **safe)
+        axes.plot([], [], label=f"safe: free spread {low:.2g} to {high:.2g}", **safe)
         for label, temperature, alpha, marked in points:
             axes.plot(temperature, alpha, linestyle="none", label=label, clip_on=False, **marked)
         _logarithmic(axes.xaxis, [0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100])
@@ -453,8 +453,9 @@ def measured_embeddings(found: Measurement, path: str | os.PathLike[str], paper:
     alpha = "plain SupCon" if s.alpha is None else f"α {s.alpha:g}"
     heading = f"{found.instances} instances, {_heading(s)}, {alpha}, temperature {s.temperature:g}"
     with _canvas(path, paper, (7.4, 3.6), f"Free spread: {found.verdict}", heading, left=2.3) as (_, axes, look):
-        axes.axvspan(*SAFE_SPREAD, color=look.safe, linewidth=0)
-        axes.text(SAFE_SPREAD[0] + 0.005, -0.62, "safe range", va="center", color=look.safe_ink, fontsize=9)
+        _, safe = aims(s)
+        axes.axvspan(*safe, color=look.safe, linewidth=0)
+        axes.text(safe[0] + 0.005, -0.62, "safe range", va="center", color=look.safe_ink, fontsize=9)
         for place, (_, value) in enumerate(rows):
             last = place == len(rows) - 1
             axes.barh(place, value, height=0.5, color=look.ink if last else look.edge)
@@ -465,7 +466,7 @@ def measured_embeddings(found: Measurement, path: str | os.PathLike[str], paper:
             axes.plot(ends, [len(rows) - 1] * 2, color=look.bad, linewidth=2.5, label="95 % interval")
             axes.legend(loc="lower right")
         axes.set_yticks(range(len(rows)), [name for name, _ in rows])
-        most = max(*(value for _, value in rows), SAFE_SPREAD[1])
+        most = max(*(value for _, value in rows), safe[1])
         axes.set(xlim=(0, 1.15 * most), ylim=(len(rows) - 0.5, -0.9), xlabel="free spread")
     return Path(path)
 

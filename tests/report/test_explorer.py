@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 import pytest
 from typer.testing import CliRunner
 
-from ssem_advisor.advice import Outlook, aims, recommend
+from ssem_advisor.advice import Outlook, aims, outlook_of, recommend
 from ssem_advisor.cli import app
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting
 from ssem_advisor.measurement.loss_value import place_loss
@@ -273,7 +273,7 @@ def test_with_fewer_dimensions_than_classes_nothing_is_safe_that_python_does_not
         assert threshold is None or threshold >= min(collapse_limits(setting).open_above, 1.0)
         if low is None:
             continue
-        safe = Outlook(setting, typical(setting), SAFE_SPREAD).safe_weights(setting.temperature)
+        safe = outlook_of(setting).safe_weights(setting.temperature)
         assert safe is not None
         assert safe[0] * (1 - 1e-9) <= low < high <= safe[1] * (1 + 1e-6)
         narrow += 1

@@ -54,6 +54,7 @@ class Mixture:
 class Form:
     """One way to write the loss.
 
+    name: as `--mix` takes it; note: what to know beside it.
     formula: as in the code, SupCon(f, y) with labels and SupCon(f) without. weights: the names of its numbers.
     terms: from those numbers to :class:`Terms`. loss: the loss of a Setting that it mixes.
     base_temperature: of SupContrast's code, multiplies every term by temperature / base_temperature.
@@ -109,7 +110,7 @@ FORMS: dict[str, Form] = {
 
 
 def form_of(name: str) -> Form:
-    """Raises SettingError naming the forms there are."""
+    """The form of that name, as `--mix` takes it. Raises SettingError naming the forms there are."""
     if name not in FORMS:
         import difflib
 
@@ -153,6 +154,8 @@ def to_weights(
 ) -> tuple[float, ...]:
     """The weights that make a form the mixture alpha; of two free ones, those that add up to 1.
 
+    form: a name of `FORMS`, or a :class:`Form`. setting: its batches decide how much of L_self a merged term holds.
+    supervised_factor, self_factor: constants, > 0, by which the code multiplies its two terms beside the weights.
     Raises NotCovered where no weights >= 0 do: below alpha_eq a merged SupCon term holds too much of L_self already.
     """
     form = form_of(form) if isinstance(form, str) else form

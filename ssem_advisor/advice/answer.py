@@ -98,7 +98,11 @@ class Note:
 
 @dataclass(frozen=True)
 class Range:
-    """What is known of one knob: where collapse begins, the safe interval and the value to start from."""
+    """What is known of one knob, alpha or temperature; None where nothing is.
+
+    collapse_threshold: alpha: up to here some class is collapsed; temperature: from here on. safe: the interval in
+    which the expected free spread is safe. recommended: the value to start from.
+    """
 
     collapse_threshold: float | None
     safe: tuple[float, float] | None
@@ -136,7 +140,10 @@ class Trial:
 
 @dataclass(frozen=True)
 class Alternative:
-    """What the answer would be if one thing were different."""
+    """What the answer would be if one thing were different.
+
+    change: what, in words; setting: the one with it. collapse_threshold, safe, recommended: of alpha, as in `Range`.
+    """
 
     change: str
     setting: Setting

@@ -30,9 +30,10 @@ _TEMPERATURES = np.geomspace(1e-3, 10.0, 400)
 
 @dataclass(frozen=True)
 class Outlook:
-    """A complete setting (its alpha and temperature are ignored), a network and the free spread that counts as safe.
+    """A complete setting (its alpha and temperature are ignored) and a network, from which every number follows.
 
-    quick: wider limits of collapse, for callers that cannot wait.
+    safe_spread: least and largest free spread that counts as safe. quick: wider limits of collapse, for callers
+    that cannot wait.
     """
 
     setting: Setting

@@ -24,7 +24,10 @@ class CurveError(AdvisorError, ValueError):
 
 @dataclass(frozen=True)
 class LossCurve:
-    """A training loss over time. values: in nats as the training loop prints it, at least one; name: column or tag."""
+    """A training loss over time.
+
+    path: the file it is from. name: column or tag. values: in nats as the training loop prints it, at least one.
+    """
 
     path: Path
     name: str
@@ -68,7 +71,8 @@ def _median(values: tuple[float, ...]) -> float:
 def read_curve(path: Path | str, column: str | None = None) -> LossCurve:
     """The training loss of a file: csv or tsv, JSON (a list, HF's trainer_state.json), JSON lines, TensorBoard events.
 
-    column: the name to take where several could be meant. Raises CurveError.
+    path: the file, or a folder of TensorBoard events. column: the name to take where several could be meant.
+    Raises CurveError for what cannot be read as a loss curve, or as more than one.
     """
     path = Path(path)
     if not path.exists():

@@ -28,7 +28,7 @@ VERDICTS = (
 
 @dataclass(frozen=True)
 class Reason:
-    """A sentence and what it rests on: "setting", "loss curve" or "embeddings"."""
+    """text: a sentence; source: what it rests on, "setting", "loss curve" or "embeddings"."""
 
     source: str
     text: str
@@ -57,7 +57,9 @@ def diagnose(
     """The verdict on a run from any of its three witnesses.
 
     setting: None where its classes are unknown; known: those of batch_size, views, loss and temperature that are known
-    then. plain: the loss has no self-supervised term (plain SupCon).
+    then. curve: the training loss, of `read_curve`. measured: the embeddings, of `measure`. base_temperature: of
+    SupContrast's code, which multiplies the loss by temperature / base_temperature. plain: the loss has no
+    self-supervised term (plain SupCon).
     Raises SettingError if there is nothing to judge.
     """
     if setting is None and curve is None and measured is None:

@@ -116,7 +116,11 @@ def supervised_contrastive_loss(
     normalize: bool = True,
     return_parts: bool = False,
 ) -> Any:
-    """The function behind :class:`SupervisedContrastiveLoss`, which documents every argument."""
+    """The function behind :class:`SupervisedContrastiveLoss`, which documents the options.
+
+    z: (instances, views, dim), or (embeddings, dim) with `instance_ids`, which rows are views of one instance; without
+    them every row is an instance of one view. labels: one integer for each instance, or for each row.
+    """
     _check_settings(alpha, temperature, loss, reduction, gather, chunk)
     try:
         labels, instance_ids = _check_shapes(z, labels, instance_ids, gather)

@@ -96,11 +96,12 @@ def dense_loss(
     and mode, ``torch.func`` and ``torch.compile`` apply. The values of the embeddings are not checked.
 
     z: (*models, instances, views, dim). labels: (instances,) integers, shared by the models. alpha, temperature:
-    numbers or tensors that broadcast to (*models,); alpha=None is plain SupCon. normalize: divide each embedding by
+    numbers or tensors that broadcast to (*models,); alpha=None is plain SupCon. loss: "supcon", "ssem" or "l_spread".
+    normalize: divide each embedding by
     its length first; without it the rows are used as they are. Returns (*models,), in nats.
 
     One view is enough for ``ssem``, whose anchor is its own positive; ``l_spread`` needs two, and ``supcon`` with one
-    view has no self-supervised term (it counts 0).
+    view has no self-supervised term (it counts 0). Raises SettingError for what is outside these domains.
     """
     if loss not in LOSSES:
         raise SettingError(f"loss={loss!r}: must be one of {', '.join(LOSSES)}")

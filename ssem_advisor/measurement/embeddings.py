@@ -44,7 +44,7 @@ class SSEMFit(NamedTuple):
 
 @dataclass(frozen=True)
 class Measurement:
-    """Statistics of unit embeddings. NaN = undefined for these embeddings (a note says why).
+    """Statistics of unit embeddings of `dim` dimensions. NaN = undefined for these embeddings; `notes` say why.
 
     within_class_variance, between_class_variance, total_variance: in [0, 1], within + between = total.
     class_variances: within-class variance of each label.

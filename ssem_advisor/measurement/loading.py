@@ -23,7 +23,8 @@ MOST_NUMBERS = 500_000_000
 
 
 class Embeddings(NamedTuple):
-    """What one or two files hold; labels and instance_ids are None where there are none."""
+    """What one or two files hold: embeddings (rows, dim) or (instances, views, dim), a label for each row or instance,
+    and which rows are views of one instance. labels and instance_ids are None where there are none."""
 
     embeddings: Any
     labels: Any = None

@@ -33,6 +33,8 @@ Place = Literal[
 class LossPlacement:
     """A loss value among its reference values, in nats; None = not known from what was given.
 
+    total_collapse: all embeddings equal; class_collapse: each class one point; optimum: as low as this loss gets.
+    verdict: where the value lies; meaning, remedy: what that says of the training, and what to do about it.
     position: 0 at total collapse, 1 at the optimum. scale: temperature / base_temperature, already in all values.
     """
 
@@ -62,6 +64,7 @@ def place_loss(
     setting: the whole setting; without it (classes unknown) batch_size, views, loss, temperature place the value
         against the plateau alone. Without a batch size the usual ones are tried.
     base_temperature: the one of SupContrast's code, which multiplies the loss by temperature / base_temperature.
+    Raises MeasurementError for a value that is no number and for facts that are missing or outside their domain.
     """
     if not math.isfinite(value):
         raise MeasurementError(f"loss value {value}: not a number; the training has diverged, look before this step")

@@ -36,7 +36,7 @@ Array = NDArray[np.float64]
 
 
 class Measured(NamedTuple):
-    """A value with its 95% interval (normal approximation over instances)."""
+    """A value with the ends `low` and `high` of its 95% interval (normal approximation over instances)."""
 
     value: float
     low: float
@@ -54,7 +54,8 @@ class Spread:
     reliability: own spread over the within-class variance; None with one view. directions: tr(C)^2 / tr(C^2) of the
         within-class covariance C, mean over classes, corrected for few rows; its interval is over classes.
     missing: why the own spread cannot be divided; empty where it is.
-    left_out: classes that are not measured, for fewer than FEWEST instances.
+    left_out: classes that are not measured, for fewer than FEWEST instances. free_by_class: free spread by label; empty
+        where it is not divided. dim: dimension of the embeddings.
     """
 
     classes: int

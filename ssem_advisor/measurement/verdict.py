@@ -33,7 +33,7 @@ Name = Literal[
 
 @dataclass(frozen=True)
 class SpreadVerdict:
-    """meaning: what the embeddings have become. remedy: what to do about it."""
+    """name: the verdict itself. meaning: what the embeddings have become. remedy: what to do about it."""
 
     name: Name
     meaning: str
@@ -41,7 +41,11 @@ class SpreadVerdict:
 
 
 def judge_spread(spread: Spread, theory: Comparison | None = None) -> SpreadVerdict:
-    """The verdict on embeddings, most severe first; theory: of the setting that they were trained in, if known."""
+    """The verdict on embeddings, most severe first.
+
+    spread: as `spread_of` measures it. theory: what is expected in the setting that they were trained in, if known.
+    Raises nothing: what cannot be told is the verdict "cannot tell".
+    """
     if spread.available < COLLAPSED:
         return SpreadVerdict(
             "total collapse",

@@ -65,6 +65,7 @@ def optimal_variance(setting: Setting) -> Any:
 
     Needs alpha and temperature. Exact for dim >= classes * instances_per_class - 1, an upper estimate below that
     (see `expected_variance`). Just above the threshold the relative error grows like 1e-16 alpha_c / (alpha - alpha_c).
+    Raises SettingError for missing fields, NotCovered for classes of unequal size and dim < classes - 1.
     Source: OPTIMUM (derived here; full batch: Lee et al. 2025).
     """
     setting.need("alpha")
@@ -90,7 +91,8 @@ def optimal_variance(setting: Setting) -> Any:
 def critical_temperature(setting: Setting) -> Any:
     """The temperature tau_c from which on class collapse is optimal at the setting's alpha; the temperature is ignored.
 
-    0 if collapse is optimal at every temperature, inf if at none. Source: TEMPERATURE (derived here).
+    0 if collapse is optimal at every temperature, inf if at none. Raises SettingError without alpha, NotCovered for
+    classes of unequal size and dim < classes - 1. Source: TEMPERATURE (derived here).
     """
     setting.need("alpha")
     require_simplex(setting)

@@ -63,7 +63,8 @@ def alpha_for_expected_variance(
     """Estimate of the weight alpha at which training reaches a within-class variance: `expected_variance` inverted.
 
     At variance 0 and full reliability it is the collapse threshold; with reliability below 1 the threshold moves up.
-    Not bounded by 1: a larger value says that no weight reaches the variance. Source: FINITE and RELIABILITY.
+    Not bounded by 1: a larger value says that no weight reaches the variance. view_reliability, effective_dim: as
+    there. Raises NotCovered for l_spread. Source: FINITE and RELIABILITY.
     """
     if setting.unequal:
         raise NotCovered("alpha_for_expected_variance: the estimate is derived for classes of equal size")

@@ -355,7 +355,8 @@ def open_weight(setting: Setting, tolerance: float = 1e-4) -> float:
 
     `class_thresholds` speak of the fully collapsed state. Larger classes open first, and that shifts the weight at
     which the smaller ones follow: at sizes (5, 3, 2) and temperature 0.5 from 0.518 to 0.567 (supcon). It is the
-    largest of `class_openings` and shares its precision.
+    largest of `class_openings`, and shares its `tolerance`, its domain and its errors. Raises NotCovered for l_spread.
+    Source: UNEQUAL (derived here).
     """
     return float(np.nanmax(class_openings(setting, tolerance)))
 
@@ -365,7 +366,7 @@ def class_variances(setting: Setting) -> np.ndarray:
 
     0 = the class is collapsed and its views agree. For supcon at weights so small that the views of an instance drift
     apart (`VIEWS`) it counts that drift. Exact where `class_openings` is, without a bound on the dimension; not a
-    bound in smaller dimensions. Source: UNEQUAL (derived here).
+    bound in smaller dimensions. Raises NotCovered for l_spread. Source: UNEQUAL (derived here).
     """
     _covered(setting, "class_variances")
     problem = Openings.of(setting)

@@ -68,7 +68,7 @@ class CollapseLimits:
 
 
 def regime_of(setting: Setting) -> Regime:
-    """The regime of a setting with scalar fields."""
+    """The regime of a setting with scalar fields: which part of the theory its class sizes and dimension leave."""
     if setting.unequal:
         return Regime.UNEQUAL
     if is_exact(setting):

@@ -55,7 +55,12 @@ class Processes:
 @contextlib.contextmanager
 def executor_of(kind: str, jobs: int, folder: Path) -> Iterator[Any]:
     if kind == "process" and jobs == 0:
-        yield _InPlace()
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads_of_each(jobs))
+        try:
+            yield _InPlace()
+        finally:
+            torch.set_num_threads(before)
     elif kind == "process":
         pool = Processes(jobs)
         try:
@@ -72,6 +77,14 @@ def executor_of(kind: str, jobs: int, folder: Path) -> Iterator[Any]:
             timeout_min=24 * 60, cpus_per_task=1, slurm_gpus_per_node=int(torch.cuda.is_available())
         )
         yield cluster
+
+
+def threads_of_each(jobs: int) -> int:
+    """With how many threads a process computes: one, so that processes do not wait for each other's.
+
+    In this process it is what OMP_NUM_THREADS says, where it says something.
+    """
+    return torch.get_num_threads() if jobs == 0 and os.environ.get("OMP_NUM_THREADS") else 1
 
 
 def _settle(parent: int) -> None:

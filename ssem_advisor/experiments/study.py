@@ -20,7 +20,7 @@ from ssem_advisor.domain import AdvisorError
 from ssem_advisor.experiments.claims import EXIT_CODES, judge_claims
 from ssem_advisor.experiments.intervals import Outcome, overall
 from ssem_advisor.experiments.plan import features_of, load, plan
-from ssem_advisor.experiments.pool import choose_device, executor_of
+from ssem_advisor.experiments.pool import choose_device, executor_of, threads_of_each
 from ssem_advisor.experiments.protocol import Protocol
 from ssem_advisor.experiments.record import Record
 from ssem_advisor.experiments.store import Store, environment
@@ -108,8 +108,10 @@ class _Study:
         self.ended = "complete"
         self.early: set[int] = set()
         self.deaths: Counter[str] = Counter()
+        self.jobs = 0
 
     def go(self, executor: str, jobs: int) -> dict[str, Any]:
+        self.jobs = jobs
         self.store.write_runs([record.to_dict() for record in self.records()])
         try:
             self._prepare()
@@ -249,6 +251,9 @@ class _Study:
             "ended": self.ended,
             "seconds": time.monotonic() - self.began,
             "device": self.device,
-            "environment": environment(),
+            "environment": {
+                **environment(),
+                "threads": {"processes": max(self.jobs, 1), "each": threads_of_each(self.jobs)},
+            },
             "suites": [suite.to_dict() for suite in suites],
         }

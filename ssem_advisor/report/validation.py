@@ -27,7 +27,7 @@ def text(report: dict[str, Any], paint: Paint = uncoloured, width: int = WIDTH) 
 
     lines = wrapped(
         f"{verdict(report['verdict'].upper())}  {', '.join(s['suite'] for s in report['suites'])}; "
-        f"{duration(report['seconds'])} on {report['device']}",
+        f"{duration(report['seconds'])} on {report['device']}{_threads(report)}",
         width,
     )
     if report["ended"] in _ENDED:
@@ -48,6 +48,20 @@ def text(report: dict[str, Any], paint: Paint = uncoloured, width: int = WIDTH) 
             for curve in suite["curves"]:
                 lines += ["", *_table(suite, curve, width)]
     return "\n".join(lines) + "\n"
+
+
+def _threads(report: dict[str, Any]) -> str:
+    threads = report["environment"].get("threads", {})
+    if "each" not in threads:  # recorded before this was told
+        return ""
+    named = [
+        f"{number} {name if number == 1 else plural}"
+        for number, name, plural in (
+            (threads["processes"], "process", "processes"),
+            (threads["each"], "thread", "threads"),
+        )
+    ]
+    return ", " + " of ".join(named)
 
 
 def _table(suite: dict[str, Any], curve: dict[str, Any], width: int) -> list[str]:

@@ -283,7 +283,7 @@ def test_a_second_process_is_refused_and_a_killed_one_lets_go(tmp_path, worker):
         first.kill()
         first.wait()
     third = worker(folder)
-    output, _ = third.communicate(timeout=300)
+    output, _ = third.communicate(timeout=600)
     assert output.splitlines()[-1] == "complete", output
 
 
@@ -291,7 +291,7 @@ SAME = ("--suite", "digits", "--epochs", "4", "--jobs", "0")
 
 
 def test_no_room_for_any_file_costs_no_result(tmp_path, worker):
-    output, _ = worker(tmp_path / "full", 2000).communicate(timeout=300)
+    output, _ = worker(tmp_path / "full", 2000).communicate(timeout=600)
     assert "File too large" in output
     assert "Traceback" not in output
     assert output.splitlines()[-1] == "complete", output

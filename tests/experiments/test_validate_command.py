@@ -14,6 +14,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from ssem_advisor.cli import app
@@ -77,6 +78,7 @@ def test_embeddings_are_confirmed():
     )
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("CONFIRMED")
+    assert "on cpu, 1 process of 1 thread" in " ".join(result.stdout.split())
     assert max(len(line) for line in result.stdout.splitlines()) <= 80
 
 
@@ -221,7 +223,7 @@ def test_killed_runs_resume_to_the_same_numbers(tmp_path, jobs):
     command = [sys.executable, str(script)]
     process = subprocess.Popen([*command, str(tmp_path / "killed"), jobs], env=environment)
     checkpoints = tmp_path / "killed/checkpoints"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while not (checkpoints.exists() and any(not p.name.startswith(".") for p in checkpoints.iterdir())):
         assert time.monotonic() < deadline
         assert process.poll() is None, "the run ended before it could be killed"
@@ -243,17 +245,42 @@ def test_ctrl_c_leaves_a_partial_report(tmp_path):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
     )  # fmt: skip
     progress = tmp_path / "run/progress"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while not (progress.exists() and any(progress.iterdir())):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=600)
     assert process.returncode == 3, stderr
     assert "Interrupted" in stdout
     assert "Traceback" not in stderr
     assert (tmp_path / "run/report.html").exists()
     assert any((tmp_path / "run/checkpoints").iterdir())
+
+
+def test_a_process_computes_with_one_thread_and_says_so(tmp_path, monkeypatch):
+    seen = []
+    whole = study.execute
+
+    def watched(task, folder):
+        seen.append(torch.get_num_threads())
+        return whole(task, folder)
+
+    monkeypatch.setattr(study, "execute", watched)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        report = run([PROTOCOL], device="cpu", jobs=0)
+        assert torch.get_num_threads() == 3
+        monkeypatch.setenv("OMP_NUM_THREADS", "3")
+        own = run([PROTOCOL], device="cpu", jobs=0)
+    finally:
+        torch.set_num_threads(before)
+    assert report["environment"]["threads"] == {"processes": 1, "each": 1}
+    assert own["environment"]["threads"]["each"] == 3  # who says how many gets them
+    assert {*seen[: len(seen) // 2]} == {1}
+    assert {*seen[len(seen) // 2 :]} == {3}
 
 
 def test_a_spent_budget_ends_in_a_report():
@@ -272,7 +299,8 @@ def test_a_full_disk_costs_files_not_results(tmp_path, monkeypatch):
     report = run([PROTOCOL], out=tmp_path, device="cpu", jobs=0, warn=warnings.append)
     assert len(report["suites"][0]["runs"]) == 6
     assert any("No space left" in w for w in warnings)
-    assert not [p for p in tmp_path.rglob("*") if p.is_file() and p.parent.name != "progress"]
+    left = [p for p in tmp_path.rglob("*") if p.is_file() and p.parent.name != "progress"]
+    assert left == [tmp_path / "lock"]
 
 
 def test_more_seeds_are_not_trained_once_the_verdict_is_certain(monkeypatch):

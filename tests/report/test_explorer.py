@@ -414,8 +414,8 @@ def test_numbers_are_those_of_python_and_bounds_are_rounded_to_the_safe_side(vis
 def test_verdict_follows_the_address_and_is_spoken(engine: Any, hash_: str, title: str) -> None:
     start = "loss=supcon&sampler=random&classes=100&instances=&batch=512&perBatch=&views=2&dim=128&alpha=0.3&tau=0.1"
     engine.evaluate("(hash) => { location.hash = hash; }", f"{start}&{hash_}")
-    engine.locator("#verdict").get_by_text(title, exact=True).wait_for(timeout=5000)
-    engine.get_by_role("status").get_by_text(f"{title}. ").wait_for(timeout=5000, state="attached")
+    engine.locator("#verdict").get_by_text(title, exact=True).wait_for(timeout=60_000)
+    engine.get_by_role("status").get_by_text(f"{title}. ").wait_for(timeout=60_000, state="attached")
 
 
 @needs_chromium

@@ -148,7 +148,7 @@ def test_two_processes_of_lightning_and_of_accelerate_draw_different_batches(tmp
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", str(TRAINERS)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [*command, str(tmp_path)], capture_output=True, text=True, env=environment, timeout=300, check=False
+        [*command, str(tmp_path)], capture_output=True, text=True, env=environment, timeout=1200, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
     for trainer in ("lightning", "accelerate"):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 from ssem_advisor import theory
-from ssem_advisor.advice import State, outlook_of, recommend
+from ssem_advisor.advice import Point, State, outlook_of, recommend
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
 from ssem_advisor.theory.network import Network, expected_free_spread
 from ssem_advisor.theory.regime import CollapseLimits, collapse_limits, coordinates
@@ -70,25 +71,34 @@ class Comparison:
         return self.measured / self.optimum if self.optimum else math.nan
 
 
-@lru_cache(maxsize=32)
-def advised_point(setting: Setting) -> str:
-    """Weight and temperature to train with instead, as a clause; empty if there is nothing better to say.
+class Advised(NamedTuple):
+    """A point to train with instead, None where there is none or none that is better; the same as a clause."""
 
-    Also empty where more classes than dimensions make the answer slow: `recommend` gives it.
+    point: Point | None
+    clause: str = ""
+
+
+@lru_cache(maxsize=32)
+def advised(setting: Setting) -> Advised:
+    """Weight and temperature to train with instead.
+
+    Nothing where more classes than dimensions make the answer slow: `recommend` gives it.
     """
     if setting.dim is not None and setting.classes > setting.dim:
-        return ""
+        return Advised(None)
     try:
         point = recommend(setting).recommended
     except AdvisorError:
-        return ""
+        return Advised(None)
     if point is None:
-        return "no alpha and temperature are safe here: draw more instances of each class, or take two views"
-    alpha = math.ceil(point.alpha * 1000) / 1000
+        return Advised(
+            None, "no alpha and temperature are safe here: draw more instances of each class, or take two views"
+        )
     if (point.alpha, point.temperature) == (setting.alpha, setting.temperature):
-        return ""
+        return Advised(None)
+    alpha = math.ceil(point.alpha * 1000) / 1000
     moved = "" if point.temperature == setting.temperature else f" at temperature {point.temperature:.3g}"
-    return f"alpha={alpha:.3g}{moved}"
+    return Advised(point, f"alpha={alpha:.3g}{moved}")
 
 
 def compare(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ssem_advisor.domain import Setting
-from ssem_advisor.measurement.prediction import Comparison, advised_point
+from ssem_advisor.measurement.prediction import Comparison, advised
 from ssem_advisor.measurement.spread import Spread
 from ssem_advisor.theory.network import shares_directions
 
@@ -219,7 +219,7 @@ def _weight(spread: Spread, theory: Comparison | None) -> str:
     if spread.reliability is not None:
         command += " --from FILE"
     setting = theory.setting if theory is not None else Setting(classes=spread.classes, dim=spread.dim)
-    said = advised_point(setting)
+    said = advised(setting).clause
     if not said:
         return command
     where = "" if theory is not None else " for its default batch"

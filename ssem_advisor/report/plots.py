@@ -440,7 +440,7 @@ def measured_embeddings(found: Measurement, path: str | os.PathLike[str], paper:
     """
     theory, spread = found.theory, found.spread.free_spread
     if theory is None:
-        why = next((note for note in found.notes if "theory" in note), "give --temperature and --alpha")
+        why = "; ".join(found.notes) or "give --temperature and --alpha"
         raise SettingError(f"--from: no prediction to draw beside these embeddings: {why}")
     steps = [
         ("optimum, unlimited dimension\n(theorem)", theory.optimum),

@@ -16,7 +16,7 @@ from torch import Tensor
 from ssem_advisor.domain import Setting, SettingError
 from ssem_advisor.losses import supervised_contrastive_loss
 from ssem_advisor.measurement.loss_value import references
-from ssem_advisor.measurement.prediction import Comparison, advised_point, compare
+from ssem_advisor.measurement.prediction import Comparison, advised, compare
 from ssem_advisor.measurement.rows import MeasurementError
 from ssem_advisor.measurement.spread import Measured, Spread, spread_of
 from ssem_advisor.measurement.verdict import SpreadVerdict, class_collapse, judge_spread
@@ -274,12 +274,14 @@ class CollapseMonitor:
         """The warning: what happened, the number to set where one is known, and why."""
         said = f"{verdict.name} after {self.steps} updates"
         setting = predicted.setting if predicted is not None else None
-        point = advised_point(setting) if setting is not None and verdict.name != "total collapse" else ""
-        if setting is None or predicted is None or not point.startswith("alpha="):
+        better = advised(setting) if setting is not None and verdict.name != "total collapse" else None
+        if setting is None or predicted is None or better is None or better.point is None:
             return f"{said}: {verdict.remedy} ({verdict.meaning})"
         now = f"alpha={setting.alpha:.3g}" if setting.alpha is not None else "plain SupCon"
         why = f"{predicted.why_collapse}; " if predicted.why_collapse else ""
-        return f"{said}: set {point} (now {now} at temperature {setting.temperature:.3g}); {why}{verdict.meaning}"
+        return (
+            f"{said}: set {better.clause} (now {now} at temperature {setting.temperature:.3g}); {why}{verdict.meaning}"
+        )
 
     def _predicted(self, dim: int) -> Comparison | None:
         """What theory says of the setting; computed once."""

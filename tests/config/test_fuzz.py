@@ -5,6 +5,7 @@ import signal
 import time
 from pathlib import Path
 
+import hostile
 import pytest
 import scoring
 from hypothesis import HealthCheck, given, settings
@@ -15,13 +16,6 @@ from ssem_advisor.limits import TOO_LARGE
 
 SUFFIXES = (".yaml", ".json", ".toml", ".py", ".sh", ".md", "")
 SEEDS = [path.read_bytes().decode("utf-8", errors="replace") for path in scoring.cases()]
-SPLICES = (
-    "\0", "\ufeff", "\r\n", "\t", "&a [*a]", "<<: *x", "!!python/object/apply:os.system ['true']", "${a}", "${", "{{",
-    "???", "1e999", "-.inf", ".nan", "9" * 5000, "1_0", "0x1F", "0o17", "1:30", "'", '"', "\\", "\\\n", "$(rm -rf /)",
-    "`id`", "<<EOF", "_base_: [a, b]", "defaults: [{a: b}]", "[" * 300, "{" * 300, "- " * 200, "%YAML 1.1\n---\n",
-    "%TAG ! x\n---\n", "? [a]\n: b", "supcon", "temperature: 0.1\n", "alpha: on\n", "--temp", "=", "\U0001f986", "\x85",
-    "\u2028", "def f(:\n", "dict(", "\x0c",
-)  # fmt: skip
 
 
 def check(path, text):
@@ -51,18 +45,7 @@ def test_any_text(text, suffix, said):
 def test_mutated_configs(seed):
     rng = random.Random(seed)
     for _ in range(40):
-        text = rng.choice(SEEDS)
-        for _ in range(rng.randint(1, 4)):
-            where = rng.randint(0, len(text))
-            match rng.randint(0, 3):
-                case 0:
-                    text = text[:where] + rng.choice(SPLICES) + text[where:]
-                case 1:
-                    text = text[:where] + text[where + rng.randint(1, 30) :]
-                case 2:
-                    text = text[:where] + rng.choice(SEEDS)[rng.randint(0, 200) :][:200] + text[where:]
-                case _:
-                    text = text[:where] + chr(rng.randint(0, 0x2FFF)) + text[where + 1 :]
+        text = hostile.mutated(rng.choice(SEEDS), rng)
         check(Path(f"x{rng.choice(SUFFIXES)}"), text)
 
 

@@ -7,6 +7,7 @@ import pytest
 from brute import batches_of, loss_and_gradient, minimise
 
 from ssem_advisor import Setting, SettingError, reference_losses
+from ssem_advisor.theory import equivalent_alpha
 
 
 @pytest.mark.parametrize(
@@ -102,3 +103,12 @@ def test_below_alpha_view_of_random_batches(views):
 def test_one_class_in_a_batch_is_refused():
     with pytest.raises(SettingError, match="classes_per_batch"):
         Setting(classes=4, sampler="balanced", classes_per_batch=1, batch_size=8)
+
+
+def test_one_view_leaves_plain_supcon_no_self_supervised_share():
+    """alpha_eq by counting positives: p - 1 own views of n p - 1."""
+    for views in (1, 2, 3, 5):
+        for same in (0, 1, 7):
+            positives = (same + 1) * views - 1
+            assert equivalent_alpha(same, views) == pytest.approx((views - 1) / positives if positives else 0.0)
+    np.testing.assert_allclose(equivalent_alpha(np.array([0, 0, 3]), np.array([1, 2, 2])), [0, 1, 1 / 7])

@@ -82,7 +82,7 @@ _RECORDS = re.compile(
 )
 _CHOICES = frozenset({"values", "choices", "options", "sweep", "grid", "search_space", "monitor", "callbacks"})
 _EVALUATION = re.compile(
-    r"(?:^|_)(?:lin(?:ear)?|lincls|eval\w*|test\w*|knn|probe|probing|infer\w*|predict|visuali[sz]e|plot|tsne|export|"
+    r"(?:^|_)(?:lin(?:ear)?|lincls|eval\w*|test\w*|knn|probe|probing|infer\w*|predict|visuali[sz]e|plot|tsne|(?<!notebook_)export|"
     r"convert|extract)(?:_|$)",
     re.I,
 )

@@ -268,7 +268,7 @@ class _Module:
                     self.constants[name] = leaf
 
     def argument(self, node: ast.Call) -> None:
-        """`add_argument("--temp", type=float, default=0.07)`, and `set_defaults(temp=0.1)`."""
+        """`add_argument("--temp", default=0.07)`, `set_defaults(temp=0.1)`, and absl's `DEFINE_float("temp", 0.1)`."""
         if not isinstance(node.func, ast.Attribute):
             return
         given = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
@@ -277,6 +277,9 @@ class _Module:
                 self.arguments[name] = self.follow((name,), value)
             return
         flags = [self.literal(flag) for flag in node.args]
+        if node.func.attr.startswith("DEFINE_") and len(flags) > 1 and isinstance(flags[0], str):  # absl
+            self.arguments[flags[0]] = self.follow((flags[0],), node.args[1])
+            return
         if node.func.attr not in ("add_argument", "add_option", "option") or not flags or not isinstance(flags[0], str):
             return
         longest = next((flag for flag in flags if isinstance(flag, str) and flag.startswith("--")), flags[0])

@@ -49,7 +49,9 @@ def validate(
     classes: Annotated[
         int | None,
         typer.Option(
-            "--classes", min=2, help="Number of classes (digits and cifar10: 2, 5 or 10; synthetic: any number)."
+            "--classes",
+            min=2,
+            help="Number of classes (digits and cifar10: 2, 5 or 10; cifar100: a divisor of 100; synthetic: any).",
         ),
     ] = None,
     instances: Annotated[
@@ -191,7 +193,7 @@ def _sizes(
         return {"class_counts": (instances or 40,) * (classes or 20), "classes": classes or 20}
     if classes is None and instances is None and class_counts is None:
         return {}
-    if suite.startswith("cifar") and class_counts is None and (classes is None or suite == "cifar10"):
+    if suite.startswith("cifar") and class_counts is None:
         return {"classes": classes, "instances": instances}
     raise AdvisorError(f"--suite {suite}: its data fix the classes and instances; leave those options out")
 

@@ -75,6 +75,10 @@ class Protocol:
             )
         if self.suite == "cifar100" and (self.classes > 100 or 100 % self.classes):
             raise AdvisorError(f"classes={self.classes}: CIFAR-100 has 100 classes, a divisor of it merges neighbours")
+        if self.suite == "cifar100" and self.coarse and self.classes not in (20, 100):
+            raise AdvisorError(
+                f"classes={self.classes}: --coarse trains the 20 coarse classes; leave one of the two out"
+            )
         allowed = {"cifar10": NETWORKS[1:], "cifar100": NETWORKS[1:], "imagenet-lt": NETWORKS[2:]}.get(
             self.suite, ("mlp",)
         )

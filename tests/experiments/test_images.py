@@ -46,6 +46,15 @@ def test_cifar100_coarse_probes_the_fine_labels(tmp_path):
     assert all("probe_fine" in r for r in report["suites"][0]["runs"])
 
 
+def test_cifar100_merges_neighbours(tmp_path):
+    standard_files.cifar100(tmp_path)
+    protocol = Protocol.default("cifar100", data_root=str(tmp_path), **TINY | {"classes": 10})
+    data = readers.load(protocol)
+    assert torch.equal(data.coarse, data.fine // 10)
+    with pytest.raises(AdvisorError, match="divisor"):
+        Protocol.default("cifar100", classes=30)
+
+
 def test_imagenet_lt(tmp_path):
     standard_files.imagenet_lt(tmp_path)
     sizes = {"classes_per_batch": 2, "batch_size": 4, "classes": 3}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 from ssem_advisor.lint.core import Case
@@ -55,13 +56,16 @@ def _self_supervised(case: Case) -> Iterator[str]:
 
 
 def _all_equal(case: Case) -> str:
-    """The value of the loss when all embeddings are equal: the logarithm of the number of candidates."""
-    batch, views = case.run.loss_batch, case.value("views") or 2
-    if case.queue is not None:
-        candidates = f"1 + {case.queue}"
-    elif batch is not None and batch * views > 2 and not any(case.traps("queue")):
-        candidates = f"{views} x {batch} - 1"
+    """The value of the loss when all embeddings are equal: the logarithm of the number of candidates of an anchor.
+
+    Known for SimCLR, whose candidates are the other views of the batch, and for MoCo, where they are the positive and
+    the keys of the queue; other self-supervised losses choose them in their own ways.
+    """
+    batch, views, queue = case.run.loss_batch, case.value("views") or 2, case.queue
+    if re.search("moco", case.run.witness, re.I) and queue is not None:
+        shown, candidates = f"1 + {queue}", 1 + queue
+    elif re.search("simclr|nt[-_]?xent", case.run.witness, re.I) and batch is not None and batch * views > 2:
+        shown, candidates = f"{views} x {batch} - 1", views * batch - 1
     else:
         return ""
-    number = 1 + case.queue if case.queue is not None else views * (batch or 0) - 1
-    return f"; a loss near ln({candidates}) = {math.log(number):.3g} means that all embeddings are equal"
+    return f"; a loss near ln({shown}) = {math.log(candidates):.3g} means that all embeddings are equal"

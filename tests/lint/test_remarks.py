@@ -61,6 +61,11 @@ def test_nothing_is_said_of_a_number_that_the_file_does_not_give():
     assert said.endswith("recommend --config train.yaml --classes CLASSES --batch-size BATCH_SIZE")
 
 
+def test_a_loss_whose_candidates_are_not_known_gets_no_number():
+    (said,) = remarks("method: infonce\ntemperature: 0.2\nbatch_size: 64\nprojection_dim: 128\n")
+    assert "ln(" not in said
+
+
 def test_the_number_of_equal_embeddings_is_that_of_the_theory():
     from ssem_advisor import Setting
 

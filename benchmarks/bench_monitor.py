@@ -1,8 +1,9 @@
 """What CollapseMonitor adds to a training step, as a share of it: a small MLP step and a small ResNet step.
 
-One thread, float32. Every update counts, reports and measurements of the free spread included. Step and update are
-timed apart in one run, in processor time: the difference of two noisy step times would drown what is measured.
-In longer runs it is less: the measurements of the free spread thin out over the first thousands of updates.
+One thread, float32. Every update counts, reports and measurements of the free spread included; the first report, which
+asks theory once, is told apart. Step and update are timed apart in one run, in processor time: the difference of two
+noisy step times would drown what is measured. Measurements of the free spread are close together at first; the share
+in a long run is put together from the measured means of each kind of update.
 
     python benchmarks/bench_monitor.py [STEPS]
 """
@@ -69,15 +70,21 @@ def run(name: str, model: nn.Module, setting: Setting, inputs: Callable[[int], t
         kinds.append("idle" if scalars is None else "measuring" if "ssem/free_spread" in scalars else "reporting")
     base = statistics.median(training)
     print(f"{name}, {batch} x 2 views, {setting.classes} classes: step {1e3 * base:.1f} ms")
-    typical = {
-        kind: statistics.median(spent for spent, own in zip(updates, kinds, strict=True) if own == kind)
-        for kind in dict.fromkeys(kinds)
+    first = next(i for i, kind in enumerate(kinds) if kind != "idle")  # asks theory once; what it spends is told apart
+    spent = {
+        kind: [
+            seconds for i, (seconds, own) in enumerate(zip(updates, kinds, strict=True)) if own == kind and i != first
+        ]
+        for kind in ("idle", "reporting", "measuring")
     }
-    once = updates[kinds.index("reporting")]  # theory is asked at the first report
-    for kind, seconds in typical.items():
-        print(f"  {kind:<10} {1e3 * seconds:.3f} ms, {kinds.count(kind)} of {steps} updates")
-    print(f"  the first report, once: {1e3 * once:.0f} ms")
-    print(f"  all {steps} updates, that one left out: {(sum(updates) - once) / (base * (steps - 1)):.2%} of a step")
+    mean = {kind: statistics.fmean(seconds) for kind, seconds in spent.items()}
+    for kind, seconds in mean.items():
+        print(f"  {kind:<10} {1e3 * seconds:.3f} ms, mean of {len(spent[kind])} updates")
+    print(f"  the first report, once: {1e3 * updates[first]:.0f} ms")
+    so_far = sum(map(sum, spent.values())) / (base * (steps - 1))
+    share = 1 / monitor.every
+    long = (1 - share) * mean["idle"] + share * mean["reporting"] + mean["measuring"] / monitor.spread_every
+    print(f"  {so_far:.2%} of a step in these {steps} updates, {long / base:.2%} in a long run")
 
 
 def main(steps: int) -> None:
@@ -90,4 +97,4 @@ def main(steps: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 900)

@@ -87,6 +87,7 @@ class CollapseMonitor:
         self.setting, self.every, self.patience = setting, every, patience
         self.log = log_to(log) if log is not None else log_to_active_runs
         self.steps = 0
+        self._wake = 0  # until this update there is nothing to do
         self.verdict: SpreadVerdict | None = None  # of the last report
         self.spread: Spread | None = None  # as last measured
         self.spread_every = spread_every
@@ -113,27 +114,43 @@ class CollapseMonitor:
             self.log(scalars, self.steps if step is None else step)
         return scalars
 
-    @torch.compiler.disable  # a compiled model steps out of its graph here, instead of tracing through theory
     def observe(self, z: Tensor, y: Tensor, *, instance_ids: Tensor | None = None) -> Scalars | None:
         """Like `update`, without logging: for callbacks that know their own loggers."""
-        self.steps += 1
-        left = -self.steps % self.every  # updates until the next report
-        read = left % max(1, self.every // _READ) == 0
-        remembered = self._to_remember(len(y))
-        if self.steps > 1 and not read and not remembered:
-            return None
-        with torch.no_grad():
-            return self._read(z.detach(), torch.as_tensor(y, device=z.device).reshape(-1), instance_ids, left, read)
+        if torch.compiler.is_compiling():
+            return self._out_of_graph(z, y, instance_ids)
+        return self._observe(z, y, instance_ids)
 
-    def _read(self, z: Tensor, y: Tensor, instance_ids: Tensor | None, left: int, read: bool) -> Scalars | None:
+    @torch.compiler.disable  # a compiled model steps out of its graph here, instead of tracing through theory
+    def _out_of_graph(self, z: Tensor, y: Tensor, instance_ids: Tensor | None) -> Scalars | None:
+        return self._observe(z, y, instance_ids)
+
+    def _observe(self, z: Tensor, y: Tensor, instance_ids: Tensor | None) -> Scalars | None:
+        self.steps += 1
+        if self.steps < self._wake:  # most updates: nothing is touched, nothing is waited for
+            return None
+        left = -self.steps % self.every  # updates until the next report
+        with torch.no_grad():
+            scalars = self._read(z.detach(), torch.as_tensor(y, device=z.device).reshape(-1), instance_ids, left)
+        self._wake = self._next_event(len(y))
+        return scalars
+
+    def _next_event(self, instances: int) -> int:
+        """The next update that is read, or kept for a measurement because those after it are too few for one."""
+        following = self.steps + 1
+        read = following + (-following % self.every) % self._stride
+        if not self.spread_every:
+            return read
+        return min(read, max(following, self._measured_next + 1 - -(-self._enough // instances)))
+
+    def _read(self, z: Tensor, y: Tensor, instance_ids: Tensor | None, left: int) -> Scalars | None:
         if z.ndim not in (2, 3) or len(z) != len(y):
             raise ValueError(
                 f"z of shape {tuple(z.shape)} with {len(y)} labels: give (instances, views, dim) with one label per "
                 "instance, or (embeddings, dim) with one per row"
             )
-        if self._to_remember(len(y)):
+        if self.spread_every and (self._measured_next - self.steps) * len(y) < self._enough:
             self._recent.append((z, y, instance_ids))
-        if not read:
+        if left % self._stride:
             return None
         sums = _pair_sums(z, y, instance_ids)
         self._sums = sums if self._sums is None else self._sums.to(sums) + sums
@@ -158,7 +175,7 @@ class CollapseMonitor:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.steps, self.warning = state["steps"], state["warning"]
+        self.steps, self.warning, self._wake = state["steps"], state["warning"], 0
         self._bad, self._lowest = state["bad"], state["lowest"]
         self._little, self._measured_at = state.get("little", 0), state.get("measured_at", 0)
         self._sums = None if state["sums"] is None else torch.tensor(state["sums"], dtype=torch.float64)
@@ -201,12 +218,16 @@ class CollapseMonitor:
         due = last + min(last, self.spread_every) if last else self.spread_every // 20
         return -(-max(due, self.steps) // self.every) * self.every
 
-    def _to_remember(self, instances: int) -> bool:
-        """Whether the next measurement needs this batch: those still to come are too few for it."""
-        if not self.spread_every:
-            return False
+    @property
+    def _stride(self) -> int:
+        """Updates from one batch that is read to the next."""
+        return max(1, self.every // _READ)
+
+    @property
+    def _enough(self) -> int:
+        """Instances that a measurement of the free spread rests on."""
         classes = self.setting.classes if self.setting is not None else _LEAST // _EACH
-        return (self._measured_next - self.steps) * instances < min(max(_EACH * classes, _LEAST), _MOST)
+        return min(max(_EACH * classes, _LEAST), _MOST)
 
     def _measure(self) -> Spread | None:
         """The spread of the batches at hand when it is due; None when it is not, or when they cannot be measured."""

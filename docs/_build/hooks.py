@@ -16,6 +16,7 @@ from mkdocs.utils import get_relative_url
 sys.path.insert(0, str(Path(__file__).parent))
 import evidence
 import generate
+import trainings
 
 from ssem_advisor.lint import all_rules
 from ssem_advisor.report import explorer, plots
@@ -56,6 +57,11 @@ def on_files(files: Any, config: Any) -> Any:
         for name, draw in FIGURES.items():
             for theme in ("light", "dark"):
                 path = draw(generate.EXAMPLE, Path(folder) / "figure.svg", paper=plots.Paper(theme=theme))
+                drawn = f"figures/{name}{'-dark' * (theme == 'dark')}.svg"
+                files.append(File.generated(config, drawn, content=path.read_text(encoding="utf-8")))
+        for name, training in trainings.FIGURES.items():
+            for theme in ("light", "dark"):
+                training(path := Path(folder) / "figure.svg", theme)
                 drawn = f"figures/{name}{'-dark' * (theme == 'dark')}.svg"
                 files.append(File.generated(config, drawn, content=path.read_text(encoding="utf-8")))
     for name, drawing in evidence.drawings().items():

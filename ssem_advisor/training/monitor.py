@@ -29,7 +29,7 @@ _UNDER_WAY = 0.25
 _TOTAL_PATIENCE = 10
 # Instances of the last batches that free spread is measured on: at most _MOST, about _EACH of a class.
 _EACH, _LEAST, _MOST = 20, 512, 4096
-_READ = 5  # batches that a report rests on; the ones between them cost nothing
+_READ = 3  # batches that a report rests on, at least; the ones between them cost nothing
 
 
 class CollapseWarning(UserWarning):
@@ -46,8 +46,8 @@ class CollapseMonitor:
             monitor.update(z, y)
             ...
 
-    Meant to be left on: of `every` updates about five read their batch, on the device of the embeddings (pair sums, no
-    transfer, no N x N matrix); the others return at once. At the `every`-th the sums are reduced over the ranks of
+    Meant to be left on: of `every` updates three to five read their batch, on the device of the embeddings (pair sums,
+    no transfer, no N x N matrix); the others return at once. At the `every`-th the sums are reduced over the ranks of
     torch.distributed, judged and logged, as (prefix `ssem/`):
 
     within_class_variance, between_class_variance, total_variance: unbiased estimates from the batches read since the

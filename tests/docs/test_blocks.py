@@ -13,7 +13,10 @@ ROOT = blocks.ROOT
 PAGES = [path for path in blocks.pages() if list(blocks.Page(path).blocks())]
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+QUICK = [path for path in PAGES if any(not block.slow for block in blocks.Page(path).blocks())]
+
+
+@pytest.mark.parametrize("path", QUICK, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_blocks_of_a_page_do_what_it_says(path):
     assert blocks.run(blocks.Page(path)) > 0
 

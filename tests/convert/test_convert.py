@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -111,6 +113,29 @@ def package(mixture, labels, loss="supcon"):
     return lambda z: (
         mixture.scale * supervised_contrastive_loss(z, labels, mixture.alpha, TAU, loss=loss, normalize=False)
     )
+
+
+PATCHES = dict(re.findall(r"^# --mix (\S+)\n(.+)$", Path("docs/which-loss.md").read_text(), re.MULTILINE))
+
+
+def test_the_forms_of_one_criterion_have_a_patch():
+    assert set(PATCHES) == set(FORMS) - {"alpha", "pytorch-metric-learning", "solo-learn", "l-spread"}
+
+
+@pytest.mark.parametrize("name", PATCHES)
+def test_the_patch_of_the_page_is_the_mixture(name):
+    z, labels = batch()
+    numbers = dict(zip(FORMS[name].weights, (0.3, 0.8), strict=False))
+    base = {"supcontrast": 0.07}.get(name, TAU)
+    reduce = (lambda x: x) if name == "sums" else torch.mean
+
+    def patched(z):
+        names = {"criterion": lambda f, y=None: supcontrast(f, y, base, reduce), "features": z, "labels": labels}
+        exec(PATCHES[name], names | numbers | {"cross_entropy": 0.0}, found := {})
+        return found["loss"]
+
+    mixture = to_alpha(name, tuple(numbers.values()), setting_of(labels))
+    same(patched, package(mixture, labels), z)
 
 
 def test_every_form_is_tested():

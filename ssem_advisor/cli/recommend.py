@@ -124,7 +124,10 @@ def recommend(
         wishes["network"] = PERFECT
     if setting.unequal or (setting.dim is not None and setting.dim < setting.classes - 1):
         Waiting.about(f"Placing {setting.classes} class means in {setting.dim or 'all'} dimensions")
-    answer = advisor.recommend(setting, assumed=tuple(assumed), alternatives=True, **wishes)
+    wishes["assumed"] = tuple(assumed)
+    answer = advisor.recommend(setting, alternatives=details or form is Format.json, **wishes)
+    if answer.recommended is None and not answer.alternatives:  # then what else to do is the answer
+        answer = advisor.recommend(setting, alternatives=True, **wishes)
     from ssem_advisor.report import advice as report
 
     if form is Format.json:

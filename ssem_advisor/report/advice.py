@@ -330,7 +330,7 @@ class _Screen:
         if details:
             blocks += [self.plan(), self.alternatives(), self.theorems()]
         else:
-            blocks.append(self.more(len(later)))
+            blocks += [self.alternatives() if self.advice.recommended is None else iter(()), self.more(len(later))]
         first = True
         for block in blocks:
             for number, line in enumerate(block):
@@ -520,9 +520,10 @@ class _Screen:
         """What --details would add."""
         advice = self.advice
         parts = ["what else to train"] if len(advice.plan) > 1 else []
-        parts += ["other batches"] if advice.alternatives else []
+        asked = advice.recommended is not None and not advice.regime.by_class
+        parts += ["other batches"] if asked else []
         parts += [f"{notes} note{'s' * (notes != 1)}"] if notes else []
-        parts += ["the theorems"] if advice.theorems else []
+        parts += ["the theorems"] if advice.limits is not None else []
         if parts:
             yield from self._wrapped(f"More with --details: {', '.join(parts)}.", "", "")
 

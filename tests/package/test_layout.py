@@ -110,6 +110,14 @@ def test_the_answer_fits_on_the_first_screen_and_the_details_hold_the_rest():
     assert "explain KEY" in more
 
 
+def test_where_nothing_is_safe_the_first_screen_says_what_would_be():
+    text = run("recommend", "--classes", 100, "--dim", 128, "--batch-size", 100, "--sampler", "balanced")
+    assert "No setting is recommended" in text
+    assert "If instead" in text
+    assert "batch 400" in text or "batch 200" in text
+    assert "other batches" not in text
+
+
 def test_colours_mean_something_and_stay_out_of_files():
     setting = ("recommend", "--classes", 10, "--dim", 128, "--tau", 0.1, "--alpha", 0.001)
     plain = run(*setting)

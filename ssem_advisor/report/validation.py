@@ -51,7 +51,7 @@ def text(report: dict[str, Any], paint: Paint = uncoloured, width: int = WIDTH) 
 
 
 def _threads(report: dict[str, Any]) -> str:
-    threads = report["environment"].get("threads", {})
+    threads = report.get("environment", {}).get("threads", {})
     if "each" not in threads:  # recorded before this was told
         return ""
     named = [

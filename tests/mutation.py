@@ -228,19 +228,22 @@ def record(target: Path) -> None:
 
 
 def tests_of(known: dict[str, Any], path: Path, first: int, last: int) -> list[str]:
-    """Tests that run one of the lines; all tests of the module where only its import does. Quick ones first, of them
-    those that run the least beside it: they were written for it."""
+    """Tests that run one of the lines; where only its import does, all in the files that test the module.
+
+    Quick ones first, of them those that run the least beside it: they were written for it.
+    """
     lines = known["lines"].get(str(path.relative_to(ROOT)), {})
     hit = {test for line in range(first, last + 1) for test in lines.get(str(line), [])} - {""}
     if not hit:
-        hit = {test for tests in lines.values() for test in tests} - {""}
+        near = {test.partition("::")[0] for tests in lines.values() for test in tests} - {""}
+        hit = {test for test in known["seconds"] if test.partition("::")[0] in near}
     reach = known.setdefault("reach", {})
     if not reach:
         for tests in known["lines"].values():
             for line in tests.values():
                 for test in line:
                     reach[test] = reach.get(test, 0) + 1
-    return sorted(hit, key=lambda test: (known["seconds"][test] > 0.5, reach[test], known["seconds"][test]))
+    return sorted(hit, key=lambda test: (known["seconds"][test] > 0.5, reach.get(test, 0), known["seconds"][test]))
 
 
 # -- one mutant -------------------------------------------------------------------------------------------------------

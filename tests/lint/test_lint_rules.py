@@ -33,6 +33,40 @@ def test_codes_and_names_are_unique_and_well_formed():
         assert re.fullmatch(r"[a-z]+(-[a-z]+)+", rule.name)
 
 
+ALL = "alpha temperature classes batch_size views sampler classes_per_batch instances_per_class class_counts dim"
+# Codes, names, severities and what may be mended are the interface: whoever changes one says so in the changelog.
+TABLE = {
+    "SSM101": ("collapse-is-optimal", "error", "THRESHOLD", True, ALL),
+    "SSM102": ("close-to-collapse", "warning", "RELIABILITY", True, ALL),
+    "SSM103": ("temperature-above-critical", "warning", "TEMPERATURE", True, ALL),
+    "SSM104": ("too-much-variance", "warning", "RELIABILITY", True, ALL),
+    "SSM201": ("plain-supcon", "warning", "PLAIN-SUPCON", False, "loss"),
+    "SSM202": ("cross-entropy-plus-supcon", "warning", "CE-SUPCON", False, "loss"),
+    "SSM203": ("log-of-sum-form", "warning", "L-IN", False, "loss"),
+    "SSM204": ("self-term-without-second-view", "error", "THRESHOLD", False, "alpha views"),
+    "SSM301": ("few-positives", "warning", "BATCH", False, "classes batch_size sampler"),
+    "SSM302": ("per-device-batch", "warning", "BATCH", False, "batch_size world_size gather"),
+    "SSM303": ("gather-without-gradient", "warning", "BATCH", False, "gather"),
+    "SSM304": ("memory-bank", "warning", "BATCH", False, ""),
+    "SSM305": ("no-reshuffling", "warning", "BATCH", False, ""),
+    "SSM401": ("dimension-below-simplex", "warning", "DIMENSION", False, "dim classes"),
+    "SSM402": ("dimension-exactly-simplex", "warning", "TIGHT", False, "dim classes"),
+    "SSM403": ("small-class-collapses", "error", "UNEQUAL", True, "alpha temperature class_counts classes views dim"),
+    "SSM404": ("relu-before-loss", "warning", "GEOMETRY", False, ""),
+    "SSM501": ("half-precision-temperature", "warning", "", False, "precision temperature"),
+    "SSM502": ("base-temperature-only", "warning", "REFERENCE", False, "base_temperature temperature"),
+    "SSM503": ("value-parsers-disagree-on", "warning", "", False, ""),
+    "SSM901": ("unused-suppression", "warning", "", False, ""),
+    "SSM902": ("unknown-own-key", "error", "", False, ""),
+    "SSM903": ("stale-exception", "warning", "", False, ""),
+}  # fmt: skip
+
+
+def test_rules_are_those_that_users_rely_on():
+    found = {rule.code: (rule.name, rule.severity, rule.theorem, rule.fixable, " ".join(rule.uses)) for rule in RULES}
+    assert found == TABLE
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 def test_a_rule_has_a_whole_page_and_a_known_theorem(rule):
     headings = re.findall(r"^## (.+)$", rule.page, re.M)

@@ -8,11 +8,13 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from ssem_advisor import theory
-from ssem_advisor.advice import Point, State, outlook_of, recommend
+from ssem_advisor.advice import LARGEST_WEIGHT, Point, State, outlook_of, recommend
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
 from ssem_advisor.theory.network import Network, expected_free_spread
 from ssem_advisor.theory.regime import CollapseLimits, collapse_limits, coordinates
 
+# Above it networks on images spread far more than the estimate for a typical one says (`validation/estimate`).
+TRUSTED_TEMPERATURE = 0.2
 _MOST_COORDINATES = 8_000  # a comparison answers within a second or two
 
 
@@ -53,17 +55,19 @@ class Comparison:
 
     @cached_property
     def weight_is_not_too_large(self) -> bool:
-        """Whether the advice knows the weight to lie inside or below the safe range of a typical network."""
+        """Whether the weight is known to lie below the threshold, or inside or below a typical network's safe range."""
         setting = self.setting
-        if setting.alpha is None:
+        if self.why_collapse or setting.alpha is None:
             return bool(self.why_collapse)
+        if setting.temperature is None or setting.temperature > TRUSTED_TEMPERATURE:
+            return False
         if setting.dim is not None and setting.classes > setting.dim:
             return False  # slow, and not known
         try:
             point = outlook_of(setting, quick=True).point(setting.alpha, setting.need("temperature"))
         except AdvisorError:
             return False
-        return point.state not in (State.too_much, State.not_covered)
+        return point.state not in (State.too_much, State.not_covered) and setting.alpha <= LARGEST_WEIGHT
 
     @property
     def share_of_optimum(self) -> float:

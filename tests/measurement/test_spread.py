@@ -227,8 +227,8 @@ def test_means_that_fill_the_space_leave_the_question_open():
 HARD = {"free": 0.35, "noise": 0.4, "confusion": 0.13, "between": 0.04}
 
 
-def known(alpha):
-    setting = Setting(classes=5, dim=32, temperature=0.1, alpha=alpha, batch_size=400)
+def known(alpha, temperature=0.1):
+    setting = Setting(classes=5, dim=32, temperature=temperature, alpha=alpha, batch_size=400)
     comparison, _ = compare(setting, classes=5, dim=32)
     return comparison
 
@@ -240,6 +240,7 @@ def test_overlap_of_hard_classes_is_not_blamed_on_a_weight_that_is_not_too_large
     assert "--alpha" in judge_spread(spread).remedy
     assert judge_spread(spread, known(0.95)).name == "class structure lost"
     assert judge_spread(spread, known(0.4)).name == "healthy"
+    assert judge_spread(spread, known(0.4, temperature=0.5)).name == "class structure lost"  # not to be trusted there
     assert judge_spread(spread_of(*population(**HARD, common=0.5))).name == "healthy"  # nothing has taken over
     z, y = population(**HARD, common=0.5)
     assert verdict_of(z[:, 0], y)[0] == "cannot tell"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import math
 import os
 import re
 from collections.abc import Callable
@@ -167,7 +168,11 @@ def sizes_of(ratio: tuple[float, ...], instances: int | None, text: str) -> tupl
         raise SettingError(f"class_counts={text}: a ratio; give --instances N as well, the size of the data set")
     if "%" in text and abs(sum(ratio) - 100) > 0.51:
         raise SettingError(f"class_counts={text}: adds up to {sum(ratio):g}%, not to 100%")
+    if not 1 <= instances < 1e15:
+        raise SettingError(f"instances={instances!s:.40}: must be an integer >= 1 and below 1e15")
     total = sum(ratio)
+    if not math.isfinite(total):
+        raise SettingError(f"class_counts={text[:40]}...: too large for a ratio; give small numbers, as in 7:2:1")
     if min(ratio) <= 0:
         raise SettingError(f"class_counts={text}: every class needs a share above 0; leave empty classes out")
     exact = [instances * part / total for part in ratio]

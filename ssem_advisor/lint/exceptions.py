@@ -64,11 +64,12 @@ def comments(text: str) -> list[Comment]:
     found = []
     lines = text.split("\n")
     offset = 0
+    beyond = _lines_beyond_comments(lines)
     for number, line in enumerate(lines, 1):
         if match := _COMMENT.search(line):
             first = last = number
             if not line[: match.start()].strip():
-                first = next((n for n in range(number + 1, len(lines) + 1) if not _is_comment(lines[n - 1])), number)
+                first = beyond[number - 1] or number
                 last = first
                 while last < len(lines) and lines[last - 1].rstrip().endswith("\\"):
                     last += 1
@@ -80,8 +81,15 @@ def comments(text: str) -> list[Comment]:
     return found
 
 
-def _is_comment(line: str) -> bool:
-    return line.lstrip().startswith("#")
+def _lines_beyond_comments(lines: list[str]) -> list[int | None]:
+    """Of each line, the number of the next one that is not a comment; None where there is none."""
+    found: list[int | None] = []
+    after: int | None = None
+    for number, line in reversed(list(enumerate(lines, 1))):
+        found.append(after)
+        if not line.lstrip().startswith("#"):
+            after = number
+    return found[::-1]
 
 
 def silence(findings: Iterable[Finding], found: Sequence[Comment]) -> list[Finding]:

@@ -152,6 +152,7 @@ def _shared(document: Document, run: Run, name: str) -> str | None:
         foreign = _shell_readers(document.text, value, run)
     else:
         foreign = {".".join(map(str, path)) for path in changed} - {value.key}
+        foreign |= _interpolating(document.text, own)
     foreign |= {".".join(map(str, path)) for path in changed if not _named(path, own) and len(path) > 1}
     if len(before) != len(after) or foreign or not changed:
         others = ", ".join(sorted(foreign)[:3]) or "other keys"
@@ -169,6 +170,12 @@ def _same(old: object, new: object) -> bool:
 def _named(path: tuple[str | int, ...], own: str) -> bool:
     last = path[-1] if path else ""
     return isinstance(last, str) and last.lstrip("-").rstrip("?").replace("-", "_") == own.lstrip("-").replace("-", "_")
+
+
+def _interpolating(text: str, own: str) -> set[str]:
+    """Keys of another name whose value asks for a key of this name, as in `lr: ${loss.alpha}`."""
+    asking = re.compile(rf"^[ \t-]*[\"']?([\w.-]+)[\"']?[ \t]*[:=].*\$\{{[^}}\n]*\b{re.escape(own)}\b", re.M)
+    return {match[1] for match in asking.finditer(text) if not _named((match[1].rpartition(".")[2],), own)}
 
 
 def _python_readers(text: str, own: str, names: set[str]) -> set[str]:

@@ -10,6 +10,7 @@ import pytest
 from ssem_advisor.config import read
 from ssem_advisor.domain import AdvisorError
 from ssem_advisor.lint import Policy, Session, check_document
+from ssem_advisor.lint.exceptions import _lines_beyond_comments, comments
 
 PLAIN = "method: supcon{}\ntemperature: 0.1\nbatch_size: 256\n"
 
@@ -217,3 +218,19 @@ def test_the_nearest_own_configuration_counts_alone(project):
 def test_an_unknown_selector_is_refused(project, selector):
     with pytest.raises(AdvisorError, match="rule --all"):
         Session(select=(selector,)).check_paths(["."])
+
+
+def test_many_suppression_comments_take_steps_in_proportion():
+    """A block of comments is passed over once, not once for each of them."""
+
+    class Counted(str):
+        looks = 0
+
+        def lstrip(self, *args):
+            Counted.looks += 1
+            return super().lstrip(*args)
+
+    _lines_beyond_comments([Counted("# ssem: ignore[SSM201]")] * 5000)
+    assert Counted.looks == 5000
+    found = comments("# ssem: ignore[SSM201]\n" * 3 + "alpha: 0.1\n" + "# ssem: ignore[SSM101]\n")
+    assert [(comment.first, comment.last) for comment in found] == [(4, 4)] * 3 + [(6, 6)]

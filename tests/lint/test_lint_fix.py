@@ -209,6 +209,8 @@ SHARED = {
     "anchor.yaml": "optimizer:\n  lr: &w {alpha}\ntemperature: &t {tau}\nmargin: *t\nalpha: *w\n" + REST,
     "same_name.yaml": "teacher: {{alpha: &w {alpha}, T: &t {tau}}}\nalpha: *w\ntemperature: *t\n" + REST,
     "reference.yaml": "lr: {alpha}\nkd: {tau}\nalpha: ${{lr}}\ntemperature: ${{kd}}\n" + REST,
+    "asked.yaml": "alpha: {alpha}\ntemperature: {tau}\nlr: ${{alpha}}\nkd: {{T: '${{mul:${{temperature}},2}}'}}\n"
+    + REST,
     "merge.yaml": "base: &base {{alpha: {alpha}, temperature: {tau}}}\n<<: *base\nother: *base\n" + REST,
     "constant.py": "W = {alpha}\nT = {tau}\noptimizer = dict(lr=W, wd=T)\nconfig = dict(alpha=W, temperature=T, "
     + ARGS,

@@ -256,7 +256,7 @@ def _notes(choice: Choice, chosen: Point | None, tau: float) -> Iterator[Note]:
         yield Note(Code.shared_directions, {"beside": beside, "dim": setting.dim, "classes": setting.classes})
     if limits is not None and limits.error > 0:
         yield Note(Code.sampled_threshold, {"error": limits.error, "kind": str(limits.kind)})
-    if chosen is not None and chosen.basis is Basis.upper_bound:
+    if chosen is not None and chosen.basis is Basis.minimiser:
         yield Note(Code.minimiser_only, {"loss": setting.loss})
     lonely = _lonely(outlook)
     if 0.1 < lonely < 1:

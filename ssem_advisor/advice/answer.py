@@ -33,13 +33,14 @@ class Basis(StrEnum):
     """What stands behind an expected free spread.
 
     exact: the minimiser, by a theorem. estimate: derived, labelled so. rough: an estimate outside what it was derived
-    for (classes of different size, class means that fill the space). upper_bound: the minimiser in unlimited dimension.
+    for (classes of different size, class means that fill the space). minimiser: an estimate of the
+    loss's own minimum, whatever the network.
     """
 
     exact = "exact"
     estimate = "estimate"
     rough = "rough"
-    upper_bound = "upper bound"
+    minimiser = "minimiser"
 
 
 class NetworkOrigin(StrEnum):

@@ -10,8 +10,8 @@ import numpy as np
 
 from ssem_advisor.advice.answer import Basis, Point, State
 from ssem_advisor.domain import NotCovered, Setting
-from ssem_advisor.theory.collapse import alpha_for_variance, optimal_variance
-from ssem_advisor.theory.estimates import is_exact
+from ssem_advisor.theory.collapse import optimal_variance
+from ssem_advisor.theory.estimates import alpha_for_expected_variance, expected_variance, is_exact
 from ssem_advisor.theory.network import (
     PERFECT,
     Network,
@@ -87,7 +87,7 @@ class Outlook:
     def basis(self) -> Basis:
         setting = self.setting
         if self._minimiser_only:
-            return Basis.exact if is_exact(setting) else Basis.upper_bound
+            return Basis.exact if is_exact(setting) else Basis.minimiser
         if self.network == PERFECT and is_exact(setting) and not setting.unequal:
             return Basis.exact
         return Basis.rough if setting.unequal or shares_directions(setting) else Basis.estimate
@@ -104,14 +104,14 @@ class Outlook:
         """
         at = self.stand_in.with_(temperature=temperature, alpha=None)
         if self._minimiser_only:
-            return alpha_for_variance(at.with_(dim=None), spread)
+            return alpha_for_expected_variance(at, spread)
         return alpha_for_free_spread(at, spread, self.network)
 
     def spread(self, alpha: float, temperature: float, network: Network | None = None) -> float:
         """The free spread to expect. Raises NotCovered where nothing is derived."""
         at = self.stand_in.with_(temperature=temperature, alpha=alpha)
         if self._minimiser_only:
-            return float(optimal_variance(at.with_(dim=None)))
+            return float(expected_variance(at))
         return float(expected_free_spread(at, network or self.network))
 
     @property

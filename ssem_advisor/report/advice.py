@@ -246,8 +246,8 @@ _WORDS: dict[Code, Callable[[dict[str, Any]], str]] = {
         f"The collapse threshold is numerical, to within {upward(v['error'], 2)}; the safe range keeps clear of it."
     ),
     Code.minimiser_only: lambda v: (
-        f"For {v['loss']} nothing is derived for imperfect views or limited dimensions: the free spread is that of the "
-        "loss's minimum in unlimited dimension, more than a network reaches."
+        f"For {v['loss']} nothing is derived for imperfect views: the free spread is that of the loss's own minimum, "
+        "more than a network reaches."
     ),
     Code.pilot: lambda v: (
         f"Views become more reliable as classes spread: {show(v['measured_reliability'], 2)} was measured at a free "
@@ -383,7 +383,7 @@ class _Screen:
             Basis.exact: "exact",
             Basis.estimate: self.paint("estimate", "estimate"),
             Basis.rough: self.paint("rough estimate", "estimate"),
-            Basis.upper_bound: "at most; the minimum in unlimited dimension",
+            Basis.minimiser: self.paint("estimate", "estimate") + " of the loss's own minimum",
         }[point.basis or Basis.estimate]
         ends = point.spread_range
         between = "" if ends is None else f", {' to '.join(show(end, 2) for end in ends)}"
@@ -400,7 +400,7 @@ class _Screen:
             yield from self._wrapped(line, head)
             head = " " * len(head)
         advice, point, network = self.advice, self.advice.recommended, self.advice.network
-        if point is not None and point.basis is not Basis.exact and point.basis is not Basis.upper_bound:
+        if point is not None and point.basis is not Basis.exact and point.basis is not Basis.minimiser:
             directions = "" if network.directions is None else f", {show(network.directions, 2)} effective directions"
             rho = show(network.view_reliability, 2)
             said = {

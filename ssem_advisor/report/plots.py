@@ -561,7 +561,7 @@ def _outlook(setting: Setting, paper: Paper) -> Outlook:
 
 def _most(outlook: Outlook) -> float:
     """The largest free spread that there is."""
-    return 1.0 if outlook.basis is Basis.upper_bound else outlook.network.view_reliability
+    return 1.0 if outlook.basis is Basis.minimiser else outlook.network.view_reliability
 
 
 def _levels(outlook: Outlook) -> np.ndarray:
@@ -572,8 +572,8 @@ def _levels(outlook: Outlook) -> np.ndarray:
 def _basis(outlook: Outlook) -> str:
     if outlook.basis is Basis.exact:
         return "at the optimum"
-    if outlook.basis is Basis.upper_bound:
-        return "at the optimum, an upper bound"
+    if outlook.basis is Basis.minimiser:
+        return "of the loss's own minimum"
     return "of the minimiser" if outlook.network == PERFECT else "of a typical network"
 
 

@@ -33,7 +33,7 @@ def expected_variance(setting: Setting, view_reliability: float = 1.0, effective
     effective_dim: directions D >= 1 that the within-class spread uses; None = `directions_left`.
     Equals the exact optimum where that is exact (dim large enough, reliable views). With fully
     reliable views never above the optimum; unreliable views add variance of their own.
-    Raises NotCovered for l_spread. Source: FINITE and RELIABILITY (estimates, derived here).
+    Raises NotCovered for l_spread with imperfect views. Source: FINITE and RELIABILITY (estimates, derived here).
     """
     setting.need("alpha")
     if setting.unequal:
@@ -44,7 +44,7 @@ def expected_variance(setting: Setting, view_reliability: float = 1.0, effective
 
     def variance(part: Setting) -> np.ndarray:
         alpha = np.asarray(part.alpha, dtype=float)
-        estimate = Estimate.of(part, view_reliability, dimension(part))
+        estimate = _estimate_of(part, view_reliability, dimension(part))
         shape = np.broadcast_shapes(estimate.shape, alpha.shape)
         low, high = np.zeros(shape), np.ones(shape)
         root = bisect(lambda v: estimate.slope(v, alpha), low, high)
@@ -74,7 +74,7 @@ def alpha_for_expected_variance(
     dimension = _check(setting, view_reliability, effective_dim)
     estimate = mapped(
         setting,
-        lambda part, wanted: Estimate.of(part, view_reliability, dimension(part)).weight(wanted),
+        lambda part, wanted: _estimate_of(part, view_reliability, dimension(part)).weight(wanted),
         np.asarray(variance, dtype=float),
     )
     weight = np.maximum(estimate, exact) if view_reliability == 1.0 else estimate
@@ -106,8 +106,9 @@ def directions_left(setting: Setting) -> Any:
 
 
 def _check(setting: Setting, view_reliability: float, effective_dim: float | None) -> Any:
-    if setting.loss == "l_spread":
-        raise NotCovered("expected_variance: the estimate is derived for supcon and ssem, not for l_spread")
+    own_view_weight(setting)  # not covered with extras
+    if setting.loss == "l_spread" and view_reliability != 1.0:
+        raise NotCovered("expected_variance: for l_spread the estimate is derived for views that agree only")
     if not 0 < view_reliability <= 1:
         raise SettingError(f"view_reliability={view_reliability!r}: must be in (0, 1]")
     if effective_dim is not None and not np.all((np.asarray(effective_dim) >= 1) & np.isfinite(effective_dim)):
@@ -189,6 +190,60 @@ class Estimate:
 
         alone = batch.alone * slope(np.zeros_like(batch.alone), batch.alone_other)
         return (batch.weight * slope(batch.same, batch.other)).sum(axis=0), alone
+
+
+@dataclass(frozen=True)
+class SpreadEstimate:
+    """The same for `l_spread`, whose two terms have denominators of their own: with A and B their means,
+    (1 - alpha) A(v) + alpha B(v). Views agree."""
+
+    batch: Batch
+    tau: np.ndarray
+    m: np.ndarray
+    dimension: np.ndarray | None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return np.broadcast_shapes(self.batch.alone.shape, self.tau.shape, self.m.shape)
+
+    def weight(self, v: np.ndarray) -> np.ndarray:
+        """The alpha at which v is the minimum."""
+        together, apart = self._slopes(v)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(apart < 0, together / (together - apart), np.inf)
+
+    def slope(self, v: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        """tau times the derivative of the objective in v."""
+        together, apart = self._slopes(v)
+        return (1.0 - alpha) * together + alpha * apart
+
+    def _slopes(self, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """tau times the derivatives of A and B."""
+        tau, batch, between = self.tau, self.batch, 1.0 / (self.m - 1.0)
+        log_m, slope_m = np.zeros_like(v), np.zeros_like(v)
+        if self.dimension is not None:
+            log_m, slope_m = log_mean_exp(v / tau, self.dimension)
+        across = log_m - (1.0 + (1.0 - v) * between) / tau
+
+        def share(number: np.ndarray, exponent: np.ndarray) -> np.ndarray:
+            """Of the terms in log(1 + number e^exponent)."""
+            with np.errstate(divide="ignore", over="ignore"):
+                return 1.0 / (1.0 + np.exp(-np.log(number) - exponent))
+
+        def pull(same: np.ndarray, other: np.ndarray) -> np.ndarray:
+            itself = share(other, across) * (between + slope_m)
+            return (itself + same * share(other, across + v / tau) * (1.0 + between + slope_m)) / (same + 1.0)
+
+        together = (batch.weight * pull(batch.same, batch.other)).sum(axis=0)
+        together = together + batch.alone * pull(np.zeros_like(batch.alone), batch.alone_other)
+        return together, (batch.weight * share(batch.same, log_m - v / tau)).sum(axis=0) * (slope_m - 1.0)
+
+
+def _estimate_of(setting: Setting, reliability: float, dimension: np.ndarray | None) -> Estimate | SpreadEstimate:
+    if setting.loss != "l_spread":
+        return Estimate.of(setting, reliability, dimension)
+    tau, m = np.asarray(setting.temperature, dtype=float), np.asarray(setting.classes, dtype=float)
+    return SpreadEstimate(batch_of(setting), tau, m, dimension)
 
 
 # -- the mean of exp(z cos) on a sphere --------------------------------------------------------------------------------

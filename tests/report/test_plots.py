@@ -176,7 +176,7 @@ def test_smallest_data_sets_still_have_batches_to_compare(drawn: list[Axes], tmp
         ({}, "of a typical network"),
         ({"network": "perfect"}, "of the minimiser"),
         ({"network": "perfect", "dim": None}, "at the optimum"),
-        ({"loss": "l_spread"}, "at the optimum, an upper bound"),
+        ({"loss": "l_spread"}, "of the loss's own minimum"),
     ],
 )
 def test_what_stands_behind_the_variance_is_said(

@@ -14,6 +14,7 @@ from ssem_advisor import (
     open_weight,
     optimal_variance,
 )
+from ssem_advisor.theory import alpha_for_expected_variance
 
 LOSSES = ("ssem", "supcon", "l_spread")
 
@@ -198,3 +199,27 @@ def test_the_estimate_where_dimensions_are_hardly_more_than_classes(classes, eac
     measured = within_variance(z, labels)
     assert expected_variance(setting) == pytest.approx(measured, abs=0.05)
     assert expected_variance(setting, effective_dim=dim - classes + 1) < measured - 0.08
+
+
+@pytest.mark.parametrize(("temperature", "alpha", "dim"), [(0.152, 0.74, 3), (0.289, 0.678, 4), (0.269, 0.792, 7)])
+def test_the_estimate_of_l_spread_in_few_dimensions(temperature, alpha, dim):
+    """The minimum in unlimited dimension is .05 to .23 too high there."""
+    labels = np.repeat(range(3), 8)
+    z, _ = minimise(labels, 2, dim, alpha, temperature, "l_spread", starts=1, precision=1e-11)
+    setting = Setting(
+        classes=3, instances_per_class=8, dim=dim, temperature=temperature, alpha=alpha, loss="l_spread", sampler="full"
+    )
+    measured = within_variance(z, labels)
+    assert expected_variance(setting) == pytest.approx(measured, abs=0.1)
+    assert abs(expected_variance(setting) - measured) < abs(optimal_variance(setting) - measured)
+
+
+def test_the_estimate_of_l_spread_keeps_threshold_and_inverse():
+    for sampler in ({"batch_size": 40}, {"sampler": "balanced", "batch_size": 40}):
+        setting = Setting(classes=5, dim=12, temperature=0.3, loss="l_spread", **sampler)
+        threshold = collapse_threshold(setting)
+        assert alpha_for_expected_variance(setting, 0.0) == pytest.approx(threshold, rel=1e-9)
+        alpha = 0.5 * (1 + threshold)
+        variance = expected_variance(setting.with_(alpha=alpha))
+        assert 0 < variance < optimal_variance(setting.with_(alpha=alpha))
+        assert alpha_for_expected_variance(setting, variance) == pytest.approx(alpha, rel=1e-6)

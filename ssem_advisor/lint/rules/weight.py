@@ -170,7 +170,7 @@ def _spread(verdict: Verdict) -> str:
 
     point = verdict.point
     assert point is not None
-    kind = {Basis.exact: "exact", Basis.rough: "a rough estimate", Basis.upper_bound: "at most"}
+    kind = {Basis.exact: "exact", Basis.rough: "a rough estimate"}
     return f"about {point.free_spread:.2g} ({kind.get(point.basis, 'an estimate')})"  # type: ignore[arg-type]
 
 

@@ -151,9 +151,13 @@ def _report(source: Path) -> dict[str, Any]:
         raise AdvisorError(f"--from {source}: {what}; `validate --out` writes one")
     try:
         report = json.loads(read_bytes(path, 100_000_000))
-        if all(isinstance(suite["points"], list) for suite in report["suites"]) and isinstance(report["verdict"], str):
+        told = all(
+            isinstance(suite["points"], list) and {"classes", "dim"} <= suite["protocol"].keys()
+            for suite in report["suites"]
+        )
+        if told and isinstance(report["verdict"], str):
             return dict(report)
-    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         pass
     raise AdvisorError(f"--from {path}: is no report of `validate`")
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from ssem_advisor.advice import SAFE_SPREAD, Basis, Outlook, aims, complete, outlook_of, recommend
+from ssem_advisor.advice import Basis, Outlook, aims, complete, outlook_of, recommend
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
 from ssem_advisor.files import write_atomically
 from ssem_advisor.printing import wrapped
@@ -220,7 +220,7 @@ def phase_diagram(
         for label, temperature, alpha, marked in points:
             axes.plot(temperature, alpha, linestyle="none", label=label, clip_on=False, **marked)
         _logarithmic(axes.xaxis, [0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100])
-        axes.set(xlim=span, ylim=(0, 1), xlabel="temperature τ", ylabel="weight α of the self-supervised term")
+        axes.set(xlim=span, ylim=(0, 1), xlabel="temperature τ", ylabel=_weight_label(figure))
         bar = figure.colorbar(
             colours, ax=axes, pad=0.02, aspect=28, ticks=[0, *outlook.safe_spread, _most(outlook)], format="%.2g"
         )
@@ -228,7 +228,7 @@ def phase_diagram(
         bar.set_label(f"free spread {_basis(outlook)}")
         for level in outlook.safe_spread:
             bar.ax.axhline(level, color="white", linewidth=1.5)
-        figure.legend(loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.8)
+        _legend_below(figure)
     return Path(path)
 
 
@@ -257,8 +257,8 @@ def _phase_by_class(setting: Setting, path: str | os.PathLike[str], config: Sett
         for label, temperature, alpha, marked in points:
             axes.plot(temperature, alpha, linestyle="none", label=label, clip_on=False, **marked)
         _logarithmic(axes.xaxis, [0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100])
-        axes.set(xlim=span, ylim=(0, 1), xlabel="temperature τ", ylabel="weight α of the self-supervised term")
-        figure.legend(loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.8)
+        axes.set(xlim=span, ylim=(0, 1), xlabel="temperature τ", ylabel=_weight_label(figure))
+        _legend_below(figure)
     return Path(path)
 
 
@@ -345,7 +345,7 @@ def loss_values(setting: Setting, path: str | os.PathLike[str], paper: Paper = P
             _mark(axes, look, setting.alpha, f"your α = {setting.alpha:g}")
         axes.set(xlim=(0, 1), xlabel="weight α of the self-supervised term", ylabel="loss, in nats")
         axes.grid()
-        figure.legend(loc="outside lower center", ncols=1 if figure.get_figwidth() < 7 else 3)
+        _legend_below(figure)
     return Path(path)
 
 
@@ -411,6 +411,9 @@ def measured_report(report: dict[str, Any], path: str | os.PathLike[str], paper:
         "network as measured": (lambda p: (p.get("estimate") or {}).get("mean"), {"marker": "o"}),
         "theorem": (lambda p: p["optimum"], {"marker": "D", "markersize": 3}),
     }
+    # One safe range is drawn where the report is about one dimension and number of classes.
+    trained = {(s["protocol"]["classes"], s["protocol"]["dim"]) for s in report["suites"] if s["suite"] != "embeddings"}
+    ranges = [aims(Setting(classes=classes, dim=dim))[1] for classes, dim in trained]
     with _canvas(path, paper, (6.4, 6.0), title, heading) as (figure, axes, look):
         most = 0.1
         for rank, (label, (predict, drawn)) in enumerate(series.items()):
@@ -427,9 +430,9 @@ def measured_report(report: dict[str, Any], path: str | os.PathLike[str], paper:
             axes.vlines(across, np.minimum(low, y), np.maximum(high, y), color=colour, linewidth=0.9)
             axes.plot(across, y, linestyle="none", label=label, color=colour, **{"markersize": 6} | drawn)
             most = max(most, float(across.max()), float(y.max()))
-        _diagonal(axes, look, 1.06 * most, networks)
+        _diagonal(axes, look, 1.06 * most, ranges[0] if len(ranges) == 1 else None)
         axes.set(xlabel="predicted", ylabel="measured, with 95 % interval" if networks else "measured")
-        figure.legend(loc="outside lower center", ncols=2)
+        _legend_below(figure)
     return Path(path)
 
 
@@ -728,11 +731,11 @@ def _title(figure: Figure, axes: Axes, look: _Look, title: str, heading: str, le
     axes.annotate(below, (0, 1), (0, 7), "axes fraction", "offset points", color=look.soft, fontsize=9.5)
 
 
-def _diagonal(axes: Axes, look: _Look, most: float, safe: bool) -> None:
+def _diagonal(axes: Axes, look: _Look, most: float, safe: tuple[float, float] | None) -> None:
     """Equal axes from 0 with the line on which the prediction holds, and the safe range across where there is one."""
-    if safe:
-        axes.axhspan(*SAFE_SPREAD, color=look.safe, linewidth=0, zorder=0)
-        axes.text(0.98 * most, SAFE_SPREAD[0] + 0.01 * most, "safe range", ha="right", color=look.safe_ink, fontsize=9)
+    if safe is not None:
+        axes.axhspan(*safe, color=look.safe, linewidth=0, zorder=0)
+        axes.text(0.98 * most, safe[0] + 0.01 * most, "safe range", ha="right", color=look.safe_ink, fontsize=9)
     axes.plot([0, most], [0, most], color=look.soft, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     axes.text(
         0.9 * most, 0.92 * most, "as predicted", ha="right", fontsize=9, color=look.soft, path_effects=look.halo()
@@ -762,7 +765,19 @@ def _colours(most: float) -> Any:
     return ScalarMappable(PowerNorm(_POWER, 0, most), _cividis())
 
 
+def _legend_below(figure: Figure) -> None:
+    """The legend under the axes, in as many columns of 2.5 inches as there is room for."""
+    columns = int(np.clip(figure.get_figwidth() // 2.5, 1, 3))
+    figure.legend(loc="outside lower center", ncols=columns, handletextpad=0.4, columnspacing=1.8)
+
+
+def _weight_label(figure: Figure) -> str:
+    return "weight α of the self-supervised term" if figure.get_figheight() >= 4.4 else "weight α"
+
+
 def _logarithmic(axis: Axis, ticks: Sequence[float]) -> None:
+    if axis.axes.figure.get_figwidth() < 6:  # type: ignore[union-attr]
+        ticks = ticks[::2]
     axis.axes.set_xscale("log")
     axis.set_ticks(list(ticks), labels=[f"{tick:g}" for tick in ticks])
     axis.set_ticks([], minor=True)

@@ -126,9 +126,9 @@ def test_a_link_stays_a_link(folder):
 
 
 def test_quotes_and_signs_around_a_number_stay(folder):
-    text = SHAPES["run.sh"].format(tau=0.5, alpha=0.1).replace("--temperature 0.5", "--temperature '0.5'")
+    text = SHAPES["run.sh"].format(tau=0.2, alpha=0.02).replace("--temperature 0.2", "--temperature '0.2'")
     (folder / "run.sh").write_text(text)
-    assert "--temperature '0.5'" in fixed(folder / "run.sh").text
+    assert "--temperature '0.2'" in fixed(folder / "run.sh").text
 
 
 def test_several_commands_are_mended_one_by_one(folder):
@@ -198,11 +198,11 @@ def test_a_value_of_an_included_file_is_not_written_through_the_including_one(fo
 
 
 def test_a_constant_is_mended_where_it_stands(folder):
-    text = SHAPES["train.py"].format(tau=0.5, alpha="WEIGHT")
-    (folder / "train.py").write_text("WEIGHT = 0.1  # of the self-supervised term\n" + text)
+    text = SHAPES["train.py"].format(tau=0.2, alpha="WEIGHT")
+    (folder / "train.py").write_text("WEIGHT = 0.02  # of the self-supervised term\n" + text)
     change = fixed(folder / "train.py")
     assert change.text.partition("\n")[2] == text
-    assert change.text.startswith("WEIGHT = 0.9")
+    assert change.text.startswith("WEIGHT = 0.4")
 
 
 SHARED = {
@@ -241,12 +241,12 @@ def test_a_key_of_its_own_is_written_where_another_is_shared(folder):
 
 def test_a_variable_of_one_flag_is_written(folder):
     text = (
-        "W={}\npython main.py --alpha $W --temperature 0.5 "
+        "W={}\npython main.py --alpha $W --temperature 0.2 "
         + FLAGS
-        + "python main.py --alpha=$W --temperature 0.5 "
+        + "python main.py --alpha=$W --temperature 0.2 "
         + FLAGS
     )
-    (folder / "run.sh").write_text(text.format(0.1))
+    (folder / "run.sh").write_text(text.format(0.02))
     after = fixed(folder / "run.sh").text
     assert after == text.format(after[2 : after.index("\n")])
     assert Session().check(Session().read(folder / "run.sh", after)).active == []

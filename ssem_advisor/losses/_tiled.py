@@ -14,11 +14,6 @@ from ssem_advisor.losses._groups import Groups
 from ssem_advisor.losses._log_sum_exp import tiled_log_sum_exp, tiled_log_sum_exp_gradient
 from ssem_advisor.losses._mixture import pair_sums, softmax_sums
 
-# What torch asks itself in these places has no public name. Of torch.func: where torch does not tell, what holds under
-# it holds without it as well. Of torch.autograd.grad(is_grads_batched=True): an error of torch's own where it does not.
-_transforms_active = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
-_is_batched = getattr(torch._C._functorch, "is_legacy_batchedtensor", lambda _: False)
-
 
 def tiled_pair_sums(
     z: Tensor,
@@ -92,10 +87,7 @@ class _Value(_Function):
         if by_sums is None:
             return (None,) * 10
         inputs = _saved(ctx)
-        if not torch.compiler.is_compiling() and _is_batched(by_sums):
-            sums, values = _dense(*inputs[:8])
-            by_inputs = (*torch.func.vjp(sums, *values)[1](by_sums), None)[:2]
-        elif torch.is_grad_enabled() or _transforms_active():
+        if torch.is_grad_enabled():  # of a gradient that is derived again; torch.func always takes it so
             by_inputs = _Gradient.apply(by_sums, *inputs)
         else:
             by_inputs = _gradient(by_sums, *inputs)

@@ -88,6 +88,11 @@ def adopt(path: Path, given: dict[str, Any]) -> ConfigFacts:
                 else f"--{name.replace('_', '-')}"
             )
     odd = []
+    others = [run for run in reading.document.runs if run is not reading.run and run.kind != "not-contrastive"]
+    if others:
+        lines = [str(run.location.line) for run in others if run.location is not None]
+        at = f", at line {' and '.join(lines)}," if len(lines) == len(others) else ""
+        odd.append(f"{len(others)} more run{'s' * (len(others) > 1)} in the file{at} of which nothing is read here")
     for trap in reading.run.traps:
         if trap.name in _ODD:
             line = f"line {trap.location.line}, " if trap.location is not None else ""

@@ -68,12 +68,14 @@ def diagnose(
         base_temperature = facts.base_temperature if base_temperature is None else base_temperature
     curve = diagnosis.read_curve(loss_curve, column) if loss_curve is not None else None
     measured = setting = None
+    rectified = False
     if embeddings is not None:
         import numpy as np
 
         from ssem_advisor import measurement
 
         found = measurement.load(embeddings, labels)
+        rectified = bool((np.asarray(found.embeddings) >= 0).all())
         measured = measurement.measure(found.embeddings, found.labels, instance_ids=found.instance_ids)
         if given and not {"classes", "class_counts"} & given.keys():
             given["classes"] = len(np.unique(found.labels))
@@ -84,6 +86,7 @@ def diagnose(
         curve,
         measured,
         known=given,
+        rectified=rectified,
         base_temperature=base_temperature if {"temperature"} & given.keys() else None,
         plain=plain or (facts is not None and facts.plain and "alpha" not in given),
     )

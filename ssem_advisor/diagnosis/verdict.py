@@ -53,13 +53,14 @@ def diagnose(
     known: dict[str, object] | None = None,
     base_temperature: float | None = None,
     plain: bool = False,
+    rectified: bool = False,
 ) -> Diagnosis:
     """The verdict on a run from any of its three witnesses.
 
     setting: None where its classes are unknown; known: those of batch_size, views, loss and temperature that are known
     then. curve: the training loss, of `read_curve`. measured: the embeddings, of `measure`. base_temperature: of
     SupContrast's code, which multiplies the loss by temperature / base_temperature. plain: the loss has no
-    self-supervised term (plain SupCon).
+    self-supervised term (plain SupCon). rectified: no entry of the embeddings is negative.
     Raises SettingError if there is nothing to judge.
     """
     if setting is None and curve is None and measured is None:
@@ -69,6 +70,14 @@ def diagnose(
     asks = _what_the_loss_asks(setting, plain, reasons, missing)
     placed = _where_the_loss_stands(setting, curve, known or {}, base_temperature, plain, reasons, missing)
     became = _what_became(setting, measured, reasons, missing)
+    if rectified and (setting is None or setting.features == "any"):
+        reasons.append(
+            Reason(
+                "embeddings",
+                "no entry is negative: they were taken after a ReLU. Is that what the loss sees? Then other "
+                "thresholds hold (--features non-negative); else save the projection before or after it",
+            )
+        )
 
     place = None if placed is None else placed.verdict
     stuck = place == "total collapse"

@@ -161,6 +161,37 @@ def test_diagnose_reads_a_config_and_a_curve(config, tmp_path):
     assert [reason["source"] for reason in data["reasons"]] == ["setting", "loss curve"]
 
 
+def test_a_file_of_several_runs_says_so(tmp_path):
+    path = tmp_path / "runs.sh"
+    line = "python main_supcon.py --batch_size {} --dataset cifar10\n"
+    path.write_text(line.format(256) + line.format(512))
+    told = " ".join(run("recommend", "--config", path).stdout.split())
+    assert "look at 1 more run in the file, at line 2, of which nothing is read here" in told
+    path.write_text(line.format(256))
+    assert "more run" not in run("recommend", "--config", path).stdout
+
+
+def test_embeddings_after_a_relu_are_noticed(tmp_path):
+    z = np.random.default_rng(0).normal(size=(100, 16))
+    setting = [
+        "--classes",
+        "5",
+        "--dim",
+        "16",
+        "--temperature",
+        "0.5",
+        "--batch-size",
+        "250",
+        "--sampler",
+        "balanced",
+        "--plain",
+    ]
+    for rows, noticed in ((np.maximum(z, 0), True), (z, False)):
+        np.savez(tmp_path / "z.npz", embeddings=rows, labels=np.arange(100) % 5)
+        told = run("diagnose", *setting, "--embeddings", tmp_path / "z.npz").stdout
+        assert ("after a ReLU" in told) is noticed
+
+
 def test_plain_supcon_can_be_said_where_no_config_says_it():
     setting = "--classes 5 --dim 16 --temperature 0.5 --batch-size 250 --sampler balanced"
     asked = run("diagnose", *setting.split()).stdout

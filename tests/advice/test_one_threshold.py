@@ -13,6 +13,7 @@ from ssem_advisor.domain import FIELDS, NotCovered
 from ssem_advisor.lint.core import Case, verdict_on
 from ssem_advisor.measurement.prediction import compare
 from ssem_advisor.report import plots
+from ssem_advisor.theory.numbers import numbers_of
 from ssem_advisor.theory.regime import Regime, collapse_limits
 from ssem_advisor.theory.registry import theorem
 from ssem_advisor.training import suggest
@@ -120,12 +121,11 @@ def test_everything_that_tells_a_threshold_tells_the_same(name, tmp_path):
     told, _ = compare(at, classes=setting.classes, dim=setting.dim or 4096)
     if setting.dim is not None:
         assert agrees(told.threshold, limits)
-    closed = [theorem(key) for key in limits.theorems if theorem(key).left == "alpha_c" and not theorem(key).implicit]
-    for one in closed:
-        values = one.values(setting)
-        endless = one.key != "RANDOM-BATCH" or setting.instances_per_class is None  # its formula is for endless data
-        if values is not None and one.kind == "theorem" and endless:
-            assert float(one.numeric(**values)) == pytest.approx(limits.collapse_up_to, rel=1e-9), one.key
+    for key in limits.theorems:  # what `explain` says of this setting
+        explained = theorem(key)
+        if explained.left == "alpha_c" and explained.kind == "theorem" and not explained.implicit:
+            for value in numbers_of(explained, setting).results.values():
+                assert value == pytest.approx(limits.collapse_up_to, rel=1e-9), key
     if not limits.regime.by_class:
         outlook = plots._outlook(setting, plots.Paper())
         temperatures, weights = plots._contours(outlook, 3, (setting.temperature / 2, setting.temperature * 2))

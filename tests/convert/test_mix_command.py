@@ -58,7 +58,7 @@ def test_where_no_alpha_is_recommended_there_is_nothing_to_translate():
     result = run("--mix mixed --queue 4096")
     assert result.exit_code == 2
     assert "mix: goes with a recommended alpha, and with queue only the collapse threshold is known" in result.stderr
-    assert "from: " in run("--from nowhere.npz --loss l_in").stderr
+    assert "free-spread: goes with" in run("--free-spread 0.2 --loss l_in").stderr
 
 
 def test_facts_of_a_config_stand_above_a_threshold_too(tmp_path):

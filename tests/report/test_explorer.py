@@ -406,6 +406,7 @@ def test_numbers_are_those_of_python_and_bounds_are_rounded_to_the_safe_side(vis
         ("alpha=0.99&dim=512", "Too much"),
         ("dim=98&alpha=0.7", "Safe"),
         ("dim=7", "Not covered"),
+        ("loss=l_spread", "Not covered"),
         ("dim=98&network=perfect", "Not covered"),
         ("views=1", "Not covered"),
         ("batch=512&sampler=balanced", "Not a setting yet"),

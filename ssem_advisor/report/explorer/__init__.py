@@ -50,9 +50,8 @@ def page(setting: Setting | None = None) -> str:
     if setting is not None and setting.unequal:
         raise NotCovered("class_counts: not covered, the explorer needs classes of equal size; see `recommend`")
     style = re.sub(r"(?<=[{};:,])\s+|\s+(?=[{}])", "", _lean(_part("style.css")))
-    script = _constants() + re.sub(
-        " (=>|===|!==|&&|[|]{2}|[?]{2}|<=|>=) ", r"\1", _lean(_part("engine.js") + _part("page.js"))
-    )
+    code = re.sub(r"^(const|let) (.*?) = ", r"\1 \2=", _lean(_part("engine.js") + _part("page.js")), flags=re.MULTILINE)
+    script = _constants() + re.sub(" (=>|===|!==|&&|[|]{2}|[?]{2}|<=|>=) ", r"\1", code)
     policy = f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}"
     parts = {"csp": policy, "start": escape(_address(setting or _START)), "style": style, "script": script}
     html = _lean(_part("page.html"))

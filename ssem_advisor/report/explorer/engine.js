@@ -283,16 +283,18 @@ const SSEM = (() => {
   function notCovered(s) {
     if (crowded(s) && (s.dim < 8 || basis(s) !== "estimate"))
       return `${s.classes} classes need ${s.classes} dimensions here. The command line covers fewer.`;
+    if (s.loss === "l_spread" && basis(s) !== "exact")
+      return "For L_spread the command line estimates few dimensions; here, leave the dimension blank.";
     if (s.loss !== "ssem" && s.views === 1)
       return "With one view the self-supervised term has no positive: give each instance a second view.";
     return null;
   }
 
-  /** What a free spread is: "exact", an "estimate" for the network, or the "optimum" as an upper bound. */
+  /** What a free spread is: "exact", an "estimate" for the network, or the "minimiser". */
   function basis(s) {
     if (s.loss !== "l_spread" && s.network !== "perfect") return "estimate";
     if (s.dim === Infinity || s.dim >= s.classes * s.instances - 1) return "exact";
-    return s.loss === "l_spread" ? "optimum" : "minimiser";
+    return "minimiser";
   }
 
   /** The largest free spread that there is. */

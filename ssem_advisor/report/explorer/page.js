@@ -154,11 +154,6 @@
       note: "estimate for a typical network",
       title: "Free spread of a typical network: an estimate. With fewer dimensions than classes the boundary is approximate, on the safe side.",
     },
-    optimum: {
-      inWords: "at most",
-      note: "upper bound: no estimate for this loss",
-      title: "Free spread at the optimum in high dimension: an upper bound here.",
-    },
   };
   const basis = (s) => BASIS[SSEM.crowded(s) ? "crowded" : SSEM.basis(s)];
   const rangeOf = (s) => SSEM.aims(s).safe.map((v) => digits(v)).join(" to ");

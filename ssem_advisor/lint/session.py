@@ -49,6 +49,7 @@ class Session:
 
     def _load(self, folder: Path) -> OwnConfig:
         """The own configuration of a folder; one that cannot be used is remembered, and what it governs not checked."""
+        loaded = OwnConfig()
         try:
             loaded = config.own.load(folder)
             for section in (loaded, *loaded.per_file.values()):
@@ -56,9 +57,11 @@ class Session:
             if self.use_baseline and self.baseline is None and loaded.baseline is not None:
                 self._baselines[loaded.baseline] = Baseline.read(loaded.baseline)
         except AdvisorError as error:
-            names = (config.own.FILE_NAME, "pyproject.toml")
-            path = next(
-                place / name for place in (folder, *folder.parents) for name in names if (place / name).is_file()
+            path = loaded.path or next(
+                place / name
+                for place in (folder, *folder.parents)
+                for name in (config.own.FILE_NAME, "pyproject.toml")
+                if str(error).startswith(f"{place / name}: ")
             )
             self._broken[path] = str(error).removeprefix(f"{path}: ")
             return OwnConfig(path=path)

@@ -108,6 +108,52 @@ def test_a_found_file_that_cannot_be_read_is_said_and_does_not_fail(folder):
     assert "broken.yaml: could not be read" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("ssem-advisor.toml", "defaults.classes = ["),
+        ("pyproject.toml", "[tool.ssem-advisor.defaults]\nclasses = ["),
+        ("pyproject.toml", "[project]\ndependencies = ['ssem-advisor'"),
+    ],
+)
+def test_a_broken_own_configuration_below_is_one_line_and_its_files_are_left_out(folder, name, text):
+    (folder / "ssem-advisor.toml").write_text("[defaults]\nclasses = 10\n")
+    below = folder / "below" / "deeper"
+    below.mkdir(parents=True)
+    (below / "open.yaml").write_text(OPEN)
+    (below.parent / name).write_text(text)
+    result = run("check", ".")
+    assert result.exit_code == 2
+    assert "open.yaml:2:8" in result.stdout
+    assert "below/" not in result.stdout
+    told = [line for line in result.stderr.splitlines() if "below/" in line]
+    assert len(told) == 1
+    assert told[0].startswith(f"below/{name}: could not be read: is not valid TOML")
+    assert told[0].endswith("the files it governs were not checked")
+
+
+def test_a_broken_pyproject_that_cannot_name_us_is_passed_over_for_the_one_above(folder):
+    (folder / "ssem-advisor.toml").write_text("[defaults]\nclasses = 10\n")
+    (folder / "below").mkdir()
+    (folder / "below" / "open.yaml").write_text(OPEN)
+    (folder / "below" / "pyproject.toml").write_text("[project\nname = {{ name }}\n")
+    result = run("check", "below")
+    assert result.exit_code == 1
+    assert "below/open.yaml:2:8" in result.stdout
+    assert "pyproject" not in result.stderr
+
+
+def test_a_broken_own_configuration_above_a_pyproject_of_others_is_the_one_that_is_named(folder):
+    (folder / "ssem-advisor.toml").write_text("defaults.classes = [")
+    (folder / "below").mkdir()
+    (folder / "below" / "open.yaml").write_text(OPEN)
+    (folder / "below" / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    result = run("check", ".")
+    assert result.exit_code == 2
+    assert result.stderr.count("could not be read") == 1
+    assert "\nssem-advisor.toml: could not be read: is not valid TOML" in f"\n{result.stderr}"
+
+
 # -- streams ------------------------------------------------------------------------------------------------------
 
 

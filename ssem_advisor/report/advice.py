@@ -435,9 +435,12 @@ class _Screen:
             return ["no threshold is covered here, see the notes."]
         collapse = self.paint("class collapse", "collapse")
         if limits.per_class is not None and advice.regime.by_class:
+            gives_way = f"gives way at alpha {show(limits.collapse_up_to)}"
+            if limits.collapse_up_to == 0:
+                gives_way = "may give way at any alpha above 0"
             found = [
-                f"at temperature {tau} full collapse gives way at alpha {show(limits.collapse_up_to)}, and no class is "
-                f"collapsed above {upward(limits.open_above)}"
+                f"at temperature {tau} full collapse {gives_way}, and no class is collapsed above "
+                f"{upward(limits.open_above)}"
             ]
         elif limits.collapse_up_to >= 1:
             found = [f"{collapse} is optimal at every alpha at temperature {tau}"]

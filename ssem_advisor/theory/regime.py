@@ -42,7 +42,7 @@ class CollapseLimits:
     """From where to where class collapse is the optimum, in terms of the weight alpha (dimensionless, may exceed 1).
 
     collapse_up_to: up to this weight every class is collapsed at the minimum; where `kind` is not "exact" it may be
-        shown only that the collapsed state is a local minimum there.
+        shown only that the collapsed state is a local minimum there. At least 0, however large the error.
     open_above: above this weight no class is collapsed; "safe" begins here. inf where no weight is known to do it.
     kind: "exact" (proven to be global), "local" (the weights at which collapsed classes stop being local minima),
         "bound" (a cheap or proven outer bound; the truth lies inside) or "sampled" (batch compositions were drawn).
@@ -147,8 +147,14 @@ _BY_CLASS = ("UNEQUAL", "BATCH")
 def _crowded(setting: Setting) -> CollapseLimits:
     """Equal classes open at nearly one weight: what their thresholds differ by is part of the answer."""
     each, error = class_thresholds(setting), class_thresholds_error(setting)
-    low, high = float(np.nanmin(each)) - error, float(np.nanmax(each)) + error
-    return CollapseLimits(Regime.CROWDED, low, high, "local", error, each, _BY_CLASS)
+    return CollapseLimits(
+        Regime.CROWDED, _first(each, error), float(np.nanmax(each)) + error, "local", error, each, _BY_CLASS
+    )
+
+
+def _first(each: np.ndarray, error: float) -> float:
+    """The least of the thresholds with its error taken off: a weight, so 0 where it is not told apart from it."""
+    return max(float(np.nanmin(each)) - error, 0.0)
 
 
 def _unequal(setting: Setting, quick: bool) -> CollapseLimits:
@@ -161,13 +167,13 @@ def _unequal(setting: Setting, quick: bool) -> CollapseLimits:
     error += tolerance
     roomy = setting.dim is None or setting.dim >= setting.classes
     if roomy:
-        first = float(np.nanmin(class_thresholds(setting)))
+        first = _first(class_thresholds(setting), 0.0)
     else:
         # With few dimensions the thresholds are those of the crowded means; the others' having opened moves them by as
         # much as it does with many.
         local, free = class_thresholds(setting), class_thresholds(setting.with_(dim=None))
         error += class_thresholds_error(setting)
-        first = float(np.nanmin(local)) - class_thresholds_error(setting)
+        first = _first(local, class_thresholds_error(setting))
         with np.errstate(invalid="ignore"):
             each = np.where(np.isfinite(each) & np.isfinite(local), local + np.maximum(each - free, 0.0), each + local)
     last = float(np.nanmax(each)) + error

@@ -430,3 +430,23 @@ def test_the_file_of_a_pilot_run_says_classes_and_dim(pilot):
     told = run("recommend", "--from", pilot, "--classes", 4, "--dim", 128).stderr
     assert "dim 64, while the loss sees dim 128: another layer" in told
     assert "5 labels, while the loss is told of 4 classes" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "to_zero"),
+    [
+        (("--dataset", "inat2018", "--dim", 128, "--temperature", 0.07), True),
+        (("--dataset", "imagenet-lt", "--dim", 128, "--temperature", 0.1), None),
+        (("--dataset", "inat2021", "--dim", 128, "--temperature", 0.1), False),
+        (("--dataset", "ham10000", "--dim", 5, "--temperature", 0.1), None),
+        (("--class-counts", "900,500,5,3,2", "--dim", 16, "--batch-size", 64, "--temperature", 0.05), None),
+    ],
+)
+def test_no_lower_limit_of_collapse_is_negative(arguments, to_zero):
+    """An error may be larger than the threshold that it is taken off; the text then names no weight."""
+    limits = answer(*arguments)["limits"]
+    assert 0 <= limits["collapse_up_to"] < limits["open_above"]
+    assert to_zero is None or to_zero is (limits["collapse_up_to"] == 0)
+    text = " ".join(run("recommend", *arguments).stdout.split())
+    assert "alpha -" not in text
+    assert ("may give way at any alpha above 0, and no class" in text) is (limits["collapse_up_to"] == 0)

@@ -57,6 +57,11 @@ _ODD = ("ambiguous", "unresolved", "string-number", "out-of-domain", "odd-number
 _GROUPS = ({"class_counts", "classes", "instances_per_class", "dataset"}, {"sampler", "classes_per_batch"})
 
 
+def _rivals(name: str) -> set[str]:
+    """The facts of which the command line overrules all by giving one."""
+    return next((group for group in _GROUPS if name in group), {name})
+
+
 def adopt(path: Path, given: dict[str, Any]) -> ConfigFacts:
     """Add what the config says to `given`, where the command line does not say it. Raises AdvisorError."""
     from ssem_advisor.config import read_setting
@@ -65,15 +70,17 @@ def adopt(path: Path, given: dict[str, Any]) -> ConfigFacts:
     known = reading.run.known()
     stated = set(given)
     for name, value in known.items():
-        rivals = next((group for group in _GROUPS if name in group), {name})
-        if not rivals & stated:
+        if not _rivals(name) & stated:
             given[name] = value
-    facts = []
+    facts, odd = [], []
     for name, found in sorted(reading.facts.items()):
         place = found.location
         file = f"{place.path.as_posix()}:" if place is not None and place.path else "line "
         where = f"{file}{place.line}" if place is not None else str(found.origin)
-        why = f", {found.reason}" if found.reason else ""
+        why = f", {found.reason}" if found.reason and not found.contradicted else ""
+        if found.contradicted and not _rivals(name) & stated:
+            option = f"--{name.replace('_', '-')}"
+            odd.append(f"{name}: {found.value} ({where}) is taken although {found.reason}; give {option} to decide")
         facts.append((name, str(found.value), f"{where} {found.key}".strip() + why))
     shown = {name for name, _, _ in facts}
     overruled = tuple(sorted(shown & stated))
@@ -87,7 +94,6 @@ def adopt(path: Path, given: dict[str, Any]) -> ConfigFacts:
                 if spread
                 else f"--{name.replace('_', '-')}"
             )
-    odd = []
     others = [run for run in reading.document.runs if run is not reading.run and run.kind != "not-contrastive"]
     if others:
         lines = [str(run.location.line) for run in others if run.location is not None]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import Any
@@ -27,6 +28,8 @@ NEEDED = ("temperature", "alpha", "classes", "batch_size", "views")
 
 _NEAR_SECTIONS = re.compile(r"train|loss|criteri|method|objective|head|proj", re.I)
 _CONTRAST = re.compile(r"contrast|nt_?xent|info_?nce", re.I)
+_TWICE = ("temperature", "alpha", "classes", "batch_size")
+"""Quantities of the whole run: another value further from the loss is said. A dim or views are also those of parts."""
 _P_X_K = ("classes_per_batch", "instances_per_class")
 _SHARE = re.compile(r"\s*([\w.-]+)\s*/\s*\(\s*([\w.-]+)\s*\+\s*([\w.-]+)\s*\)\s*")
 _NODES = ("num_nodes", "nnodes", "n_nodes")
@@ -52,6 +55,8 @@ class _Reading:
         self.traps = list(tree.traps)
         self.blocked: set[str] = set()
         """Quantities the file does speak about, but not in a way that gives a value."""
+        self.farther: dict[str, list[Leaf]] = {}
+        """Leaves of a quantity that `pick` passed over for nearer ones, where no contrastive section decided."""
 
     def run(self) -> Run | None:
         evidence = weigh(self.tree)
@@ -140,6 +145,8 @@ class _Reading:
         if value is None:
             self.blocked.add(quantity)
             return
+        if quantity in _TWICE and value.origin == "stated":
+            value = replace(value, reason=self.contradicted(quantity, value.value))
         self.fields[quantity] = value
         if quantity == "batch_size" and re.search(r"per_?(?:device|gpu)", value.key):
             self.fields["batch_scope"] = Value("device", "inferred", value.key, value.location, value.raw)
@@ -175,8 +182,12 @@ class _Reading:
                 leaves = [leaf for name in names for leaf in self.listed(name)]
             leaves = [leaf for leaf in leaves if not elsewhere(leaf)]
             if leaves:
+                if tier.startswith("+"):
+                    return leaves
                 best = min(map(self.distance, leaves))
-                return leaves if tier.startswith("+") else [leaf for leaf in leaves if self.distance(leaf) == best]
+                if best > 0:
+                    self.farther[quantity] = [leaf for leaf in leaves if self.distance(leaf) > best]
+                return [leaf for leaf in leaves if self.distance(leaf) == best]
             if quantity != "loss" and any(map(self.heads_more, names)):
                 self.blocked.add(quantity)
         return []
@@ -232,6 +243,16 @@ class _Reading:
             self.traps.append(Trap("ambiguous", detail, first.dotted, first.location))
             return None
         return Value(values[0], "stated", first.dotted, first.location, first.raw)
+
+    def contradicted(self, quantity: str, taken: Any) -> str:
+        """Where the file says another value of the quantity than the one taken; empty where nowhere."""
+        for leaf in self.farther.get(quantity, ()):
+            value, _ = convert(quantity, leaf)
+            if value is not UNKNOWN and value != taken:
+                place = leaf.location
+                where = f"line {place.line}" if place.path is None else f"{place.path.as_posix()}:{place.line}"
+                return f"{where} says {leaf.dotted} = {leaf.raw[:40]}"
+        return ""
 
     # -- conclusions --
 

@@ -33,6 +33,8 @@ class Value:
 
     stated: written in the file under a key the dialect knows; inferred: concluded from another value (classes from a
     data-set name); assumed: a default that stands only in the training code.
+    reason: why an inferred or assumed value is this one; of a stated one, the other value that the file says too
+    ("line 1 says batch_size = 64").
     """
 
     value: Any
@@ -41,6 +43,11 @@ class Value:
     location: Location | None = None
     raw: str = ""
     reason: str = ""
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether the file also says another value, and only the training program tells which one counts."""
+        return self.origin == "stated" and bool(self.reason)
 
 
 @dataclass(frozen=True)

@@ -200,7 +200,7 @@ def _findings(case: Case, rules: Iterable[Rule], path: str, run: int) -> Iterabl
                 confidence=case.confidence(rule.uses),
                 message=said.message,
                 help=said.help,
-                because=said.because or case.shown(*rule.uses),
+                because=said.because or case.grounds(*rule.uses),
                 numbers=said.numbers,
                 root=path if location.path is not None else "",
                 key=key,

@@ -206,14 +206,21 @@ class Case:
                 parts.append(f"{name} {value}" + ("" if found.origin == "stated" else f" ({found.origin})"))
         return ", ".join(parts)
 
+    def grounds(self, *names: str) -> str:
+        """The same, and after it what else the file says of them: for why a finding is believed."""
+        found = [self.run.fields[name] for name in names if name in self.run.fields]
+        twice = " and ".join(value.reason for value in found if value.contradicted)
+        return self.shown(*names) + (f", although {twice}" if twice else "")
+
     @property
     def read(self) -> str:
         """What names the loss and the facts read, with the line of each."""
-        place = self.run.location
-        return "; ".join(filter(None, (self.run.witness, self.shown(*_SHOWN)))) if place else self.shown(*_SHOWN)
+        place, facts = self.run.location, self.grounds(*_SHOWN)
+        return "; ".join(filter(None, (self.run.witness, facts))) if place else facts
 
     def confidence(self, uses: tuple[str, ...]) -> Origin:
-        used = [found.origin for name in uses if (found := self.run.fields.get(name)) is not None]
+        found = [self.run.fields[name] for name in uses if name in self.run.fields]
+        used: list[Origin] = ["inferred" if value.contradicted else value.origin for value in found]
         return max(used, key=_CERTAINTY.index, default="stated")
 
     def place(self, at: str | Trap | Location | None, uses: tuple[str, ...]) -> tuple[Location, str]:

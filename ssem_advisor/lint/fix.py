@@ -120,6 +120,8 @@ def _unwritable(value: Value | None, name: str) -> str | None:
         return f"{name} is not in the file"
     if value.origin != "stated" or value.location is None:
         return f"{name} is {value.origin}, not written in the file"
+    if value.contradicted:
+        return f"{name} is {value.raw} although {value.reason}: only the program tells which one counts"
     if value.location.path is not None:
         return f"{name} stands in {shown(value.location.path)}, which has to be given itself"
     number = _number_in(value.raw)

@@ -418,6 +418,47 @@ def test_read_setting_gives_the_facts_of_the_run_that_matters_most_with_their_pl
     assert found.missing == ()
 
 
+TWICE = {
+    "x.yaml": "loss: supcon\nbatch_size: 64\ntrain:\n  batch_size: {}\n",
+    "x.json": '{{"loss": "supcon",\n"batch_size": 64,\n"train": {{\n"batch_size": {}}}}}',
+    "x.toml": "loss = 'supcon'\nbatch_size = 64\n[train]\nbatch_size = {}\n",
+    "x.py": "loss = 'supcon'\nbatch_size = 64\ntrain = dict(\n    batch_size={},\n)\n",
+}
+
+
+@pytest.mark.parametrize("name", TWICE)
+def test_a_value_taken_against_another_of_the_file_says_so(name):
+    (run,) = read(name, text=TWICE[name].format(512)).runs
+    found = run.fields["batch_size"]
+    assert (found.value, found.location.line, found.contradicted) == (512, 4, True)
+    assert found.reason == "line 2 says batch_size = 64"
+    (run,) = read(name, text=TWICE[name].format(64)).runs
+    assert (run.get("batch_size"), run.fields["batch_size"].contradicted) == (64, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "quantity", "value"),
+    [
+        ("temperature: 0.5\nsupcon: {temperature: 0.1}\n", "temperature", 0.1),
+        ("temperature: 0.5\nloss: {type: SupConLoss, temperature: 0.1}\n", "temperature", 0.1),
+        ("loss: supcon\nteacher: {temperature: 4}\ntrain: {temperature: 0.1}\n", "temperature", 0.1),
+        ("loss: supcon\neval: {batch_size: 64}\ntrain: {batch_size: 512}\n", "batch_size", 512),
+        ("loss: supcon\nlinear_probe: {num_classes: 7}\ntrain: {num_classes: 10}\n", "classes", 10),
+        ("loss: supcon\ndim: 2048\nhead: {dim: 128}\n", "dim", 128),
+        ("loss: supcon\nbatch_size: ???\ntrain: {batch_size: 512}\n", "batch_size", 512),
+    ],
+)
+def test_a_section_that_decides_is_no_contradiction(text, quantity, value):
+    (run,) = read("x.yaml", text=text).runs
+    assert (run.get(quantity), run.fields[quantity].contradicted) == (value, False)
+
+
+def test_a_key_named_by_the_user_is_no_contradiction():
+    own = OwnConfig(fields={"batch_size": ("train.batch_size",)})
+    (run,) = read("x.yaml", own, TWICE["x.yaml"].format(512)).runs
+    assert (run.get("batch_size"), run.fields["batch_size"].contradicted) == (512, False)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [(None, "no such file"), ("supcon: [1\n", "could not be read"), ("optimizer: {lr: 0.1}\n", "no contrastive loss")],

@@ -154,6 +154,40 @@ def test_a_broken_own_configuration_above_a_pyproject_of_others_is_the_one_that_
     assert "\nssem-advisor.toml: could not be read: is not valid TOML" in f"\n{result.stderr}"
 
 
+# -- a config that says two things ---------------------------------------------------------------------------------
+
+
+def test_two_values_are_said_by_every_command_that_takes_one(folder):
+    text = f"batch_size: 60\n{COLLAPSE}".replace("batch_size: 250", "train: {batch_size: 250}")
+    (folder / "two.yaml").write_text(text)
+    result = run("check", "two.yaml")
+    assert result.exit_code == 1
+    assert ", although line 1 says batch_size = 60\n" in result.stdout
+    said = "batch_size: 250 (line 6) is taken although line 1 says batch_size = 60; give --batch-size to decide"
+    told = run("recommend", "--config", "two.yaml", env={"COLUMNS": "200"}).stdout
+    assert f"look at {said}" in " ".join(told.split())
+    assert said in json.loads(run("recommend", "--config", "two.yaml", "--format", "json").stdout)["config"]["odd"]
+    decided = run("recommend", "--config", "two.yaml", "--batch-size", "60").stdout
+    assert "look at" not in decided
+    assert "the command line says otherwise" in " ".join(decided.split())
+
+
+@pytest.mark.parametrize(("other", "confidence"), [("", "stated"), ("temperature: 0.5\n", "inferred")])
+def test_a_finding_that_rests_on_one_of_two_values_is_not_stated(folder, other, confidence):
+    (folder / "two.yaml").write_text(f"method: supcon\nprecision: fp16\n{other}train: {{temperature: 0.02}}\n")
+    (file,) = json.loads(run("check", "two.yaml", "--select", "SSM501", "--format", "json").stdout)["files"]
+    assert [finding["confidence"] for finding in file["findings"]] == [confidence]
+
+
+def test_a_fix_leaves_a_value_that_the_file_says_twice(folder):
+    text = COLLAPSE.replace("temperature: 0.5", "temperature: 0.2\ntrain: {temperature: 0.5}")
+    (folder / "two.yaml").write_text(text)
+    before = (folder / "two.yaml").read_text()
+    result = run("check", "two.yaml", "--fix")
+    assert (folder / "two.yaml").read_text() == before
+    assert "temperature is 0.5 although line 1 says temperature = 0.2" in result.stderr
+
+
 # -- streams ------------------------------------------------------------------------------------------------------
 
 

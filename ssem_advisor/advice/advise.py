@@ -224,10 +224,10 @@ def _reference(
 ) -> tuple[ReferenceLosses | None, tuple[float, float] | None]:
     """Loss values at the user's own point, or the recommended one; expected mean cosines at the recommended one."""
     setting, point = outlook.setting, given or chosen
-    if chosen is None or point is None or outlook.by_class:
+    if chosen is None or point is None:
         return None, None
     reference = reference_losses(setting.with_(alpha=point.alpha, temperature=point.temperature))
-    if chosen.within_class_variance is None:
+    if chosen.within_class_variance is None or outlook.by_class:
         return reference, None
     geometry = geometry_of(setting.with_(alpha=chosen.alpha, temperature=chosen.temperature))
     away, m = chosen.within_class_variance / float(geometry.shrink), float(setting.classes)

@@ -19,7 +19,7 @@ from ssem_advisor.theory.network import (
     expected_free_spread,
     shares_directions,
 )
-from ssem_advisor.theory.regime import CollapseLimits, Regime, collapse_limits, regime_of
+from ssem_advisor.theory.regime import CollapseLimits, Regime, collapse_limits, excludes_collapse, regime_of
 
 # At larger weights accuracy on the trained labels was below that of plain SupCon in every recorded study of images at
 # temperatures up to 0.2, with 5, 10, 20 and 100 classes, whatever the free spread.
@@ -204,15 +204,20 @@ class Outlook:
         """The largest temperature up to `high` at which nothing is collapsed, as at `low`; thresholds grow with it."""
         if self._opened(alpha, high):
             return high
-        while high / low > (1.02 if self.by_class else 1.001):  # thresholds class by class take a second each
+        while high / low > (1.02 if self.by_class else 1.001):  # class by class each question takes a while
             middle = math.sqrt(low * high)
             low, high = (middle, high) if self._opened(alpha, middle) else (low, middle)
         return low
 
     def _opened(self, alpha: float, temperature: float, quick: bool = True) -> bool:
-        """Whether nothing is collapsed."""
-        limits = self.limits(temperature, quick)
-        return limits is not None and limits.open_above < alpha
+        """Whether nothing is collapsed; not quick: by the very threshold that the answer shows."""
+        if not quick:
+            limits = self.limits(temperature)
+            return limits is not None and limits.open_above < alpha
+        try:
+            return excludes_collapse(self.setting.with_(temperature=temperature, alpha=alpha))
+        except NotCovered:
+            return False
 
     # -- a single point ------------------------------------------------------------------------------------------------
 

@@ -476,6 +476,8 @@ class _Screen:
                 (collapsed, f"every class on one point: {self.paint('collapse', 'collapse')}"),
                 (best, f"the optimum at {whose} setting"),
             ):
+                if not math.isfinite(value):  # the class means are not worked out: the plateau alone is known
+                    continue
                 yield from self._wrapped(meaning, f"{head}{show(value, 4):<6} ")
                 head = " " * len(head)
 

@@ -59,7 +59,7 @@ class Openings:
         own: float,
         dim: int | None = None,
     ) -> None:
-        self.groups, self.anchors, self.tau, self.own = groups, anchors, tau, own
+        self.groups, self.anchors, self.views, self.tau, self.own = groups, anchors, views, tau, own
         kinds = len(groups.sizes)
         self.stretch = views / (views - 1.0) if views > 1 else 1.0
         self.shrink = np.where(groups.sizes > 1, 1.0 - 1.0 / groups.sizes, 1.0)
@@ -130,6 +130,11 @@ class Openings:
         """tau times the loss, and its gradient on unit rows."""
         terms = self._terms(state, alpha)
         return terms.value, self._slopes(state, terms)
+
+    def loss(self, state: np.ndarray, alpha: float) -> float:
+        """The loss in nats, batch mean over all anchors; anchors without a positive have the self-supervised term."""
+        terms = self._terms(state, alpha)
+        return terms.value / self.tau + float(np.log(self.views)) * float(terms.scale.sum())
 
     def _slopes(self, rows: np.ndarray, terms: Terms) -> np.ndarray:
         slope = np.empty_like(rows)
@@ -282,22 +287,27 @@ class Openings:
         self.free = free
         return found
 
+    def opening_cost(self, group: int, state: np.ndarray, alpha: float) -> tuple[float, np.ndarray]:
+        """What a first bit of spread costs a group that is held closed, at the minimum of the others, and the state
+        there: the group is spread at the minimum where it is negative."""
+        closed = np.zeros(len(self.groups.sizes), dtype=bool)
+        closed[group] = True
+        rows = self.solve(alpha, state, closed)
+        slack = max(1e-8, 10.0 * self.precision)  # a cost of rounding is none
+        return float(self.slope_at_closed(rows, alpha)[group]) + slack, rows
+
     def opening(self, group: int, state: np.ndarray, tolerance: float, low: float = 0.0) -> tuple[float, np.ndarray]:
         """The weight above which a group is spread at the minimum, inf if none up to 1 does it, and the state there.
 
         With the group held closed and its views aligned the cost of a first bit of spread is a continuous function of
         the weight, and the group is spread at the minimum exactly where it is negative (docs/theory/classes.md#open).
         """
-        closed = np.zeros(len(self.groups.sizes), dtype=bool)
-        closed[group] = True
         rows = state
 
         def cost(alpha: float) -> float:
             nonlocal rows
-            rows = self.solve(alpha, rows, closed)
-            return float(self.slope_at_closed(rows, alpha)[group]) + max(
-                1e-8, 10.0 * self.precision
-            )  # a cost of rounding is none
+            found, rows = self.opening_cost(group, rows, alpha)
+            return found
 
         at = cost(low)
         if not at > 0 and low > 0:
@@ -327,6 +337,21 @@ def class_openings(setting: Setting, tolerance: float = 1e-4) -> np.ndarray:
     """
     problem, weights = _solved(setting, tolerance)
     return by_class(setting, problem, weights)
+
+
+def all_open(setting: Setting, alpha: float) -> bool:
+    """Whether every class is spread at the minimum at a weight: alpha above all of `class_openings`, without finding
+    them. Has the domain and the errors of `class_openings`. Source: UNEQUAL (derived here)."""
+    _covered(setting, "all_open")
+    problem = Openings.of(setting.with_(alpha=None, dim=None))
+    if problem.own == 0 or alpha <= 0:
+        return False
+    state = problem.start()
+    for group in np.flatnonzero(problem.can_open):  # small classes first: they open last, if not always
+        cost, state = problem.opening_cost(int(group), state, min(alpha, 1.0))
+        if not cost <= 0:
+            return False
+    return True
 
 
 def openings_error(setting: Setting) -> float:
@@ -368,11 +393,20 @@ def class_variances(setting: Setting) -> np.ndarray:
     apart (`VIEWS`) it counts that drift. Exact where `class_openings` is, without a bound on the dimension; not a
     bound in smaller dimensions. Raises NotCovered for l_spread. Source: UNEQUAL (derived here).
     """
-    _covered(setting, "class_variances")
-    problem = Openings.of(setting)
+    problem = symmetrised(setting, "class_variances")
     rows = problem.solve(float(setting.need("alpha")), problem.start())
     spread = rows[:, -2] ** 2 + rows[:, -1] ** 2
     return np.where(spread < 1e-12, 0.0, spread)[problem.groups.of]
+
+
+def symmetrised(setting: Setting, asked: str = "symmetrised") -> Openings:
+    """The problem of a setting, one row per group of classes of one size, without a bound on the dimension.
+
+    Raises NotCovered for l_spread and outside the range that class by class answers are worked out for, SettingError
+    for arrays.
+    """
+    _covered(setting, asked)
+    return Openings.of(setting)
 
 
 def _covered(setting: Setting, asked: str) -> None:

@@ -10,6 +10,7 @@ from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.theory.batches import batch_of
 from ssem_advisor.theory.classes import class_batches
 from ssem_advisor.theory.collapse import mapped, optimal_variance, require_simplex
+from ssem_advisor.theory.openings import symmetrised
 from ssem_advisor.theory.relation import geometry_of, own_view_weight
 from ssem_advisor.theory.solve import bisect
 
@@ -18,11 +19,13 @@ class ReferenceLosses(NamedTuple):
     """Loss values in nats, batch mean over all anchors, expectation over batches.
 
     total_collapse: all embeddings are equal, the plateau of a run that never starts.
-    class_collapse: every class on one point, the class means at a regular simplex; nan where they cannot form one
-        (unequal classes, dim < classes - 1).
+    class_collapse: every class on one point, the class means where they make that loss least; nan where these are not
+        worked out (dim < classes - 1; classes of different sizes with l_spread or dim < classes).
     optimum: the minimum; equal to class_collapse where collapse is optimal with aligned views, below it where the
         views of an instance drift apart (supcon, alpha < alpha_view). A lower bound where the dimension is too small
         for the regular geometry; nan where class_collapse is.
+
+    Of classes of different sizes both carry the error of `openings_error` where sizes are binned or batches drawn.
     """
 
     total_collapse: Any
@@ -48,7 +51,7 @@ def reference_losses(setting: Setting, base_temperature: float | None = None) ->
     try:
         require_simplex(setting)
     except NotCovered:
-        values = [_plateau(setting), np.nan, np.nan]
+        values = [_plateau(setting), *_by_size(setting)]
     else:
         variance = 0.0 if setting.alpha is None else optimal_variance(setting)
         values = [_value(setting, 0.0, at_once=True), _value(setting, 0.0), _value(setting, variance)]
@@ -79,6 +82,24 @@ def _plateau(setting: Setting) -> Any:
         return np.nan  # its denominators hold one class or the other, so the plateau depends on every class size
     weight = 1.0 if setting.alpha is None else paired + float(setting.alpha) * (1.0 - paired)
     return weight * np.log(setting.views * (float(own_view_weight(setting)) + size - 1.0))
+
+
+def _by_size(setting: Setting) -> tuple[float, float]:
+    """The least loss at class collapse, and the minimum, of classes of different sizes; nan where not worked out."""
+    if not setting.unequal or (setting.dim is not None and setting.dim < setting.classes):
+        return np.nan, np.nan
+    try:
+        problem = symmetrised(setting)
+    except NotCovered:
+        return np.nan, np.nan
+    # Plain SupCon is the self-supervised loss for an anchor without a mate; collapsed, the others are alike at every
+    # weight, and collapse is its optimum.
+    alpha = 1.0 if setting.alpha is None else float(setting.alpha)
+    collapsed = problem.solve(alpha, problem.start(), np.ones(len(problem.groups.sizes), dtype=bool))
+    values = [problem.loss(collapsed, alpha)] * 2
+    if setting.alpha is not None:
+        values[1] = min(values[0], problem.loss(problem.solve(alpha, problem.start()), alpha))
+    return values[0], values[1]
 
 
 def _value(setting: Setting, variance: Any, at_once: bool = False) -> Any:

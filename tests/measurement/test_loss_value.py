@@ -99,7 +99,7 @@ def test_bad_input_is_one_line(value, options, says):
     "setting",
     [
         Setting(classes=12, dim=8, temperature=0.1, alpha=0.3, batch_size=36, sampler="balanced"),
-        Setting(class_counts=(50, 30, 20), dim=32, temperature=0.1, alpha=0.3, batch_size=64),
+        Setting(class_counts=(50, 30, 20), dim=2, temperature=0.1, alpha=0.3, batch_size=64),
     ],
 )
 def test_total_collapse_is_known_where_the_rest_is_not(setting):

@@ -16,7 +16,7 @@ from ssem_advisor import (
 from ssem_advisor.theory import classes, openings
 from ssem_advisor.theory.anchors import anchors_of, groups_of
 from ssem_advisor.theory.openings import Openings
-from ssem_advisor.theory.regime import Regime, collapse_limits, regime_of
+from ssem_advisor.theory.regime import Regime, collapse_limits, excludes_collapse, regime_of
 
 
 def variances(z, counts):
@@ -184,6 +184,22 @@ def test_a_good_frame_stands_for_the_minimiser(setting, monkeypatch):
     classes._thresholds.cache_clear()
     assert np.nanmax(np.abs(quick - slow)) <= error
     assert error < 0.3 * np.nanmax(slow)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"class_counts": (5, 3, 2), "sampler": "full"},
+        {"class_counts": (40, 12, 3, 3), "batch_size": 12, "loss": "ssem"},
+        {"class_counts": tuple(range(2, 40)), "batch_size": 60, "dim": 64},
+    ],
+)
+def test_whether_all_classes_are_open_agrees_with_where_the_last_one_opens(fields):
+    setting = Setting(**fields, temperature=0.5)
+    above = collapse_limits(setting).open_above
+    assert excludes_collapse(setting.with_(alpha=min(above + 0.01, 1.0)))
+    assert not excludes_collapse(setting.with_(alpha=above - 0.01))
+    assert not excludes_collapse(setting.with_(alpha=0.0))
 
 
 def test_limits_of_every_regime():

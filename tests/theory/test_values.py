@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from brute import batches_of, loss_and_gradient, minimise
+from scipy import optimize
 
 from ssem_advisor import Setting, SettingError, reference_losses
 from ssem_advisor.theory import equivalent_alpha
@@ -61,12 +62,51 @@ def test_arrays_and_base_temperature():
 
 @pytest.mark.parametrize("alpha", [None, 0.4])
 def test_only_the_plateau_is_known_without_a_simplex(alpha):
-    for fields in ({"classes": 10, "dim": 3}, {"class_counts": (80, 15, 5)}):
+    for fields in ({"classes": 10, "dim": 3}, {"class_counts": (80, 15, 5), "dim": 2}):
         values = reference_losses(Setting(**fields, batch_size=40, temperature=0.1, alpha=alpha))
         assert math.isnan(values.class_collapse)
         assert math.isnan(values.optimum)
         if alpha is None:
             assert values.total_collapse == pytest.approx(math.log(79))
+
+
+@pytest.mark.parametrize("loss", ["supcon", "ssem"])
+@pytest.mark.parametrize(
+    ("sizes", "batch", "alpha"), [((4, 2, 2), None, 0.1), ((4, 2, 2), None, 0.7), ((3, 2), 3, 0.6)]
+)
+def test_classes_of_different_sizes_take_these_values(loss, sizes, batch, alpha):
+    """Against direct minimisation: of everything, and of one point a class."""
+    views, tau, labels = 2, 0.4, np.repeat(range(len(sizes)), sizes)
+    sampler = "full" if batch is None else "random"
+    setting = Setting(
+        class_counts=sizes, sampler=sampler, batch_size=batch, loss=loss, temperature=tau, alpha=alpha, views=views
+    )
+    values = reference_losses(setting)
+    batches = None if batch is None else batches_of(labels, batch, "random")
+    _, lowest = minimise(labels, views, len(labels) * views, alpha, tau, loss, batches)
+    assert values.optimum == pytest.approx(lowest, rel=1e-7)
+
+    def at_points(flat):
+        means = flat.reshape(len(sizes), -1)
+        means = means / np.linalg.norm(means, axis=1, keepdims=True)
+        rows = [range(len(labels))] if batches is None else batches
+        points = np.repeat(means[labels], views, axis=0).reshape(len(labels), views, -1)
+        parts = ((np.concatenate(points[list(b)]), labels[list(b)]) for b in rows)
+        return np.mean([loss_and_gradient(z, mine, views, alpha, tau, loss)[0] for z, mine in parts])
+
+    start = np.random.default_rng(0).standard_normal(len(sizes) * (len(sizes) - 1 or 1))
+    best = optimize.minimize(at_points, start, method="BFGS", options={"gtol": 1e-8})
+    assert values.class_collapse == pytest.approx(best.fun, rel=1e-7)
+    assert values.optimum <= values.class_collapse < values.total_collapse
+
+
+@pytest.mark.parametrize("sizes", [(4, 2, 2), (5, 1)])
+def test_plain_supcon_of_different_sizes_has_no_optimum_below_collapse(sizes):
+    """Merged positives at alpha_eq of every anchor: the value at collapse is that of the log of the denominator."""
+    setting = Setting(class_counts=sizes, sampler="full", temperature=0.4)
+    values = reference_losses(setting)
+    assert values.optimum == values.class_collapse
+    assert values.class_collapse < values.total_collapse == pytest.approx(math.log(2 * sum(sizes) - 1))
 
 
 def test_lonely_anchors_of_a_small_class_count_only_their_own_term():

@@ -401,10 +401,10 @@ def test_numbers_are_those_of_python_and_bounds_are_rounded_to_the_safe_side(vis
         ("tau=10&alpha=0.9", "Collapse is the optimum"),
         ("sampler=balanced&classes=10&batch=40&instances=1000&tau=50", "Collapse is the optimum at every weight"),
         ("alpha=0.14", "Too little"),
-        ("alpha=0.5", "Safe"),
+        ("alpha=0.34", "Safe"),
         ("dim=99&alpha=0.1", "Collapse may be the optimum"),
         ("alpha=0.99&dim=512", "Too much"),
-        ("dim=98&alpha=0.7", "Safe"),
+        ("dim=98&alpha=0.36", "Safe"),
         ("dim=7", "Not covered"),
         ("loss=l_spread", "Not covered"),
         ("dim=98&network=perfect", "Not covered"),
@@ -708,7 +708,7 @@ def test_recipes_are_those_of_the_plots(visit: Any) -> None:
     page = visit("loss=supcon")
     shown = page.locator("#diagram .recipe title").all_text_contents()
     assert shown == [recipe.label for recipe in plots.RECIPES if "supcon" in recipe.losses]
-    assert visit("loss=l_spread").locator("#diagram .recipe title").all_text_contents() == ["L_spread defaults"]
+    assert visit("loss=l_spread&dim=").locator("#diagram .recipe title").all_text_contents() == ["L_spread defaults"]
 
 
 @needs_chromium

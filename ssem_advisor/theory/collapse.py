@@ -63,8 +63,9 @@ def alpha_for_variance(setting: Setting, variance: Any) -> Any:
 def optimal_variance(setting: Setting) -> Any:
     """The within-class variance v* in [0, 1] of the loss minimiser; 0 means class collapse.
 
-    Needs alpha and temperature. Exact for dim >= classes * instances_per_class - 1, an upper estimate below that
-    (see `expected_variance`). Just above the threshold the relative error grows like 1e-16 alpha_c / (alpha - alpha_c).
+    Needs alpha and temperature. Exact for dim >= classes * instances_per_class - 1. In fewer dimensions it is the
+    optimum of unlimited dimension, a bound from neither side: see `expected_variance`. Just above the threshold the
+    relative error grows like 1e-16 alpha_c / (alpha - alpha_c).
     Raises SettingError for missing fields, NotCovered for classes of unequal size and dim < classes - 1.
     Source: OPTIMUM (derived here; full batch: Lee et al. 2025).
     """

@@ -31,8 +31,9 @@ def expected_variance(setting: Setting, view_reliability: float = 1.0, effective
 
     view_reliability: in (0, 1], share of the within-class spread that belongs to the instance rather than to the view.
     effective_dim: directions D >= 1 that the within-class spread uses; None = `directions_left`.
-    Equals the exact optimum where that is exact (dim large enough, reliable views). With fully
-    reliable views never above the optimum; unreliable views add variance of their own.
+    Equals the exact optimum where that is exact (dim large enough, reliable views). With fully reliable views it is
+    capped at the optimum of unlimited dimension: a convention, as the minimiser can have more variance than that.
+    Unreliable views add variance of their own.
     Raises NotCovered for l_spread with imperfect views. Source: FINITE and RELIABILITY (estimates, derived here).
     """
     setting.need("alpha")

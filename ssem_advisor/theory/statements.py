@@ -624,10 +624,11 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="LEARNED-TEMPERATURE",
         title="A learned temperature falls to its lower limit",
         statement=(
-            "The smallest value of the loss never rises when the temperature falls, whatever alpha, the batch and the "
-            "class sizes are. For equal classes and ssem or supcon it falls strictly. So embeddings and temperature "
-            "together are best at the smallest temperature allowed, and every threshold should be evaluated there. "
-            "(The formula is the derivative of the loss at class collapse, which is positive.)"
+            "In unlimited dimension the smallest value of the loss does not rise when the temperature falls, whatever "
+            "alpha, the batch and the class sizes are. For equal classes and ssem or supcon it falls strictly. So "
+            "embeddings and temperature together are best at the smallest temperature allowed, and every threshold "
+            "should be evaluated there. (The formula is the derivative of the loss at class collapse, which is "
+            "positive.)"
         ),
         left="d loss / d tau",
         symbols=("m", "n", "p", "tau"),
@@ -640,12 +641,12 @@ STATEMENTS: tuple[Theorem, ...] = (
         key="CROSS-ENTROPY",
         title="Cross-entropy beside both contrastive terms",
         statement=(
-            "A linear classifier on the same normalised features can only raise the threshold. Collapse is the global "
-            "minimum if and only if alpha is at most alpha_ce, where w is the weight of cross-entropy over the "
-            "contrastive weights and s is the margin of its logits at collapse, which weight decay or a norm bound "
-            "decides. With a large margin the threshold is alpha_c again, and no margin adds more than w tau "
-            "W((m-1)/e) / 2, with Lambert's function W. A classifier on another layer, under an unlimited projection "
-            "head, leaves the threshold at alpha_c."
+            "For equal classes a linear classifier on the same normalised features can only raise the threshold. "
+            "Collapse is the global minimum if and only if alpha is at most alpha_ce, where w is the weight of "
+            "cross-entropy over the contrastive weights and s is the margin of its logits at collapse, which weight decay or "
+            "a norm bound decides. With a large margin the threshold is alpha_c again, and no margin adds more than w "
+            "tau W((m-1)/e) / 2, with Lambert's function W. A classifier on another layer, under an unlimited "
+            "projection head, leaves the threshold at alpha_c."
         ),
         left="alpha_ce",
         symbols=("m", "N", "k", "o", "c", "tau", "w", "s"),
@@ -719,11 +720,11 @@ STATEMENTS: tuple[Theorem, ...] = (
         title="Every class has its own threshold",
         statement=(
             "With unequal class sizes, or with dim < classes - 1, class i stops being collapsed at its own alpha_i. "
-            "Usually, but not always, small classes need a larger weight. F is the force between classes, and "
-            "lambda_i is the least curvature of the collapsed loss at the class mean. The thresholds hold for the "
-            "state in which all classes are collapsed. Once larger classes have spread out, the last one follows at a "
-            "still larger weight, which is found by minimising the symmetrised loss. (The formula holds for full "
-            "batches; q is the softmax weight of one embedding.)"
+            "Usually, but not always, small classes need a larger weight. F is the force between classes, and lambda_i "
+            "is the least curvature of the collapsed loss at the class mean. The thresholds are local, for the state "
+            "in which all classes are collapsed. Once some classes have spread out, the others follow at other "
+            "weights, usually larger ones, which are found by minimising the symmetrised loss. (The formula holds for "
+            "full batches; q is the softmax weight of one embedding.)"
         ),
         left="alpha_i",
         symbols=("n", "p", "q", "F", "lambda_i", "tau"),

@@ -246,6 +246,93 @@ def test_l_spread_aligns_its_views_with_a_free_same_view_block(alpha):
         options={"xatol": 1e-9},
     )
     assert best.fun == pytest.approx(on_the_line.fun, abs=1e-6)
+    assert best.x[0] == pytest.approx(1, abs=1e-3)  # at the minimum of (u, x, s) views agree, in whatever D is left
+
+
+def test_l_spread_knows_the_views_and_renames_them_all_alike():
+    """Lemma 2: the group of l_spread; renaming the views of one instance alone changes it, and not the others."""
+    m, n, p = 2, 2, 3
+    rows, rng = items(m, n, p), np.random.default_rng(2)
+    z = rng.normal(size=(len(rows), 5))
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    value = lambda z, loss: expected_loss(z @ z.T, m, n, p, [(0, 1, 2, 3)], 0.4, 0.3, loss)  # noqa: E731
+    blocks = z.reshape(m * n, p, -1)
+    alike, alone = blocks[:, [1, 2, 0]], blocks.copy()
+    alone[0] = alone[0, [1, 2, 0]]
+    for loss in ("l_spread", "supcon", "ssem"):
+        assert value(alike.reshape(z.shape), loss) == pytest.approx(value(z, loss), rel=1e-12)
+        for order in ([1, 0, 2, 3], [2, 3, 0, 1]):  # instances of a class, classes
+            assert value(blocks[order].reshape(z.shape), loss) == pytest.approx(value(z, loss), rel=1e-12)
+        kept = abs(value(alone.reshape(z.shape), loss) - value(z, loss)) < 1e-12
+        assert kept == (loss != "l_spread")
+
+
+@pytest.mark.parametrize(("loss", "m", "n", "p", "sampler", "size"), [case for case in CASES if case[0] != "l_spread"])
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
+def test_the_loss_is_strictly_convex_in_both_numbers(loss, m, n, p, sampler, size, alpha):
+    """Lemma 4, by the Hessian in (u, x) at zero mean."""
+    chosen, tau, step = sampled(m, n, sampler, size)[:12], 0.5, 1e-3
+
+    def value(u, x):
+        s = -(1 + (p - 1) * u + (n - 1) * p * x) / ((m - 1) * n * p)
+        return expected_loss(three_numbers(m, n, p, u, x, s), m, n, p, chosen, alpha, tau, loss)
+
+    for u, x in [(1.0, 1.0), (1.0, 0.2), (0.6, 0.7), (0.3, 0.0)]:
+        at = lambda i, j, u=u, x=x: value(u + i * step, x + j * step)  # noqa: E731
+        mixed = (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)) / 4
+        hessian = np.array([[at(1, 0) - 2 * at(0, 0) + at(-1, 0), mixed], [mixed, at(0, 1) - 2 * at(0, 0) + at(0, -1)]])
+        assert np.linalg.eigvalsh(hessian / step**2)[0] > 1e-4
+
+
+def test_an_infinite_data_set():
+    """Laws for instances: no law is below the minimum of phi, wide spheres approach it, finite N tends to it."""
+    m, tau, alpha = 2, 0.6, 0.9
+    q = [(0.25, k, 2 - k) for k in (0, 2)] + [(0.5, 1, 1)]
+
+    def phi(x, n=np.inf, between=None):  # ssem
+        s = -(1 / n + (1 - 1 / n) * x) / (m - 1) if between is None else between
+        pull = lambda k: (1 - alpha) * x + alpha if k else alpha  # noqa: E731
+        log_z = lambda k, o: np.log(np.exp(1 / tau) + k * np.exp(x / tau) + o * np.exp(s / tau))  # noqa: E731
+        return sum(w * (((1 if k else alpha) * log_z(k, o)) - pull(k) / tau) for w, k, o in q)
+
+    grid = np.linspace(0, 1, 20_001)
+    least, best = phi(grid).min(), grid[np.argmin(phi(grid))]
+    assert 0.1 < best < 0.9
+
+    def population(points, weights):
+        """Loss of two class laws on finitely many points, batches of three independent draws listed."""
+        gram = np.einsum("cad,kbd->cakb", points, points)
+        total = 0.0
+        for c in range(m):
+            for a, wa in enumerate(weights[c]):
+                row = [(weights[k][b] / m, k == c, gram[c, a, k, b]) for k in range(m) for b in range(len(weights[k]))]
+                for (w1, same1, s1), (w2, same2, s2) in itertools.product(row, repeat=2):
+                    alike = [s for s, same in ((s1, same1), (s2, same2)) if same]
+                    log_z = logsumexp(np.array([1.0, s1, s2]) / tau)
+                    loss = alpha * (log_z - 1 / tau) + (1 - alpha) * (log_z - np.mean(alike) / tau if alike else 0)
+                    total += wa * w1 * w2 * loss / m
+        return total
+
+    rng = np.random.default_rng(4)
+    for dim in (1, 2, 3, 5):
+        points = rng.normal(size=(m, 4, dim))
+        points /= np.linalg.norm(points, axis=2, keepdims=True)
+        weights = rng.dirichlet(np.ones(4), size=m)
+        means = np.einsum("ca,cad->cd", weights, points)
+        bound = phi((means**2).sum(1).mean(), between=means[0] @ means[1])  # Jensen
+        assert population(points, weights) > bound > least
+    gaps = []
+    for axes in (1, 2, 4):  # the spread uniform on the axes of a wider and wider space, shared by the classes
+        spread = np.concatenate([np.eye(axes), -np.eye(axes)])
+        points = np.array(
+            [np.column_stack([np.full(2 * axes, c * np.sqrt(best)), np.sqrt(1 - best) * spread]) for c in (1, -1)]
+        )
+        gaps.append(population(points, np.full((m, 2 * axes), 0.5 / axes)) - least)
+    assert gaps[0] > 1.8 * gaps[1] > 3.2 * gaps[2] > 0
+    line = lambda n: np.linspace(-1 / (n - 1), 1, 20_001)  # noqa: E731
+    minima = [line(n)[np.argmin(phi(line(n), n))] for n in (10, 100, 1000)]
+    assert np.all(np.diff(np.abs(np.array(minima) - best)) < 0)
+    assert minima[-1] == pytest.approx(best, abs=2e-3)
 
 
 def test_closed_forms_of_the_threshold():
@@ -365,6 +452,20 @@ def test_second_order_change_in_a_spare_direction_is_the_slope():
         phi = ((1 - alpha) * sup + alpha * own) / tau
         got = curvature(z, labels, tangents, p, alpha, tau, loss) / 2
         assert got == pytest.approx(-n / (n - 1) * phi, rel=1e-4)
+
+
+def test_the_simplex_is_rigid_up_to_rotation():
+    """Theorem 12: of the motions of the class points in m - 1 dimensions only rotations leave the loss flat."""
+    for m, loss in [(3, "ssem"), (4, "supcon")]:
+        n, p, d = 2, 2, m - 1
+        labels, v = np.repeat(np.arange(m), n * p), simplex_vectors(m, m - 1)
+        tangents = [np.outer(np.eye(m)[i], t) for i in range(m) for t in np.linalg.svd(v[i : i + 1])[2][1:]]
+        bend = lambda t: curvature(v[labels], labels, t[labels], p, 0.3, 0.6, loss)  # noqa: B023, E731
+        form = np.array([[(bend(s + t) - bend(s - t)) / 4 for s in tangents] for t in tangents])
+        values = np.linalg.eigvalsh(form)
+        rotations = d * (d - 1) // 2
+        assert values[:rotations] == pytest.approx(np.zeros(rotations), abs=1e-5)
+        assert values[rotations] > 1e-2
 
 
 def collapsed_classes(sizes, dim, p, tau, loss, seed=0):

@@ -100,6 +100,24 @@ def test_one_embedding_for_each_class_drawn_at_random_never_costs(inside, dim):
         assert np.mean(collapsed) < expected(z) - 1e-3
 
 
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("labels", [[0, 0, 1], [0, 0, 1, 1, 2]])
+def test_one_embedding_out_of_place_costs(inside, labels):
+    """Strictness: one view of one instance beside its class, and the collapsed configurations are better on average."""
+    labels, views, dim = np.array(labels), 2, 3
+    label, rng = np.repeat(labels, views), np.random.default_rng(1)
+    z = unit(rng.standard_normal((labels.max() + 1, dim)))[label]
+    z[0] = unit(z[0] + 0.05 * rng.standard_normal(dim))
+    members = [np.flatnonzero(label == c) for c in range(labels.max() + 1)]
+
+    def expected(z):
+        blocks, batches = z.reshape(len(labels), views, dim), batches_of(labels, 3, "random")
+        return np.mean([plain_loss(blocks[b].reshape(-1, dim), labels[b], views, 0.4, inside) for b in batches])
+
+    collapsed = [expected(z[np.asarray(choice)[label]]) for choice in itertools.product(*members)]
+    assert np.mean(collapsed) < expected(z) - 1e-6
+
+
 def test_any_classifier_beside_plain_supcon_leaves_it_collapsed():
     """A fixed classifier that is nobody's optimum, unequal classes, two dimensions for four classes."""
     rng = np.random.default_rng(0)

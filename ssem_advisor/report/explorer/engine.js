@@ -238,7 +238,7 @@ const SSEM = (() => {
       }
       return weight(total);
     };
-    const far = s.classes * s.dim > 4000 ? max(0.03, 3 / s.dim) : 0;
+    const far = s.classes * s.dim > 4000 ? max(0.03, 3.75 / s.dim) : 0;
     const tight = alpha(exp(logR(s)), rhoOf(s), s.classes / (s.classes - 1) / s.dim / s.tau);
     return 1.1 * (1 + far) * max(tight, alpha(even, 0, 0));
   }

@@ -643,10 +643,10 @@ STATEMENTS: tuple[Theorem, ...] = (
         statement=(
             "For equal classes a linear classifier on the same normalised features can only raise the threshold. "
             "Collapse is the global minimum if and only if alpha is at most alpha_ce, where w is the weight of "
-            "cross-entropy over the contrastive weights and s is the margin of its logits at collapse, which weight decay or "
-            "a norm bound decides. With a large margin the threshold is alpha_c again, and no margin adds more than w "
-            "tau W((m-1)/e) / 2, with Lambert's function W. A classifier on another layer, under an unlimited "
-            "projection head, leaves the threshold at alpha_c."
+            "cross-entropy over the contrastive weights and s is the margin of its logits at collapse, which weight "
+            "decay or a norm bound decides. With a large margin the threshold is alpha_c again, and no margin adds "
+            "more than w tau W((m-1)/e) / 2, with Lambert's function W. A classifier on another layer, under an "
+            "unlimited projection head, leaves the threshold at alpha_c."
         ),
         left="alpha_ce",
         symbols=("m", "N", "k", "o", "c", "tau", "w", "s"),

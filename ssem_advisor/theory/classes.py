@@ -18,15 +18,19 @@ from functools import lru_cache
 import numpy as np
 
 from ssem_advisor.domain import NotCovered, Setting, SettingError
-from ssem_advisor.theory.batches import Batch, random_batch
+from ssem_advisor.theory.batches import Batch, batch_of, random_batch
 from ssem_advisor.theory.openings import Openings, by_class, only_numbers
 from ssem_advisor.theory.relation import Geometry, Softmax, own_view_weight
 
-# Above this many coordinates the collapsed loss has many nearly equal minima; the descent stops after 60 steps, where
-# the thresholds are settled to about 0.5 %.
-_LARGE = 20_000
-# Above this many coordinates a good frame stands for the minimiser, and this many classes for all.
-_CROWD, _SAMPLE = 4_000, 32
+# A step of the descent works on all pairs of classes. It stops when this many pairs are worked out: with 320 classes
+# after 400 steps, where the thresholds are settled to 1 % whatever the dimension.
+_STEPS, _PAIRS, _SETTLED = 5_000, 4e7, 0.01
+# Above this many coordinates a good frame stands for the minimiser, and this many classes for all. In fewer dimensions
+# than the last number no frame is near the minimiser.
+_CROWD, _SAMPLE, _FRAME_DIM = 4_000, 32, 12
+# Above this dimension the stiffness of a class is bounded instead of worked out; above this many products (classes x
+# dim^2) making a frame takes more than some seconds.
+_STIFF_DIM, _MOST_PRODUCTS = 400, 5e10
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ def class_thresholds(setting: Setting) -> np.ndarray:
     The fully collapsed state, views aligned, gives way above the smallest; no class is left collapsed above
     `open_weight`. For unequal class sizes (class_counts), for dim < classes - 1, and for dim = classes - 1, where it
     is the local threshold. inf where no weight opens a class, nan for a class of a single instance.
-    `class_thresholds_error` says how exact it is. Raises NotCovered for l_spread and for dim = 1.
+    `class_thresholds_error` says how exact it is. Raises NotCovered for l_spread, for dim = 1, for more than 333
+    classes in fewer than 12 dimensions, and where classes x dim^2 is beyond 5e10.
     Source: UNEQUAL and TIGHT (derived here).
     """
     return _class_thresholds(setting)[0]
@@ -55,7 +60,8 @@ def class_thresholds_error(setting: Setting) -> float:
 
     That is for sampler "full", for balanced batches of all classes and for random batches whose compositions can be
     listed. Drawn compositions and binned sizes cost 0.002; random batches of equal crowded classes, which meet the
-    expected number of every other class, 0.5 % of the value; beyond 4,000 coordinates (classes x dim, dim < classes)
+    expected number of every other class, 0.5 % of the value; more than 89 equal crowded classes, whose descent stops
+    early, 1 %; beyond 4,000 coordinates (classes x dim, dim < classes)
     a good frame stands for the minimiser, good to 3 % of the largest value or 3.75/dim of it if larger. For unequal
     sizes that is measured for the ends that safety needs, the last class upwards and the first downwards; the frame may
     overstate small classes by more (docs/theory/classes.md#frames).
@@ -83,12 +89,31 @@ def _thresholds(setting: Setting) -> tuple[np.ndarray, float]:
         problem = Openings.of(setting.with_(dim=None))
         by_group = problem.closed_thresholds()
         return by_class(setting, problem, by_group), problem.error
-    if m * dim > _CROWD:
+    if dim == m - 1 and not setting.unequal:
+        return _simplex_thresholds(setting, own)
+    if m * max(dim, _FRAME_DIM) > _CROWD:
         return _frame_thresholds(setting, sizes, own, dim)
     if setting.unequal:
         problem = Openings.of(setting, single=True)
         return problem.closed_thresholds(tight=True, starts=1 if dim == m - 1 else 8), problem.error
     return _equal_thresholds(setting, sizes, own)
+
+
+def _simplex_thresholds(setting: Setting, own: float) -> tuple[np.ndarray, float]:
+    """Equal classes, dim = classes - 1: on the regular simplex all classes are alike, and every sum is closed."""
+    m, tau, batch, sizes = setting.classes, float(setting.need("temperature")), batch_of(setting), _sizes(setting)
+    cosine, count = -1.0 / (m - 1.0), float(_met(setting, sizes)[0])
+    near = np.exp((cosine - 1.0) / tau)
+    each = count * near
+    denominator = own + (batch.weight * batch.same).sum(axis=0) + (m - 1.0) * each
+    stiffness = np.full(1, 2.0 * each)
+    if setting.sampler != "random" and sizes[0] > 1:  # see _sampling
+        stiffness -= (1.0 - batch.same[0] / (sizes[0] - 1.0)) * each * near / denominator
+    stiffness *= m / (m - 1.0)
+    pull = np.full(1, (m - 1.0) * each)
+    met = np.full(1, (m - 1.0) * count)
+    found = _weights(setting, sizes[:1], own, batch, met, pull, 2.0 * pull * cosine, stiffness)
+    return np.full(m, found[0]), 0.005 * float(found[0]) if setting.sampler == "random" else 0.0
 
 
 def _equal_thresholds(setting: Setting, sizes: np.ndarray, own: float) -> tuple[np.ndarray, float]:
@@ -102,8 +127,8 @@ def _equal_thresholds(setting: Setting, sizes: np.ndarray, own: float) -> tuple[
         stiffness,
     )  # fmt: skip
     whole = setting.sampler != "random" and setting.classes_per_batch in (None, setting.classes)
-    simplex = setting.dim == setting.classes - 1 and setting.sampler != "random"
-    return thresholds, 0.0 if whole or simplex else 0.005 * float(np.nanmax(thresholds))
+    error = (0.0 if whole else 0.005) + (0.0 if _steps(len(sizes)) == _STEPS else _SETTLED)
+    return thresholds, error * float(np.nanmax(thresholds))
 
 
 def _weights(
@@ -268,11 +293,15 @@ def _descend(
             guess.ravel() / np.sqrt(dim),
             jac=True,
             method="L-BFGS-B",
-            options={"maxiter": 5000 if m * dim <= _LARGE else 60, "maxfun": 10000, "ftol": 1e-15, "gtol": 1e-10},
+            options={"maxiter": _steps(m), "maxfun": 2 * _steps(m), "ftol": 1e-15, "gtol": 1e-10},
         )
         if found.fun < lowest:
             best, lowest = found.x.reshape(m, dim), found.fun
     return best / np.linalg.norm(best, axis=1, keepdims=True)
+
+
+def _steps(m: int) -> int:
+    return int(min(_STEPS, max(60, _PAIRS / m**2)))
 
 
 def _least_tangent_eigenvalues(means: ClassMeans, attraction: np.ndarray) -> np.ndarray:
@@ -311,11 +340,23 @@ def _frame_thresholds(setting: Setting, sizes: np.ndarray, own: float, dim: int)
     Where many classes crowd into few dimensions the minimiser is nearly a tight frame, in which every class sees nearly
     the same: the thresholds of classes of one size differ by less than 1 %, those of the frame from those of the
     minimiser by up to 3 %, in few dimensions 3.75/dim; small classes are overstated at low temperature
-    (docs/theory/classes.md#frames). One frame serves all temperatures.
+    (docs/theory/classes.md#frames). One frame serves all temperatures. Raises NotCovered in fewer than 12 dimensions,
+    where that error is a third of the value and more, and where the frame would take too long.
     """
     m, tau = len(sizes), float(setting.need("temperature"))
+    if dim < _FRAME_DIM:
+        raise NotCovered(
+            f"classes={m}, dim={dim}: not covered, because in fewer than {_FRAME_DIM} dimensions the class means are "
+            f"worked out for up to {_CROWD // _FRAME_DIM} classes"
+        )
+    if m * dim**2 > _MOST_PRODUCTS:
+        raise NotCovered(
+            f"classes={m}, dim={dim}: not covered, because the class means take too long to work out; with "
+            f"{m} classes a dim up to {int((_MOST_PRODUCTS / m) ** 0.5)} is answered, and with equal classes one of "
+            f"{m - 1} or more"
+        )
     counts = _met(setting, sizes)
-    vectors = _tight_frame(None if setting.class_counts is None else setting.class_counts, m, dim, setting.sampler)
+    vectors, share = _tight_frame(setting.class_counts, m, dim, setting.sampler)
     number = min(_SAMPLE if m <= 2000 else _SAMPLE * 3 // 8, m)
     order = np.argsort(sizes, kind="stable")
     places = np.linspace(0, m - 1, number).astype(int)
@@ -340,27 +381,60 @@ def _frame_thresholds(setting: Setting, sizes: np.ndarray, own: float, dim: int)
         denominators = np.full(len(picked), denominators.mean())
         everywhere = np.full(m, denominators[0])
     attraction = others * (1.0 + denominators[:, None] / everywhere[None])
-    stiffness = np.zeros(len(picked))
-    for row, i in enumerate(picked):
-        force = others[row] @ vectors
-        rooted = vectors * np.sqrt(attraction[row])[:, None]  # X^T X takes half the time of X^T Y
-        curvature = rooted.T @ rooted - np.outer(force, force) / denominators[row]
-        normal = vectors[i]
-        bent = curvature @ normal
-        curvature -= np.outer(bent, normal) + np.outer(normal, bent)
-        lift = 2.0 * abs(float(normal @ bent)) + abs(float(np.trace(curvature))) + 1.0
-        stiffness[row] = np.linalg.eigvalsh(curvature + lift * np.outer(normal, normal))[0]
+    stiffness, unsure = _frame_stiffness(vectors, share, picked, others, attraction, denominators)
     found = _weights(
         setting, sizes[picked], own, batch, counts.sum() - counts[picked], others.sum(axis=1),
         (attraction * gram).sum(axis=1), stiffness,
     )  # fmt: skip
+    stiffer = _weights(
+        setting, sizes[picked], own, batch, counts.sum() - counts[picked], others.sum(axis=1),
+        (attraction * gram).sum(axis=1), stiffness + unsure,
+    )  # fmt: skip
+    opens = np.isfinite(found)  # beyond 1 there are no weights to tell apart
+    bounded = float(np.max(np.minimum(stiffer, np.maximum(found, 1.0))[opens] - found[opens], initial=0.0))
     if not setting.unequal:
-        return np.full(m, found.mean()), _frame_error(dim) * float(found.max()) + 0.5 * float(np.ptp(found))
+        error = _frame_error(dim) * float(found.max()) + 0.5 * float(np.ptp(found)) + bounded
+        return np.full(m, found.mean()), error
     finite = np.isfinite(found[order])
     if not finite.any():
         return np.where(sizes > 1, np.inf, np.nan), 0.0
     each = np.interp(level, level[picked][order][finite], found[order][finite])
-    return np.where(sizes > 1, each, np.nan), _frame_error(dim) * float(np.nanmax(each))
+    return np.where(sizes > 1, each, np.nan), _frame_error(dim) * float(np.nanmax(each)) + bounded
+
+
+def _frame_stiffness(
+    vectors: np.ndarray,
+    share: np.ndarray,
+    picked: np.ndarray,
+    others: np.ndarray,
+    attraction: np.ndarray,
+    denominators: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Z_i lambda_i of the picked classes and the half width of it, as in `_least_tangent_eigenvalues`.
+
+    In many dimensions bounds do: a tight frame has sum_k share_k v_k v_k^T = 1/dim, so the least eigenvalue is at least
+    the least attraction per share over dim, and no more than the mean of the eigenvalues.
+    """
+    dim = vectors.shape[1]
+    stiffness, unsure = np.zeros(len(picked)), np.zeros(len(picked))
+    for row, i in enumerate(picked):
+        normal, force = vectors[i], others[row] @ vectors
+        aside = force - (force @ normal) * normal
+        if dim > _STIFF_DIM:
+            lost = float(aside @ aside) / denominators[row]
+            along = vectors @ normal
+            trace = float(attraction[row] @ (1.0 - along**2)) - lost
+            least = float(np.delete(attraction[row] / share, i).min()) / dim - lost
+            most = max(trace / (dim - 1.0), least)
+            stiffness[row], unsure[row] = 0.5 * (least + most), 0.5 * (most - least)
+            continue
+        rooted = vectors * np.sqrt(attraction[row])[:, None]  # X^T X takes half the time of X^T Y
+        curvature = rooted.T @ rooted - np.outer(force, force) / denominators[row]
+        bent = curvature @ normal
+        curvature -= np.outer(bent, normal) + np.outer(normal, bent)
+        lift = 2.0 * abs(float(normal @ bent)) + abs(float(np.trace(curvature))) + 1.0
+        stiffness[row] = np.linalg.eigvalsh(curvature + lift * np.outer(normal, normal))[0]
+    return stiffness, unsure
 
 
 def _frame_error(dim: int) -> float:
@@ -384,15 +458,18 @@ def _met(setting: Setting, sizes: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=4)
-def _tight_frame(counts: tuple[int, ...] | None, m: int, dim: int, sampler: str) -> np.ndarray:
+def _tight_frame(counts: tuple[int, ...] | None, m: int, dim: int, sampler: str) -> tuple[np.ndarray, np.ndarray]:
     """Unit vectors (m, dim) with mean zero and equal weight in every direction, each class by its share of anchors."""
+    from scipy.linalg import cholesky, solve_triangular
+
     share = np.full(m, 1.0 / m)
     if counts is not None and sampler != "balanced":
         share = np.asarray(counts, dtype=float) / sum(counts)
     vectors = np.random.default_rng(0).standard_normal((m, dim))
-    for _ in range(4):
+    for _ in range(4 if dim <= _STIFF_DIM else 2):  # in many dimensions the rows are of nearly one length at once
         vectors -= share @ vectors
-        values, axes = np.linalg.eigh((vectors.T * share) @ vectors)
-        vectors = vectors @ (axes / np.sqrt(values)) @ axes.T
+        rooted = vectors * np.sqrt(share)[:, None]
+        # Whitened by a Cholesky factor: up to a rotation the same frame as by the root.
+        vectors = solve_triangular(cholesky(rooted.T @ rooted, lower=True), vectors.T, lower=True).T
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors
+    return vectors, share

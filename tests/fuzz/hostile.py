@@ -350,12 +350,8 @@ def engine(rng: Random, folder: Path) -> list[str]:
             given += ["--batch-size", str(round(between(2, 1e6)))]
     if "--class-counts" not in given:
         given += ["--classes", str(classes)]
-    if rng.random() < 0.7:  # many classes in fewer dimensions are solved class by class, in minutes
-        least = 1 if classes <= 10 else classes
-        given += [
-            "--dim",
-            str(max(least, rng.choice((1, 2, 3, classes - 1, classes, 128, 4096, round(between(1, 4096)))))),
-        ]
+    if rng.random() < 0.7:
+        given += ["--dim", str(rng.choice((1, 2, 3, classes - 1, classes, 128, 4096, round(between(1, 4096)))))]
     for option, value, share in (
         ("--temperature", tau, 0.6), ("--alpha", alpha, 0.4), ("--free-spread", rng.random(), 0.1),
         ("--queue", round(between(1, 1e6)), 0.05), ("--self-temperature", between(1e-3, 100), 0.05),

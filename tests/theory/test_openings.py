@@ -172,6 +172,7 @@ def test_bins_and_drawn_batches_keep_their_error(monkeypatch):
         Setting(classes=60, dim=12, temperature=0.2, sampler="balanced", batch_size=240),
         Setting(classes=60, dim=40, temperature=0.1, batch_size=240),
         Setting(class_counts=tuple(range(4, 64)), dim=16, temperature=0.15, sampler="full"),
+        Setting(classes=60, dim=58, temperature=0.2, sampler="full", instances_per_class=20),
     ],
 )
 def test_a_good_frame_stands_for_the_minimiser(setting, monkeypatch):
@@ -212,6 +213,73 @@ def test_whether_all_classes_are_open_agrees_with_where_the_last_one_opens(field
     assert excludes_collapse(setting.with_(alpha=min(above + 0.01, 1.0)))
     assert not excludes_collapse(setting.with_(alpha=above - 0.01))
     assert not excludes_collapse(setting.with_(alpha=0.0))
+
+
+@pytest.mark.parametrize("temperature", [0.1, 0.4])
+@pytest.mark.parametrize("sizes", [{"classes": 90}, {"class_counts": tuple(range(4, 94))}])
+def test_bounds_of_the_stiffness_hold_what_eigenvalues_say(sizes, temperature, monkeypatch):
+    setting = Setting(**sizes, dim=60, temperature=temperature, batch_size=300)
+    found = []
+    for least in (400, 0):
+        monkeypatch.setattr(classes, "_STIFF_DIM", least)
+        classes._thresholds.cache_clear()
+        classes._tight_frame.cache_clear()
+        found.append(classes._thresholds(setting))
+    classes._thresholds.cache_clear()
+    classes._tight_frame.cache_clear()
+    (worked_out, narrow), (bounded, wide) = found
+    assert narrow < wide
+    assert np.max(np.abs(worked_out - bounded)) <= wide - 0.9 * narrow
+
+
+EQUAL = [
+    {"sampler": "full", "instances_per_class": 6},
+    {"sampler": "full", "instances_per_class": 6, "loss": "ssem"},
+    {"sampler": "balanced", "batch_size": 24},
+    {"sampler": "balanced", "batch_size": 9, "classes_per_batch": 3, "instances_per_class": 9},
+    {"batch_size": 20},
+    {"batch_size": 20, "instances_per_class": 30, "views": 4},
+]
+
+
+@pytest.mark.parametrize("batch", EQUAL)
+@pytest.mark.parametrize(("number", "temperature"), [(3, 0.2), (8, 0.5), (12, 3.0)])
+def test_the_closed_form_of_the_simplex_is_what_its_eigenvalues_say(batch, number, temperature):
+    """Without a spare direction: the curvature of every class, from the vectors of a simplex, is the other road."""
+    setting = Setting(classes=number, dim=number - 1, temperature=temperature, **batch)
+    sizes, own = classes._sizes(setting), float(classes.own_view_weight(setting))
+    assert class_thresholds(setting) == pytest.approx(classes._equal_thresholds(setting, sizes, own)[0], rel=1e-9)
+
+
+@pytest.mark.parametrize(("number", "dim"), [(1088, 1087), (5000, 4999), (2000, 16), (5000, 500), (1200, 1100)])
+def test_thousands_of_classes_need_no_minimiser(number, dim, monkeypatch):
+    monkeypatch.setattr(classes, "_descend", None)
+    limits = collapse_limits(Setting(classes=number, dim=dim, temperature=0.1, batch_size=4 * number))
+    assert 0 < limits.collapse_up_to < limits.open_above < 1
+
+
+@pytest.mark.parametrize(
+    ("number", "dim", "limit"),
+    [(1000, 3, "up to 333 classes"), (2000, 11, "up to 333 classes"), (20000, 3000, "a dim up to 1581 is answered")],
+)
+def test_what_would_take_minutes_is_refused_with_its_limit(number, dim, limit, monkeypatch):
+    monkeypatch.setattr(classes, "_descend", None)
+    monkeypatch.setattr(classes, "_tight_frame", None)
+    with pytest.raises(NotCovered, match=f"dim={dim}: not covered, because .*{limit}"):
+        collapse_limits(Setting(classes=number, dim=dim, temperature=0.1, batch_size=4 * number))
+
+
+@pytest.mark.parametrize(("dim", "temperature"), [(4, 0.2), (8, 0.1), (16, 0.5)])
+def test_a_descent_that_stops_early_is_settled_to_its_error(dim, temperature, monkeypatch):
+    setting = Setting(classes=100, dim=dim, temperature=temperature, sampler="full", instances_per_class=20)
+    monkeypatch.setattr(classes, "_PAIRS", 4e6)
+    classes._thresholds.cache_clear()
+    early, error = classes._thresholds(setting)
+    monkeypatch.setattr(classes, "_PAIRS", 1e12)
+    classes._thresholds.cache_clear()
+    settled, none = classes._thresholds(setting)
+    classes._thresholds.cache_clear()
+    assert none == 0 < np.max(np.abs(np.sort(early) - np.sort(settled))) <= error
 
 
 def test_limits_of_every_regime():

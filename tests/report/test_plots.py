@@ -31,6 +31,7 @@ from ssem_advisor.theory import (
     equivalent_alpha,
     reference_losses,
 )
+from ssem_advisor.theory.estimates import alpha_for_expected_variance
 from ssem_advisor.theory.network import PERFECT, alpha_for_free_spread, expected_free_spread, typical
 from ssem_advisor.theory.regime import collapse_limits
 
@@ -132,13 +133,15 @@ def test_only_recipes_of_the_same_loss_are_shown(drawn: list[Axes], tmp_path: Pa
     assert {label.split(":")[0] for label in points(drawn[0])} == names | {"recommended"}
 
 
-def test_dimension_is_ignored_where_no_estimate_exists(drawn: list[Axes], tmp_path: Path) -> None:
+def test_l_spread_is_drawn_by_its_own_estimate_at_each_dimension(drawn: list[Axes], tmp_path: Path) -> None:
     setting = SETTING.with_(loss="l_spread")
     plots.phase_diagram(setting, tmp_path / "phase.png")
     temperatures, weights = curves(drawn[0])[2]
     assert weights == pytest.approx(
-        np.minimum(alpha_for_variance(setting.with_(temperature=temperatures), aims(SETTING)[1][1]), 1.1)
+        np.minimum(alpha_for_expected_variance(setting.with_(temperature=temperatures), aims(SETTING)[1][1]), 1.1)
     )
+    beyond = alpha_for_variance(setting.with_(temperature=temperatures, dim=None), aims(SETTING)[1][1])
+    assert np.max(np.abs(weights - np.minimum(beyond, 1.1))) > 1e-3  # not that of unlimited dimension
 
 
 @pytest.mark.parametrize(

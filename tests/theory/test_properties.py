@@ -185,7 +185,7 @@ def test_outside_the_theorems_is_said_to_be_outside():
     with pytest.raises(NotCovered, match="l_spread"):
         class_thresholds(Setting(class_counts=(5, 3), sampler="full", temperature=0.1, loss="l_spread"))
     with pytest.raises(NotCovered, match="l_spread"):
-        expected_variance(Setting(classes=5, batch_size=50, temperature=0.1, alpha=0.5, dim=8, loss="l_spread"))
+        expected_variance(Setting(classes=5, batch_size=50, temperature=0.1, alpha=0.5, dim=8, loss="l_spread"), 0.5)
 
 
 def test_missing_fields_are_named():

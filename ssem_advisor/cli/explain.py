@@ -50,6 +50,7 @@ def explain(
 def _filled(setting: Setting, symbols: tuple[str, ...], form: Format) -> Setting:
     """The setting with what `recommend` would assume and set in the places left open, and a remark that says so."""
     from ssem_advisor import advice as advisor
+    from ssem_advisor.advice.choice import USUAL_TEMPERATURE
 
     setting, filled = advisor.complete(setting)
     notes = [f"batch size {setting.batch_size}, {setting.sampler} sampler"] if filled else []
@@ -61,8 +62,8 @@ def _filled(setting: Setting, symbols: tuple[str, ...], form: Format) -> Setting
             setting = setting.with_(alpha=point.alpha, temperature=point.temperature)
             notes.append(f"{' and '.join(f'{name} {getattr(setting, name):.3g}' for name in missing)}, as recommended")
         elif "temperature" in missing:
-            setting = setting.with_(temperature=0.1)
-            notes.append("temperature 0.1")
+            setting = setting.with_(temperature=USUAL_TEMPERATURE)
+            notes.append(f"temperature {USUAL_TEMPERATURE:g}")
     if notes and form is Format.text:
         tell(f"Assumed: {'; '.join(notes)}.")
     return setting

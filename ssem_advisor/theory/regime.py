@@ -110,7 +110,8 @@ def excludes_collapse(setting: Setting) -> bool:
     """
     alpha = float(setting.need("alpha"))
     if not setting.extras and regime_of(setting) is Regime.UNEQUAL and _roomy(setting) and max(_counts(setting)) > 1:
-        return all_open(setting, alpha - openings_error(setting) - 2.0 * _tolerance(setting))
+        error = openings_error(setting)
+        return all_open(setting, alpha - error - 2.0 * _tolerance(error))
     return collapse_limits(setting, quick=True).open_above < alpha
 
 
@@ -178,9 +179,9 @@ def _roomy(setting: Setting) -> bool:
     return setting.dim is None or setting.dim >= setting.classes
 
 
-def _tolerance(setting: Setting) -> float:
-    """Within which the weights of classes of different sizes are found."""
-    return 1e-3 if openings_error(setting) else 1e-4
+def _tolerance(error: float) -> float:
+    """Within which the weights of classes of different sizes are found, beside their `openings_error`."""
+    return 1e-3 if error else 1e-4
 
 
 def _unequal(setting: Setting, quick: bool) -> CollapseLimits:
@@ -188,7 +189,8 @@ def _unequal(setting: Setting, quick: bool) -> CollapseLimits:
     if max(_counts(setting)) < 2:
         raise NotCovered("class_counts: not covered, because every class has a single instance and nothing to spread")
     error = openings_error(setting)
-    tolerance = 3e-3 if quick else _tolerance(setting)
+    sampled = error > 0
+    tolerance = 3e-3 if quick else _tolerance(error)
     each = class_openings(setting, tolerance)
     error += tolerance
     roomy = _roomy(setting)
@@ -206,6 +208,6 @@ def _unequal(setting: Setting, quick: bool) -> CollapseLimits:
     kind: Literal["exact", "local", "bound", "sampled"] = "exact" if roomy else "local"
     if quick:
         kind = "bound"
-    elif openings_error(setting):
+    elif sampled:
         kind = "sampled"
     return CollapseLimits(Regime.UNEQUAL, first, last, kind, error, each, _BY_CLASS)

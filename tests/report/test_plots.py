@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import FillBetweenPolyCollection
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from typer.testing import CliRunner, Result
 
@@ -23,6 +24,7 @@ from ssem_advisor.cli import app
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
 from ssem_advisor.measurement import measure
 from ssem_advisor.report import plots
+from ssem_advisor.report.plots import canvas, phase
 from ssem_advisor.theory import (
     alpha_for_variance,
     class_openings,
@@ -44,21 +46,13 @@ DRAWINGS = [plots.phase_diagram, plots.threshold_vs_batch, plots.variance_vs_alp
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
     """The axes of every figure made, to look at what the file shows."""
     found: list[Axes] = []
-    canvas = plots._canvas
+    save = Figure.savefig
 
-    class Spy:
-        def __init__(self, *args: Any, **more: Any) -> None:
-            self.inner = canvas(*args, **more)
+    def saved(figure: Figure, *args: Any, **more: Any) -> None:
+        found.append(figure.axes[0])
+        save(figure, *args, **more)
 
-        def __enter__(self) -> Any:
-            figure, axes, look = self.inner.__enter__()
-            found.append(axes)
-            return figure, axes, look
-
-        def __exit__(self, *error: Any) -> Any:
-            return self.inner.__exit__(*error)
-
-    monkeypatch.setattr(plots, "_canvas", Spy)
+    monkeypatch.setattr(Figure, "savefig", saved)
     return found
 
 
@@ -79,7 +73,7 @@ def test_boundary_and_band_of_the_phase_diagram_are_the_theory(drawn: list[Axes]
     plots.phase_diagram(SETTING, tmp_path / "phase.svg")
     boundary, low, high = curves(drawn[0])
     temperatures = boundary[0]
-    assert (temperatures[0], temperatures[-1]) == pytest.approx(plots.TEMPERATURES)
+    assert (temperatures[0], temperatures[-1]) == pytest.approx(phase.TEMPERATURES)
     at, network = SETTING.with_(temperature=temperatures), typical(SETTING)
     assert boundary[1] == pytest.approx(np.minimum(collapse_threshold(at), 1.1))
     assert low[1] == pytest.approx(np.minimum(alpha_for_free_spread(at, aims(SETTING)[1][0], network), 1.1))
@@ -90,7 +84,7 @@ def test_colour_of_a_place_is_its_variance(drawn: list[Axes], tmp_path: Path) ->
     """The region painted last at a place lies between the contours that enclose its variance."""
     plots.phase_diagram(SETTING, tmp_path / "phase.png")
     regions = [c for c in drawn[0].collections if isinstance(c, FillBetweenPolyCollection)][1:]
-    levels = plots._levels(outlook_of(SETTING))
+    levels = phase.levels_of(outlook_of(SETTING))
     for temperature, alpha in ((0.2, 0.6), (0.05, 0.4), (0.1, 0.95), (0.15, 0.7)):
         variance = expected_free_spread(SETTING.with_(temperature=temperature, alpha=alpha), typical(SETTING))
         inside = [j for j, region in enumerate(regions) if region.get_paths()[0].contains_point((temperature, alpha))]
@@ -325,7 +319,7 @@ def test_dark_pictures_say_the_same_in_other_colours(drawn: list[Axes], tmp_path
         draw(SETTING, tmp_path / f"{theme}.svg", paper=plots.Paper(theme=theme))
     light, dark = ((tmp_path / f"{theme}.svg").read_text() for theme in ("light", "dark"))
     assert "#ffffff" in light
-    assert plots._LOOKS["dark"].page in dark
+    assert canvas.LOOKS["dark"].page in dark
     assert [a[1].tolist() for a in curves(drawn[0])] == [a[1].tolist() for a in curves(drawn[1])]
 
 
@@ -336,7 +330,7 @@ def test_text_has_contrast_on_its_page() -> None:
         linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
         return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
 
-    for look in plots._LOOKS.values():
+    for look in canvas.LOOKS.values():
         for ink in (look.ink, look.soft, look.safe_ink, look.bad):
             high, low = sorted((luminance(ink), luminance(look.page)), reverse=True)
             assert (high + 0.05) / (low + 0.05) >= 4.5
@@ -389,7 +383,7 @@ def test_variance_stays_readable_in_grey(drawn: list[Axes], tmp_path: Path) -> N
     """Without colour, lightness still orders the variance, in the picture as on the terminal."""
     plots.phase_diagram(SETTING, tmp_path / "phase.png")
     regions = [c for c in drawn[0].collections if isinstance(c, FillBetweenPolyCollection)][1:]
-    for shades in ([region.get_facecolor()[0][:3] for region in regions], [to_rgb(shade) for shade in plots._SHADES]):
+    for shades in ([region.get_facecolor()[0][:3] for region in regions], [to_rgb(shade) for shade in canvas.SHADES]):
         grey = np.dot(shades, (0.299, 0.587, 0.114))
         assert np.all(np.diff(grey) > 0.01)
         assert grey[-1] - grey[0] > 0.6
@@ -405,7 +399,7 @@ def test_heat_map_fits_and_its_glyphs_tell_the_variance(width: int) -> None:
     assert max(map(len, rows)) <= width
     columns = len(rows[0].split("│")[1])
     for alpha, temperature, glyph in ((0.9, 5.0, "·"), (0.3, 0.01, "░"), (0.5, 0.05, "▒"), (0.98, 0.12, "▓")):
-        place = round((columns - 1) * plots._share(temperature))
+        place = round((columns - 1) * phase.share(temperature))
         assert rows[round((len(rows) - 1) * (1 - alpha))].split("│")[1][place] == glyph
 
 
@@ -413,7 +407,7 @@ def test_heat_map_in_ascii_and_its_points() -> None:
     lines = ["".join(text for text, _ in line) for line in plots.terminal_heat_map(SETTING, unicode=False)]
     assert all(line.isascii() for line in lines)
     picture = [line.split("|")[1] for line in lines if "|" in line]
-    assert picture[8][round(71 * plots._share(0.2))] == "1"
+    assert picture[8][round(71 * phase.share(0.2))] == "1"
     assert "1 this setting: alpha 0.6, tau 0.2" in lines
 
 

@@ -1,0 +1,166 @@
+"""Curves of the theory: threshold over batch size; variance, loss values and openings of classes over the weight."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ssem_advisor.advice import complete
+from ssem_advisor.domain import Setting, SettingError
+from ssem_advisor.report.plots.canvas import PAPER, Look, Paper, canvas, legend_below, logarithmic, mark
+from ssem_advisor.report.plots.shown import basis, covered, headline, most, shown_outlook
+from ssem_advisor.theory import class_openings as class_openings_of
+from ssem_advisor.theory import class_variances, collapse_threshold, reference_losses
+
+
+def threshold_vs_batch(setting: Setting, path: str | os.PathLike[str], paper: Paper = PAPER) -> Path:
+    """Write the collapse threshold of the weight against the batch size, for several temperatures.
+
+    Raises as `phase_diagram`, and SettingError for sampler="full", whose batch is the data set.
+    """
+    setting = covered(setting)
+    title = "Collapse is the optimum below each line"
+    with canvas(path, paper, (7.8, 4.8), title, headline(setting.with_(batch_size=None))) as (_, axes, look):
+        sizes = _batch_sizes(setting)
+        for temperature, drawn in temperatures(setting, look):
+            at = setting.with_(batch_size=sizes, temperature=temperature, alpha=None)
+            threshold = np.minimum(collapse_threshold(at), 2.0)
+            axes.plot(sizes, threshold, label=f"{temperature:g}", **drawn)
+        axes.axhspan(1, 1.1, facecolor=look.collapse, edgecolor=look.hatch, hatch="///", linewidth=0, zorder=3)
+        axes.text(sizes[0], 1.045, "  no weight prevents collapse", va="center", path_effects=look.halo(), zorder=4)
+        if setting.batch_size is not None:
+            mark(axes, look, setting.batch_size, f"batch {setting.batch_size}")
+        powers = [2**power for power in range(1, 24) if sizes[0] <= 2**power <= sizes[-1]]
+        logarithmic(axes.xaxis, powers[:: 1 + len(powers) // 10])
+        axes.set(xlim=(sizes[0], sizes[-1]), ylim=(0, 1.09))
+        axes.set(xlabel="batch size, in instances", ylabel="collapse threshold of α")
+        axes.grid()
+        axes.legend(title="temperature", loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return Path(path)
+
+
+def variance_vs_alpha(setting: Setting, path: str | os.PathLike[str], paper: Paper = PAPER) -> Path:
+    """Write the expected free spread against the weight, for several temperatures.
+
+    Raises as `phase_diagram`.
+    """
+    setting = covered(setting)
+    outlook = shown_outlook(setting, paper)
+    spreads = most(outlook) * np.concatenate([np.geomspace(1e-4, 0.02, 20), np.linspace(0.025, 1, 118)])
+    with canvas(
+        path, paper, (7.8, 4.8), "What a weight keeps of the differences inside classes", headline(setting)
+    ) as (
+        _,
+        axes,
+        look,
+    ):
+        axes.axhspan(*outlook.safe_spread, color=look.safe, linewidth=0)
+        axes.text(0.012, outlook.safe_spread[1] - 0.02, "safe range", va="center", color=look.safe_ink, fontsize=9)
+        for temperature, drawn in temperatures(setting, look):
+            weights = np.array([outlook.weight(spread, temperature) for spread in spreads])
+            inside = weights <= 1
+            edge = min(float(outlook.weight(0.0, temperature)), 1.0)
+            last = outlook.spread(1.0, temperature)
+            alphas, values = [0, edge, *weights[inside], 1], [0, 0, *spreads[inside], last]
+            axes.plot(alphas, values, label=f"{temperature:g}", clip_on=False, **drawn)
+        if setting.alpha is not None:
+            mark(axes, look, setting.alpha, f"your α = {setting.alpha:g}")
+        axes.set(xlim=(0, 1), ylim=(0, most(outlook)), xlabel="weight α of the self-supervised term")
+        axes.set_ylabel(f"free spread {basis(outlook)}")
+        axes.grid()
+        axes.legend(title="temperature", loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return Path(path)
+
+
+def loss_values(setting: Setting, path: str | os.PathLike[str], paper: Paper = PAPER) -> Path:
+    """Write the three reference values of the loss against the weight: total collapse, class collapse, the optimum.
+
+    At the setting's temperature, or 0.1. Raises as `phase_diagram`.
+    """
+    setting = covered(setting)
+    at = setting.with_(temperature=setting.temperature or 0.1, alpha=np.linspace(0, 1, 201))
+    title = f"Where a loss value stands, at temperature {at.temperature:g}"
+    with canvas(path, paper, (7.8, 4.8), title, headline(setting)) as (figure, axes, look):
+        values = reference_losses(at)
+        for name, value, drawn in (
+            (
+                "total collapse: all embeddings equal",
+                values.total_collapse,
+                {"color": look.soft, "linestyle": (0, (5, 2))},
+            ),
+            ("class collapse: each class on one point", values.class_collapse, {"color": look.bad}),
+            ("the optimum", values.optimum, {"color": look.safe_ink}),
+        ):
+            axes.plot(at.alpha, np.broadcast_to(value, at.alpha.shape), linewidth=2, label=name, **drawn)
+        if setting.alpha is not None:
+            mark(axes, look, setting.alpha, f"your α = {setting.alpha:g}")
+        axes.set(xlim=(0, 1), xlabel="weight α of the self-supervised term", ylabel="loss, in nats")
+        axes.grid()
+        legend_below(figure)
+    return Path(path)
+
+
+def class_openings(setting: Setting, path: str | os.PathLike[str], paper: Paper = PAPER) -> Path:
+    """Write the within-class variance of every class at the optimum against the weight, for unequal classes.
+
+    Classes of one size share a line, and at most 8 sizes are drawn. At the setting's temperature, or 0.1. Raises
+    SettingError without class_counts, NotCovered where no theorem speaks.
+    """
+    if setting.class_counts is None:
+        raise SettingError("class_counts: missing; the picture of class openings needs the sizes of the classes")
+    setting = complete(setting)[0]
+    setting = setting.with_(temperature=setting.temperature or 0.1)
+    sizes = np.asarray(setting.class_counts)
+    opens = class_openings_of(setting)
+    weights = np.unique(np.concatenate([np.linspace(0, 1, 51), np.clip(opens[np.isfinite(opens)], 0, 1)]))
+    variances = np.array([class_variances(setting.with_(alpha=float(alpha))) for alpha in weights])
+    title = f"Which class opens at which weight, at temperature {setting.temperature:g}"
+    with canvas(path, paper, (7.8, 4.8), title, headline(setting)) as (_, axes, look):
+        distinct = np.unique(sizes)[::-1]
+        shown = distinct[np.unique(np.linspace(0, len(distinct) - 1, min(8, len(distinct))).round().astype(int))]
+        drifts = False
+        for rank, each in enumerate(shown):
+            members = np.flatnonzero(sizes == each)
+            label = f"{each} ({len(members)} classes)" if len(members) > 1 else f"{each}"
+            drawn = {"color": look.line(rank / max(len(shown) - 1, 1)), "linewidth": 1.8}
+            values, opening = variances[:, members].mean(axis=1), float(np.nanmean(opens[members]))
+            below = weights <= opening
+            axes.plot(weights[~below], values[~below], label=label, **drawn)
+            if (values[below] > 1e-6).any():  # what lies below the opening is noise of the views
+                axes.plot(weights[below], values[below], **drawn | {"linewidth": 1, "linestyle": (0, (1, 2))})
+                drifts = True
+            if 0 <= opening <= 1:
+                axes.plot(opening, 0, marker="^", clip_on=False, markersize=7, zorder=4, color=drawn["color"])
+        if drifts:
+            axes.plot([], [], color=look.soft, linewidth=1, linestyle=(0, (1, 2)), label="views drift apart:\nnoise")
+        if setting.alpha is not None:
+            mark(axes, look, setting.alpha, f"your α = {setting.alpha:g}")
+        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="weight α of the self-supervised term")
+        axes.set_ylabel("within-class variance at the optimum")
+        axes.grid()
+        axes.legend(title="instances of the class;\n▲ where it opens", loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return Path(path)
+
+
+def temperatures(setting: Setting, look: Look) -> Iterator[tuple[float, dict[str, Any]]]:
+    """A few temperatures, the setting's own among them and drawn thick, with line styles that grey keeps apart."""
+    own = setting.temperature
+    chosen = sorted({0.07, 0.1, 0.2, 0.3, 0.5} | ({own} if own is not None else set()))
+    styles: Sequence[Any] = ["-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)), (0, (3, 1, 1, 1, 1, 1)), "-"]
+    for rank, temperature in enumerate(chosen):
+        colour = look.line(rank / (len(chosen) - 1))
+        yield temperature, {"color": colour, "linestyle": styles[rank], "linewidth": 3.2 if temperature == own else 1.8}
+
+
+def _batch_sizes(setting: Setting) -> np.ndarray:
+    """Batch sizes from the smallest to 65536 or the data set, evenly spaced in the logarithm."""
+    if setting.sampler == "full":
+        raise SettingError("sampler='full': the batch is the data set; choose random or balanced to vary it")
+    random, each = setting.sampler == "random", setting.instances_per_class or np.inf
+    step = 1 if random else setting.classes_per_batch or setting.classes
+    largest = min(max(65536 // step, 8), setting.classes * each if random else each)
+    return step * np.unique(np.geomspace(2 if step == 1 else 1, largest, 97).round().astype(int))

@@ -1,0 +1,290 @@
+"""The phase diagram: expected free spread over temperature and weight, as a file and as text for a terminal.
+
+Every contour is a closed form, alpha as a function of the variance: nothing is searched, nothing interpolated over a
+grid.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ssem_advisor.advice import Outlook, complete, recommend
+from ssem_advisor.domain import Setting
+from ssem_advisor.report.plots.canvas import (
+    INK,
+    PAPER,
+    POWER,
+    SHADES,
+    Paper,
+    canvas,
+    colour_scale,
+    legend_below,
+    logarithmic,
+    weight_label,
+)
+from ssem_advisor.report.plots.shown import basis, covered, headline, most, need_views, shown_outlook
+from ssem_advisor.theory import collapse_threshold, equivalent_alpha
+from ssem_advisor.theory.regime import collapse_limits
+
+TEMPERATURES = (0.01, 10.0)
+_LEVELS = np.array([0.0, *np.arange(0.025, 0.5, 0.025), *np.arange(0.5, 1.01, 0.05)]).round(3)
+
+
+class Marker(NamedTuple):
+    """A place in the phase diagram: the words of its legend, temperature, weight, and how it is marked."""
+
+    label: str
+    temperature: float
+    alpha: float
+    look: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    label: str
+    losses: tuple[str, ...]
+    temperature: float
+    alpha: float | None  # None = plain SupCon's own weight
+    marker: str
+
+
+# Khosla et al. 2020 (0.07 in its code, 0.1 in its text), Chen et al. 2020, Lee et al. 2025; L_spread: the code of
+# Chen et al. 2022, both weights 1.
+RECIPES = (
+    Recipe("plain SupCon", ("supcon",), 0.07, None, "^"),
+    Recipe("plain SupCon", ("supcon",), 0.1, None, "v"),
+    Recipe("SimCLR", ("supcon",), 0.1, 1.0, "s"),
+    Recipe("SSEM paper's runs", ("supcon", "ssem"), 0.1, 0.5, "p"),
+    Recipe("L_spread defaults", ("l_spread",), 0.5, 0.5, "s"),
+)
+_RECOMMENDED = {"marker": "D", "color": "white", "markeredgecolor": INK, "markersize": 7.5, "zorder": 6}
+_OWN = {"marker": "o", "color": "#d8342c", "markeredgecolor": "white", "markersize": 14, "zorder": 5}
+_RECIPE = {"color": "#c9d3df", "markeredgecolor": INK, "markersize": 7.5, "zorder": 3}
+_CONFIG = {"marker": "*", "color": "#ff9d5c", "markeredgecolor": INK, "markersize": 16, "zorder": 4}
+
+
+def phase_diagram(
+    setting: Setting, path: str | os.PathLike[str], config: Setting | None = None, paper: Paper = PAPER
+) -> Path:
+    """Write the phase diagram of a setting: expected free spread over temperature and weight.
+
+    On it: the collapse boundary (a theorem), the safe range of free spread, the recommended point, the setting's own
+    point where it has a temperature and an alpha, the point of `config` (alpha None = plain SupCon), and well-known
+    recipes of the same
+    loss. The ending of `path` chooses PNG, SVG or PDF. Raises AdvisorError for another ending, NotCovered where no
+    theorem speaks, ModuleNotFoundError without matplotlib.
+    """
+    if setting.unequal:
+        return _phase_by_class(setting, path, config, paper)
+    setting = covered(setting)
+    with canvas(path, paper, (8.4, 5.6), "Where class collapse is the optimum", headline(setting)) as (
+        figure,
+        axes,
+        look,
+    ):
+        outlook = shown_outlook(setting, paper)
+        points = _points(setting, config, paper)
+        span = _span(points)
+        temperatures, weights = _contours(outlook, 181, span)
+        colours = colour_scale(most(outlook))
+        axes.fill_between(
+            temperatures, 0, weights[0], facecolor=look.collapse, edgecolor=look.hatch, hatch="///", linewidth=0
+        )
+        levels = levels_of(outlook)
+        for low, high, curve in zip(levels[:-1], levels[1:], weights[:-1], strict=True):
+            axes.fill_between(
+                temperatures, curve, 1.1, color=colours.to_rgba(min((low + high) / 2, most(outlook))), linewidth=0
+            )
+        axes.plot(temperatures, weights[0], color=look.ink, linewidth=2.2)
+        for level in outlook.safe_spread:
+            curve = weights[np.isclose(levels, level)][0]
+            axes.plot(temperatures, curve, color="white", linewidth=1.5, path_effects=look.halo("#00224e", 3.2))
+            lowest = int(np.clip(np.argmin(curve), 8, len(curve) - 9))  # the label stays inside the frame
+            if curve[lowest] < 0.95:
+                axes.text(
+                    temperatures[lowest], curve[lowest] + 0.015, f"{level:.2g}", ha="center", path_effects=look.halo()
+                )
+        roomy = len(temperatures) * 6 // 7
+        if weights[0][roomy] > 0.15:
+            axes.text(temperatures[roomy], weights[0][roomy] / 2, "collapse", ha="center", path_effects=look.halo())
+        low, high = outlook.safe_spread
+        safe: dict[str, Any] = {"color": "white", "linewidth": 1.5, "path_effects": look.halo("#00224e", 3.2)}
+        axes.plot([], [], label=f"safe: free spread {low:.2g} to {high:.2g}", **safe)
+        for label, temperature, alpha, marked in points:
+            axes.plot(temperature, alpha, linestyle="none", label=label, clip_on=False, **marked)
+        logarithmic(axes.xaxis, [0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100])
+        axes.set(xlim=span, ylim=(0, 1), xlabel="temperature τ", ylabel=weight_label(figure))
+        bar = figure.colorbar(
+            colours, ax=axes, pad=0.02, aspect=28, ticks=[0, *outlook.safe_spread, most(outlook)], format="%.2g"
+        )
+        bar.outline.set_edgecolor(look.edge)  # type: ignore[operator]
+        bar.set_label(f"free spread {basis(outlook)}")
+        for level in outlook.safe_spread:
+            bar.ax.axhline(level, color="white", linewidth=1.5)
+        legend_below(figure)
+    return Path(path)
+
+
+def _phase_by_class(setting: Setting, path: str | os.PathLike[str], config: Setting | None, paper: Paper) -> Path:
+    """The phase diagram of unequal classes: where all of them are collapsed, where some are, where none is."""
+    need_views(setting)
+    setting = complete(setting)[0]
+    with canvas(path, paper, (8.4, 5.6), "Which classes are collapsed at the optimum", headline(setting)) as (
+        figure,
+        axes,
+        look,
+    ):
+        points = _points(setting, config, paper)
+        span = _span(points)
+        temperatures = np.geomspace(*span, 33)
+        limits = [collapse_limits(setting.with_(temperature=float(t), alpha=None), quick=True) for t in temperatures]
+        first = np.minimum([found.collapse_up_to for found in limits], 1.1)
+        last = np.minimum([found.open_above for found in limits], 1.1)
+        axes.fill_between(temperatures, 0, first, facecolor=look.collapse, edgecolor=look.hatch, hatch="///",
+                          linewidth=0, label="every class is collapsed")  # fmt: skip
+        axes.fill_between(temperatures, first, last, facecolor=look.collapse, edgecolor=look.hatch, hatch=".",
+                          linewidth=0, label="some classes are")  # fmt: skip
+        axes.fill_between(temperatures, last, 1.1, facecolor=look.safe, linewidth=0, label="no class is")
+        axes.plot(temperatures, first, color=look.ink, linewidth=2.2)
+        axes.plot(temperatures, last, color=look.safe_ink, linewidth=2.2)
+        for label, temperature, alpha, marked in points:
+            axes.plot(temperature, alpha, linestyle="none", label=label, clip_on=False, **marked)
+        logarithmic(axes.xaxis, [0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100])
+        axes.set(xlim=span, ylim=(0, 1), xlabel="temperature τ", ylabel=weight_label(figure))
+        legend_below(figure)
+    return Path(path)
+
+
+def terminal_heat_map(
+    setting: Setting,
+    config: Setting | None = None,
+    width: int = 80,
+    unicode: bool = True,
+    paper: Paper = PAPER,
+) -> list[list[tuple[str, str]]]:
+    """The phase diagram as lines of (text, rich style) for a terminal; the glyphs alone say what the colours say.
+
+    Without `unicode` only ASCII is written. Raises NotCovered where no theorem speaks.
+    """
+    setting = covered(setting)
+    glyphs, bar = ("·░▒▓", "│") if unicode else (".:+#", "|")
+    columns, rows = min(max(width - 8, 24), 100), 21
+    outlook = shown_outlook(setting, paper)
+    found = _points(setting, config, paper)
+    span = _span(found)
+    _, weights = _contours(outlook, columns, span)
+    levels = levels_of(outlook)
+    points = list(enumerate(found, start=1))
+    marks = {
+        (round((rows - 1) * (1 - point.alpha)), round((columns - 1) * share(point.temperature, span))): str(number)
+        for number, point in reversed(points)
+    }
+    lines = [[(headline(setting), "bold")]]
+    for row, alpha in enumerate(np.linspace(1, 0, rows)):
+        line = [(f"{alpha:5.2f} {bar}" if row % 5 == 0 else f"      {bar}", "")]
+        for column in range(columns):
+            variance = _reached(alpha, weights[:, column], levels)
+            kind = 0 if alpha <= weights[0, column] else 1 + int(np.searchsorted(outlook.safe_spread, variance))
+            style = SHADES[int(10 * min(variance / most(outlook), 1.0) ** POWER)] if kind else "bright_black"
+            mark = marks.get((row, column))
+            line.append((mark, "bold reverse") if mark else (glyphs[kind], style))
+        lines.append([("".join(text for text, _ in run), style) for style, run in groupby(line, itemgetter(1))])
+    ticks = [" "] * (columns + 14)
+    for tick in (0.01, 0.1, 1.0, 10.0):
+        text, place = f"{tick:g}", round((columns - 1) * share(tick, span))
+        ticks[place + 7 : place + 7 + len(text)] = text
+    lines.append([("".join(ticks).rstrip() + "  τ", "")])
+    names = (
+        "collapse is optimal",
+        f"spread < {outlook.safe_spread[0]:.2g}",
+        "safe range",
+        f"spread > {outlook.safe_spread[1]:.2g}",
+    )
+    lines.append([("   ".join(f"{glyph} {name}" for glyph, name in zip(glyphs, names, strict=True)), "")])
+    lines += [[(f"{number} {point.label}", "")] for number, point in points]
+    if unicode:
+        return lines
+    return [[(text.replace("α", "alpha").replace("τ", "tau"), style) for text, style in line] for line in lines]
+
+
+def _points(setting: Setting, config: Setting | None, paper: Paper) -> list[Marker]:
+    found: list[tuple[str, float | None, float | None, dict[str, Any]]] = []
+    found.append(("this setting", setting.temperature, setting.alpha, _OWN))
+    best = recommend(setting, network=shown_outlook(setting, paper).network).recommended
+    if best is not None:
+        found.append(("recommended", best.temperature, best.alpha, _RECOMMENDED))
+    if config is not None:
+        alpha = _plain_weight(config) if config.alpha is None else config.alpha
+        found.append(("your config", config.temperature, alpha, _CONFIG))
+    for recipe in RECIPES:
+        if setting.loss in recipe.losses:
+            alpha = _plain_weight(setting) if recipe.alpha is None else recipe.alpha
+            found.append((recipe.label, recipe.temperature, alpha, _RECIPE | {"marker": recipe.marker}))
+    return [
+        Marker(f"{name}: α {alpha:.3g}, τ {tau:g}", tau, alpha, look)
+        for name, tau, alpha, look in found
+        if tau is not None and alpha is not None
+    ]
+
+
+def _plain_weight(setting: Setting) -> float:
+    """The weight at which the mixture is plain SupCon, at the mean number of same-class instances in a batch."""
+    m, others = setting.classes, (setting.batch_size or 1) - 1
+    if setting.sampler == "full":
+        same = (sum(setting.class_counts) / m if setting.class_counts else setting.instances_per_class) - 1
+    elif setting.sampler == "balanced":
+        same = setting.batch_size / (setting.classes_per_batch or m) - 1
+    elif setting.class_counts is not None:
+        total = sum(setting.class_counts)
+        same = others * (total / m - 1) / (total - 1)
+    elif setting.instances_per_class is None:
+        same = others / m
+    else:
+        same = others * (setting.instances_per_class - 1) / (m * setting.instances_per_class - 1)
+    return equivalent_alpha(same, setting.views)
+
+
+def _span(points: Sequence[Marker]) -> tuple[float, float]:
+    """The temperatures to show: the usual ones, and those of the points."""
+    shown = [*TEMPERATURES, *(point.temperature for point in points)]
+    return min(shown), max(shown)
+
+
+def levels_of(outlook: Outlook) -> np.ndarray:
+    """Free spreads whose contours are drawn."""
+    return np.union1d(_LEVELS[most(outlook) >= _LEVELS], outlook.safe_spread)
+
+
+def _contours(outlook: Outlook, columns: int, span: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Temperatures, shape (columns,), and the weights of the levels at them, shape (levels, columns), at most 1.1.
+
+    Level 0 is the collapse threshold of the minimiser, a theorem; the others are estimates where the network is one.
+    """
+    temperatures = np.geomspace(*span, columns)
+    threshold = collapse_threshold(outlook.setting.with_(temperature=temperatures, alpha=None))
+    return temperatures, np.minimum(
+        [threshold, *(outlook.weight(level, temperatures) for level in levels_of(outlook)[1:])], 1.1
+    )
+
+
+def _reached(alpha: float, weights: np.ndarray, levels: np.ndarray) -> float:
+    """The largest free spread whose weight is at most alpha, between the levels by interpolation."""
+    # Near 1 the weights of different spreads may differ by rounding alone.
+    above = int(np.searchsorted(weights, alpha + 1e-12, side="right"))
+    if above in (0, len(weights)):
+        return float(levels[min(above, len(weights) - 1)])
+    return float(np.interp(alpha, weights[above - 1 : above + 1], levels[above - 1 : above + 1]))
+
+
+def share(temperature: float, span: tuple[float, float] = TEMPERATURES) -> float:
+    """Place on the temperature axis, 0 left to 1 right."""
+    low, high = np.log(span)
+    return (float(np.log(temperature)) - low) / (high - low)

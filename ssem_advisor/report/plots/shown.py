@@ -1,0 +1,64 @@
+"""What the pictures of the theory show: which settings they cover, whose free spread, and the words for both."""
+
+from __future__ import annotations
+
+from ssem_advisor.advice import Basis, Outlook, complete, outlook_of
+from ssem_advisor.domain import NotCovered, Setting
+from ssem_advisor.report.plots.canvas import Paper
+from ssem_advisor.theory.network import PERFECT
+
+
+def covered(setting: Setting) -> Setting:
+    """The setting with its batch filled in, or NotCovered."""
+    least = setting.classes - 1
+    if setting.unequal:
+        raise NotCovered(
+            "class_counts: not covered, this picture needs classes of equal size; see --kind phase and --kind openings"
+        )
+    if setting.dim is not None and setting.dim < least:
+        raise NotCovered(
+            f"dim={setting.dim}: not covered, the pictures need dim >= classes-1 = {least}; see `recommend`"
+        )
+    need_views(setting)
+    return complete(setting)[0]
+
+
+def need_views(setting: Setting) -> None:
+    if setting.views == 1 and setting.loss != "ssem":
+        raise NotCovered("views=1: not covered, without a second view the self-supervised term has no positive")
+
+
+def shown_outlook(setting: Setting, paper: Paper) -> Outlook:
+    """What the pictures show: free spread of a typical network, or of the minimiser."""
+    return outlook_of(setting, PERFECT if paper.network == "perfect" else None)
+
+
+def most(outlook: Outlook) -> float:
+    """The largest free spread that there is."""
+    return 1.0 if outlook.basis is Basis.minimiser else outlook.network.view_reliability
+
+
+def basis(outlook: Outlook) -> str:
+    if outlook.basis is Basis.exact:
+        return "at the optimum"
+    if outlook.basis is Basis.minimiser:
+        return "of the loss's own minimum"
+    return "of the minimiser" if outlook.network == PERFECT else "of a typical network"
+
+
+def headline(setting: Setting) -> str:
+    """The setting in one line."""
+    parts = [setting.loss, f"{setting.classes} classes"]
+    if setting.class_counts is not None:
+        parts.append(f"{min(setting.class_counts)} to {max(setting.class_counts)} instances each")
+    elif setting.instances_per_class is not None:
+        parts.append(f"{setting.instances_per_class} instances each")
+    if setting.sampler == "full":
+        parts.append("full batch")
+    else:
+        drawn = f" from {setting.classes_per_batch} classes" if setting.classes_per_batch else ""
+        parts.append(f"{setting.sampler} batches" + (f" of {setting.batch_size}" if setting.batch_size else "") + drawn)
+    parts.append(f"{setting.views} view{'s' if setting.views != 1 else ''}")
+    if setting.dim is not None:
+        parts.append(f"dimension {setting.dim}")
+    return ", ".join(parts)

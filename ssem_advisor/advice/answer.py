@@ -1,4 +1,4 @@
-"""What `recommend` answers with: numbers and codes. Their words are in `report.advice`."""
+"""What `recommend` answers with: numbers and codes. Their words are in `report.words`."""
 
 from __future__ import annotations
 

@@ -1,16 +1,28 @@
-"""An Advice as text for a terminal and as JSON; the words of its codes."""
+"""An Advice as JSON and as text for a terminal."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ssem_advisor.advice import Advice, Basis, Code, NetworkOrigin, Note, Point, Purpose, Range, State
+from ssem_advisor.advice import Advice, Basis, Code, NetworkOrigin, Note, Point, Range, State
 from ssem_advisor.domain import FIELDS, Setting
-from ssem_advisor.printing import WIDTH, Meaning, Paint, table, uncoloured, wrapped
-from ssem_advisor.rounding import above, below
+from ssem_advisor.printing import WIDTH, Paint, table, uncoloured, wrapped
+from ssem_advisor.report.words import (
+    ASSUMED,
+    MEANINGS,
+    PURPOSES,
+    STATES,
+    describe_batch,
+    downward,
+    inward,
+    show,
+    upward,
+    within,
+    words,
+)
 
 if TYPE_CHECKING:
     from ssem_advisor.documents import KnobRange, PointShown, Recommend, SettingFields
@@ -122,177 +134,6 @@ def _as_dict(point: Point) -> PointShown:
     }
 
 
-# -- numbers for people ------------------------------------------------------------------------------------------------
-
-
-def show(value: float | None, digits: int = 3) -> str:
-    """A number for people."""
-    if value is None:
-        return "-"
-    if math.isinf(value):
-        return "none"
-    return f"{value:.{digits}g}"
-
-
-def inward(low: float, high: float, digits: int = 3) -> tuple[str, str]:
-    """Both ends of a safe interval rounded so that they stay inside it."""
-    for more in range(digits, 17):
-        lower, upper = upward(low, more), downward(high, more)
-        if low <= float(lower) <= float(upper) <= high:
-            return lower, upper
-    return repr(low), repr(high)
-
-
-def within(value: float, safe: tuple[float, float] | None, digits: int = 3) -> str:
-    """A value rounded to the nearest number that is still inside its safe interval."""
-    shown = show(value, digits)
-    if safe is None or safe[0] <= float(shown) <= safe[1]:
-        return shown
-    return inward(value, safe[1], digits)[0] if float(shown) < safe[0] else inward(safe[0], value, digits)[1]
-
-
-def upward(value: float, digits: int = 3) -> str:
-    """A threshold rounded up: whoever stays above the printed number stays above the true one."""
-    return f"{float(above(value, digits)):.{digits}g}" if math.isfinite(value) else "none"
-
-
-def downward(value: float, digits: int = 3) -> str:
-    return f"{float(below(value, digits)):.{digits}g}" if math.isfinite(value) else "none"
-
-
-# -- the words of codes ------------------------------------------------------------------------------------------------
-
-
-def words(note: Note) -> str:
-    """The sentences of a note."""
-    return _WORDS[note.code](note.values)
-
-
-_WORDS: dict[Code, Callable[[dict[str, Any]], str]] = {
-    Code.one_view: lambda v: (
-        "No safe setting: with one view the self-supervised term has no positives, alpha means nothing, and nothing "
-        "holds instances of a class apart. Two views make one."
-    ),
-    Code.line: lambda v: (
-        "Not covered: unit vectors in one dimension are two points and cannot spread. Use dim >= classes."
-    ),
-    Code.all_alone: lambda v: (
-        "No safe setting: every anchor is alone with its class in the batch. Draw at least two instances of each class "
-        "(P x K sampler) to make one."
-    ),
-    Code.no_weight_prevents: lambda v: (
-        f"No safe setting: at temperature {v['temperature']:g} the collapse threshold is {upward(v['threshold'])}, so "
-        "no weight prevents collapse. A smaller temperature or more instances of each class in the batch make one."
-        if math.isfinite(v["threshold"])
-        else f"No safe setting: at temperature {v['temperature']:g} no weight prevents collapse. A smaller temperature "
-        "or more instances of each class in the batch make one."
-    ),
-    Code.out_of_reach: lambda v: (
-        f"No safe setting: at usual temperatures this network reaches a free spread of at most {show(v['reach'], 2)}, "
-        f"less than {show(v['least'], 2)}. More instances of each class in the batch, a larger dim, or milder "
-        "augmentations "
-        "(more reliable views) make one."
-    ),
-    Code.not_covered: lambda v: f"Not covered: {v['reason']}.",
-    Code.alpha_moved: lambda v: f"No temperature is safe at alpha {v['alpha']:g}, so the recommendation changes alpha.",
-    Code.temperature_moved: lambda v: (
-        f"No weight is safe at temperature {v['temperature']:g}; another temperature is, so the recommendation moves "
-        "it."
-    ),
-    Code.both_moved: lambda v: (
-        f"No weight is safe at temperature {v['temperature']:g}; another temperature is, so both change."
-    ),
-    Code.another_temperature: lambda v: (
-        f"At the usual temperature {v['usual']:g} the wanted free spread would ask for "
-        + (f"alpha {show(v['weight'])}" if math.isfinite(v["weight"]) else "more than any weight gives")
-        + f"; at {v['temperature']:g} more of the supervised term is left."
-    ),
-    Code.warmer_for_reliable_views: lambda v: (
-        f"The measured views are reliable enough for temperature {v['temperature']:g}: they hardly move the threshold "
-        f"there. Digits with such views kept finer labels better there than at {v['usual']:g}."
-    ),
-    Code.less_than_wanted: lambda v: (
-        f"A free spread of {show(v['wanted'], 2)} is out of reach with the weights that are safe here; the "
-        "recommendation "
-        f"aims at {show(v['free_spread'], 2)}. More instances of each class in the batch or a larger dim reach it."
-    ),
-    Code.crowded: lambda v: (
-        f"dim {v['dim']} < classes - 1 = {v['classes'] - 1}: the class means cannot form a simplex and leave no "
-        "direction free. Every class has its own threshold, and the expected spread is a rough estimate that `measure` "
-        "cannot tell from confusion between classes."
-    ),
-    Code.tight: lambda v: (
-        "dim = classes - 1: no direction beside the class means is left. Collapse is the optimum up to alpha "
-        f"{upward(v['collapse_up_to'])} and stays a local minimum up to {upward(v['open_above'])}; nothing between the "
-        "two is called safe. One more dimension removes the gap."
-        if math.isfinite(v["open_above"])
-        else "dim = classes - 1: no direction beside the class means is left, and no weight is known to exclude "
-        "collapse. One more dimension does."
-    ),
-    Code.unequal: lambda v: (
-        "Classes differ in size: every class opens at its own weight, and safe begins where the last one does. The "
-        "expected spread is a rough estimate for classes of equal mean size."
-    ),
-    Code.shared_directions: lambda v: (
-        f"dim {v['dim']} leaves {v['beside']} direction{'s' * (v['beside'] != 1)} beside {v['classes']} class means, "
-        "so that part of the spread lies between the classes. The expected spread is a rough estimate, and `measure` "
-        f"cannot tell it from confusion; with dim {4 * v['classes']} and more both are sharp."
-    ),
-    Code.lonely_anchors: lambda v: (
-        f"{v['share']:.0%} of the anchors have no other instance of their class in the batch: a class-balanced or "
-        "P x K sampler, or a larger batch, gives them one."
-    ),
-    Code.sampled_threshold: lambda v: (
-        f"The collapse threshold is numerical, to within {upward(v['error'], 2)}; the safe range keeps clear of it."
-    ),
-    Code.minimiser_only: lambda v: (
-        f"For {v['loss']} nothing is derived for imperfect views: the free spread is that of the loss's own minimum, "
-        "more than a network reaches."
-    ),
-    Code.pilot: lambda v: (
-        f"Views become more reliable as classes spread: {show(v['measured_reliability'], 2)} was measured at a free "
-        f"spread of {show(v['measured_spread'], 2)}, and {show(v['reliability'], 2)} is expected at "
-        f"{show(v['wanted'], 2)} (empirical rule). Measure again after a run at the new weight."
-    ),
-    Code.several_intervals: lambda v: (
-        f"The safe temperatures at alpha {show(v['alpha'])} form more than one interval; the nearest one is shown."
-    ),
-    Code.fp16_overflow: lambda v: (
-        f"In fp16, exp(1/tau) = exp({v['inverse']:.3g}) overflows (above 65504): keep the loss in float32 or subtract "
-        "the row maximum."
-    ),
-    Code.fp16_underflow: lambda v: (
-        f"Logits span 2/tau = {v['span']:.3g}: in fp16 the smallest softmax terms underflow; compute the loss in "
-        "float32."
-    ),
-}
-
-_STATES = {
-    State.collapse: "class collapse is the optimum: instances of a class end on one point",
-    State.may_collapse: "not safe: some class is collapsed, or collapse is not excluded",
-    State.too_little: "no collapse, but less free spread than finer labels need",
-    State.safe: "safe",
-    State.too_much: "so much spread that the classes themselves suffer",
-    State.not_covered: "not covered, see the notes",
-}
-
-_MEANINGS: dict[State, Meaning] = {
-    State.collapse: "collapse",
-    State.may_collapse: "collapse",
-    State.safe: "safe",
-    State.too_little: "estimate",
-    State.too_much: "estimate",
-    State.not_covered: "heading",
-}
-
-_PURPOSES = {
-    Purpose.start: "Start here. Then `measure` it; healthy: done.",
-    Purpose.more_spread: "If the start measured too little. Better: more to keep.",
-    Purpose.less_spread: "If the start cost coarse accuracy. Better: less mixing.",
-    Purpose.warmer: "Same spread. Better: the views are reliable; go on that way.",
-    Purpose.colder: "Same spread. Better: the views are worse than assumed.",
-}
-
 # -- text --------------------------------------------------------------------------------------------------------------
 
 # Notes that change nothing about what to do next stand among the details.
@@ -350,7 +191,7 @@ class _Screen:
         dim = "any dim" if s.dim is None else f"dim {s.dim}"
         title = f"{s.classes} classes, {dim}, {s.loss}, {s.views} view{'s' * (s.views != 1)}, {describe_batch(s)}"
         yield from map(self._bold, self._wrapped(title, ""))
-        assumed = [_ASSUMED[name](s) for name in self.advice.assumed if name in _ASSUMED]
+        assumed = [ASSUMED[name](s) for name in self.advice.assumed if name in ASSUMED]
         if assumed:
             yield from self._wrapped(f"Assumed, because not given: {', '.join(assumed)}.")
 
@@ -358,11 +199,11 @@ class _Screen:
         """What to set, and the ranges to stay in."""
         given, point = self.advice.given, self.advice.recommended
         if given is not None:
-            line = f"Your alpha = {given.alpha:g}, temperature = {given.temperature:g}: {_STATES[given.state]}"
+            line = f"Your alpha = {given.alpha:g}, temperature = {given.temperature:g}: {STATES[given.state]}"
             if given.free_spread and given.state is not State.may_collapse:
                 line += f" (expected free spread {show(given.free_spread, 2)})"
             for part in self._wrapped(line + ".", ""):
-                yield self.paint(part, _MEANINGS[given.state])
+                yield self.paint(part, MEANINGS[given.state])
         if point is None:
             yield self._bold("No setting is recommended, see the notes.")
             return
@@ -497,7 +338,7 @@ class _Screen:
             point = trial.point
             safe = advice.alpha.safe if point.temperature == advice.temperature.recommended else None
             yield from self._wrapped(
-                _PURPOSES[trial.purpose],
+                PURPOSES[trial.purpose],
                 f"  {number}  {within(point.alpha, safe):<6} {show(point.temperature):<6} "
                 f"{show(point.free_spread, 2):<5}  ",
             )
@@ -531,25 +372,3 @@ class _Screen:
         parts += ["the theorems"] if advice.limits is not None else []
         if parts:
             yield from self._wrapped(f"More with --details: {', '.join(parts)}.", "", "")
-
-
-def describe_batch(setting: Setting) -> str:
-    if setting.sampler == "full":
-        return "the whole data set in one batch"
-    if setting.sampler == "balanced":
-        drawn = setting.classes_per_batch
-        each = setting.batch_size // (drawn or setting.classes)
-        return f"balanced batches of {setting.batch_size}" + (
-            f" ({drawn} classes x {each})" if drawn else f" ({each} of each class)"
-        )
-    return f"random batches of {setting.batch_size}"
-
-
-_ASSUMED: dict[str, Callable[[Setting], str]] = {
-    "loss": lambda s: f"the {s.loss} loss",
-    "views": lambda s: f"{s.views} views",
-    "sampler": lambda s: f"a {s.sampler} sampler",
-    "batch_size": lambda s: f"batch size {s.batch_size}",
-    "instances_per_class": lambda s: "an unlimited data set",
-    "dim": lambda s: "a dim large enough for the exact theory",
-}

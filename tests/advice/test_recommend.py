@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from ssem_advisor import Setting, SettingError, collapse_threshold, recommend
 from ssem_advisor.advice import SAFE_SPREAD, WANTED, Code, aims, judge
 from ssem_advisor.cli import app
-from ssem_advisor.report.advice import downward, inward, to_dict, to_text, upward, within, words
+from ssem_advisor.report.advice import to_dict, to_text
+from ssem_advisor.report.words import downward, inward, upward, within, words
 from ssem_advisor.theory.network import PERFECT, Network, expected_free_spread
 from ssem_advisor.theory.registry import theorems
 

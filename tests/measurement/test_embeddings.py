@@ -401,7 +401,7 @@ def test_plain_supcon_is_said_to_collapse_at_every_temperature():
 def test_many_classes_sample_the_class_pairs(clustered, monkeypatch):
     z, y = clustered(instances=900, views=1, dim=40, classes=30)
     exact = measure(z, y).class_distance_variance
-    monkeypatch.setattr("ssem_advisor.measurement.embeddings.BLOCK", 70)  # two classes at a time
+    monkeypatch.setattr("ssem_advisor.measurement.moments.BLOCK", 70)  # two classes at a time
     assert measure(z, y).class_distance_variance == pytest.approx(exact, rel=1e-12)
-    monkeypatch.setattr("ssem_advisor.measurement.embeddings._ANCHOR_CLASSES", 10)
+    monkeypatch.setattr("ssem_advisor.measurement.moments._ANCHOR_CLASSES", 10)
     assert measure(z, y).class_distance_variance == pytest.approx(exact, rel=0.1)

@@ -38,22 +38,25 @@ def processor_time(seconds: float) -> Iterator[None]:
         yield
         return
 
-    over = False
+    inside, over = True, False
 
     def spent(*_: Any) -> None:
         nonlocal over
         over = True
-        raise TooLong
+        if inside:
+            raise TooLong
 
     signal.signal(signal.SIGPROF, spent)
     try:
-        signal.setitimer(signal.ITIMER_PROF, seconds)
+        # Again after as long: Python drops what is raised in a callback of the garbage collector or in __del__.
+        signal.setitimer(signal.ITIMER_PROF, seconds, seconds)
         yield
     except SystemError:  # what Python's own parser makes of an interruption
         if over:
             raise TooLong from None
         raise
     finally:
+        inside = False
         signal.setitimer(signal.ITIMER_PROF, 0.0)
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssem_advisor.config import Document, collect, read, reader
-from ssem_advisor.limits import TOO_LARGE
+from ssem_advisor.limits import TOO_LARGE, TooLong, processor_time
 
 SUFFIXES = (".yaml", ".json", ".toml", ".py", ".sh", ".md", "")
 SEEDS = [path.read_bytes().decode("utf-8", errors="replace") for path in scoring.cases()]
@@ -121,6 +121,37 @@ def test_a_file_that_takes_too_long_is_left_and_said(name, monkeypatch):
         or document.error.startswith(("more than", "nested", "line"))
     )
     assert read(Path("next.yaml"), text="method: supcon\ntemperature: 0.1\n").runs
+    assert signal.getsignal(signal.SIGPROF) is signal.SIG_DFL
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer of processor time")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interruption_that_python_drops_comes_again():
+    """What is raised in __del__ or in a callback of the garbage collector reaches nobody."""
+    dropped = []
+
+    class Slow:
+        def __del__(self):
+            end = time.process_time() + 2
+            try:
+                while time.process_time() < end:
+                    pass
+            except TooLong:
+                dropped.append(True)
+                raise
+
+    def block():
+        Slow()
+        end = time.process_time() + 10
+        while time.process_time() < end:
+            pass
+
+    start = time.process_time()
+    with pytest.raises(TooLong), processor_time(0.1):
+        block()
+    assert dropped
+    assert time.process_time() - start < 8
+    assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
     assert signal.getsignal(signal.SIGPROF) is signal.SIG_DFL
 
 

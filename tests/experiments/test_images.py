@@ -202,9 +202,12 @@ def test_two_processes_train_the_curve_of_one():
     """In float64, so that rounding does not grow: losses, gradients and batch statistics agree to the last digits."""
     environment = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE")} | {"OMP_NUM_THREADS": "1"}
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(WORKER)]
-    one = subprocess.run([sys.executable, str(WORKER)], env=environment, check=True, capture_output=True, text=True)
-    two = subprocess.run(launch, env=environment, check=True, capture_output=True, text=True)
-    alone, together = ([float(v) for v in output.stdout.split()] for output in (one, two))
+    outputs = []
+    for command in ([sys.executable, str(WORKER)], launch):
+        output = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert output.returncode == 0, output.stderr
+        outputs.append(output.stdout)
+    alone, together = ([float(v) for v in output.split()] for output in outputs)
     assert len(alone) == len(together) == 9
     assert together == pytest.approx(alone, rel=1e-9)
 

@@ -1,7 +1,7 @@
 """Three steps of a small ResNet on the gathered loss, alone or under torchrun. Prints losses, gradients, statistics."""
 
-import gc
 import os
+import sys
 
 import torch
 import torch.distributed as dist
@@ -30,6 +30,6 @@ for step in range(3):
         gradients = sum(p.grad.abs().sum().item() for p in model.parameters())
         print(loss.item(), gradients, sum(b.double().abs().sum().item() for b in model.buffers()))
 if world > 1:
-    del trained, loss, loss_of
-    gc.collect()  # the model of DistributedDataParallel holds the group, whose threads must end before the process
-    dist.destroy_process_group()
+    dist.barrier()
+    sys.stdout.flush()
+    os._exit(0)  # not through the interpreter's end, in which threads of the group may still run and abort the process

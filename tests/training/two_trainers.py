@@ -1,6 +1,7 @@
 """One epoch under Lightning, one under Accelerate, as torchrun starts them; writes the items that each process saw."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -49,3 +50,6 @@ accelerator = Accelerator(cpu=True)
 sampler = BalancedBatchSampler(LABELS, 4, 4, rank=0, world_size=1)  # Accelerate deals the batches out
 loader = accelerator.prepare(DataLoader(DATA, batch_sampler=sampler))
 write("accelerate", accelerator.process_index, [item.tolist() for item, _, _ in loader])
+
+torch.distributed.barrier()
+os._exit(0)  # not through the interpreter's end, in which threads of the group may still run and abort the process

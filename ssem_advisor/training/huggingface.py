@@ -7,7 +7,8 @@ from typing import Any
 from torch import nn
 from transformers import TrainerCallback
 
-from ssem_advisor.training.monitor import CollapseMonitor, Scalars, log_to
+from ssem_advisor.training.loggers import Scalars, log_to
+from ssem_advisor.training.monitor import CollapseMonitor
 from ssem_advisor.training.tap import Tap
 
 _STATE = "ssem_advisor.CollapseMonitor"

@@ -8,7 +8,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from ssem_advisor.training.monitor import CollapseMonitor, log_to
+from ssem_advisor.training.loggers import log_to
+from ssem_advisor.training.monitor import CollapseMonitor
 from ssem_advisor.training.tap import Tap
 
 _NAMES = {"lightning": "lightning.pytorch", "pytorch_lightning": "pytorch_lightning"}

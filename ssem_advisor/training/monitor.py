@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import sys
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,17 +14,14 @@ from torch import Tensor
 from ssem_advisor.domain import Setting, SettingError
 from ssem_advisor.losses import supervised_contrastive_loss
 from ssem_advisor.measurement.loss_value import references
-from ssem_advisor.measurement.prediction import Comparison, advised, compare
+from ssem_advisor.measurement.prediction import Comparison, compare
 from ssem_advisor.measurement.rows import MeasurementError
-from ssem_advisor.measurement.spread import Measured, Spread, spread_of
-from ssem_advisor.measurement.verdict import SpreadVerdict, class_collapse, judge_spread
+from ssem_advisor.measurement.spread import Spread, spread_of
+from ssem_advisor.measurement.verdict import SpreadVerdict
+from ssem_advisor.training.alarm import Alarm, undivided
+from ssem_advisor.training.loggers import Scalars, log_to, log_to_active_runs
+from ssem_advisor.training.pair_sums import pair_sums
 
-Scalars = dict[str, float]
-
-# Where theory says that collapse is the optimum, a within-class share this low is on its way there.
-_UNDER_WAY = 0.25
-# Networks start with all embeddings nearly equal; total collapse is called only where they do not leave that state.
-_TOTAL_PATIENCE = 10
 # Instances of the last batches that free spread is measured on: at most _MOST, about _EACH of a class.
 _EACH, _LEAST, _MOST = 20, 512, 4096
 _READ = 3  # batches that a report rests on, at least; the ones between them cost nothing
@@ -84,22 +79,30 @@ class CollapseMonitor:
             raise ValueError("every and patience must be integers >= 1")
         if spread_every < 0:
             raise ValueError("spread_every must be an integer >= 0")
-        self.setting, self.every, self.patience = setting, every, patience
+        self.setting, self.every = setting, every
         self.log = log_to(log) if log is not None else log_to_active_runs
         self.steps = 0
         self._wake = 0  # until this update there is nothing to do
-        self.verdict: SpreadVerdict | None = None  # of the last report
+        self._alarm = Alarm(patience)
         self.spread: Spread | None = None  # as last measured
         self.spread_every = spread_every
-        self.warning: str | None = None  # what was warned about, if anything
         self._sums: Tensor | None = None
-        self._bad, self._lowest = 0, 0.0  # bad reports in a row; the lowest total variance in them
         self._recent: list[tuple[Tensor, Tensor, Tensor | None]] = []  # for the measurement that is due
-        self._measured_at, self._little = 0, 0  # step of the last measurement; those with too little spread in a row
+        self._measured_at = 0  # step of the last measurement
         self._predictions: dict[int, Comparison | None] = {}
         self._references: dict[int, tuple[float | None, float | None, float | None]] = {}
 
     # -- public -----------------------------------------------------------------------------------------------------
+
+    @property
+    def verdict(self) -> SpreadVerdict | None:
+        """Of the last report; None before the first, and where a report had nothing to judge."""
+        return self._alarm.verdict
+
+    @property
+    def warning(self) -> str | None:
+        """What was warned about, if anything."""
+        return self._alarm.warning
 
     def update(
         self, z: Tensor, y: Tensor, *, instance_ids: Tensor | None = None, step: int | None = None
@@ -152,7 +155,7 @@ class CollapseMonitor:
             self._recent.append((z, y, instance_ids))
         if left % self._stride:
             return None
-        sums = _pair_sums(z, y, instance_ids)
+        sums = pair_sums(z, y, instance_ids)
         self._sums = sums if self._sums is None else self._sums.to(sums) + sums
         if left:
             return None
@@ -166,18 +169,15 @@ class CollapseMonitor:
         """JSON-ready state, for a checkpoint."""
         return {
             "steps": self.steps,
-            "warning": self.warning,
-            "bad": self._bad,
-            "lowest": self._lowest,
-            "little": self._little,
+            **self._alarm.state_dict(),
             "measured_at": self._measured_at,
             "sums": None if self._sums is None else self._sums.tolist(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.steps, self.warning, self._wake = state["steps"], state["warning"], 0
-        self._bad, self._lowest = state["bad"], state["lowest"]
-        self._little, self._measured_at = state.get("little", 0), state.get("measured_at", 0)
+        self.steps, self._wake = state["steps"], 0
+        self._alarm.load_state_dict(state)
+        self._measured_at = state.get("measured_at", 0)
         self._sums = None if state["sums"] is None else torch.tensor(state["sums"], dtype=torch.float64)
 
     # -- pieces -----------------------------------------------------------------------------------------------------
@@ -208,7 +208,9 @@ class CollapseMonitor:
         fresh = self._measure()
         if fresh is not None:
             scalars |= _scalars(fresh)
-        self._judge(spread, structure, m, dim, predicted, fresh)
+        due = self._alarm.judge(undivided(spread, structure, m, dim), fresh, predicted, self.steps)
+        if due is not None and _rank() == 0:
+            warnings.warn(due, CollapseWarning, stacklevel=6)
         return scalars
 
     @property
@@ -250,60 +252,6 @@ class CollapseMonitor:
             return None
         return self.spread
 
-    def _judge(
-        self,
-        spread: float,
-        structure: float,
-        classes: int,
-        dim: int,
-        predicted: Comparison | None,
-        fresh: Spread | None,
-    ) -> None:
-        total = spread + structure
-        if math.isnan(total):  # no pair of one class, or of two, since the last report; or NaN embeddings
-            self.verdict = None
-            return
-        coarse = _undivided(spread, structure, classes, dim)
-        found = judge_spread(coarse, predicted)
-        if found.name == "cannot tell":
-            if fresh is not None:
-                self.verdict = judge_spread(fresh, predicted)
-            elif self.verdict is None or self.verdict.name in ("total collapse", "class structure lost"):
-                self.verdict = found
-        else:
-            self.verdict = found
-        verdict = self.verdict if self.verdict is not None else found
-        equal = found.name == "total collapse"
-        if predicted is not None and predicted.why_collapse and not equal and spread < _UNDER_WAY * total:
-            self.verdict = verdict = class_collapse(coarse, predicted, share=spread / total, under_way=True)
-            found = verdict
-        starting = equal and self._bad > 0 and total > 1.5 * self._lowest
-        bad = found.name in ("total collapse", "class collapse") and not starting
-        self._bad = self._bad + 1 if bad else 0
-        self._lowest = total if self._bad <= 1 else min(self._lowest, total)
-        if fresh is not None:
-            self._little = self._little + 1 if verdict.name in ("class collapse", "too little") else 0
-        # Where theory says that collapse is coming, a second measurement is no accident.
-        enough = min(2, self.patience) if predicted is not None and predicted.why_collapse else self.patience
-        late = self._bad >= (_TOTAL_PATIENCE if equal else self.patience) or self._little >= enough
-        if self.warning is None and late:
-            self.warning = self._line(verdict, predicted, dim)
-            if _rank() == 0:
-                warnings.warn(self.warning, CollapseWarning, stacklevel=7)
-
-    def _line(self, verdict: SpreadVerdict, predicted: Comparison | None, dim: int) -> str:
-        """The warning: what happened, the number to set where one is known, and why."""
-        said = f"{verdict.name} after {self.steps} updates"
-        setting = predicted.setting if predicted is not None else None
-        better = advised(setting) if setting is not None and verdict.name != "total collapse" else None
-        if setting is None or predicted is None or better is None or better.point is None:
-            return f"{said}: {verdict.remedy} ({verdict.meaning})"
-        now = f"alpha={setting.alpha:.3g}" if setting.alpha is not None else "plain SupCon"
-        why = f"{predicted.why_collapse}; " if predicted.why_collapse else ""
-        return (
-            f"{said}: set {better.clause} (now {now} at temperature {setting.temperature:.3g}); {why}{verdict.meaning}"
-        )
-
     def _predicted(self, dim: int) -> Comparison | None:
         """What theory says of the setting; computed once."""
         if self.setting is None:
@@ -336,29 +284,6 @@ class CollapseMonitor:
         return self._references[batch]
 
 
-def _undivided(within: float, between: float, classes: int, dim: int) -> Spread:
-    """The spread as far as pair sums tell it: neither view noise nor confusion."""
-
-    def exactly(value: float) -> Measured:
-        return Measured(value, value, value)
-
-    return Spread(
-        classes=classes,
-        dim=dim,
-        instances=0,
-        common_mean=exactly(1 - within - between),
-        between=exactly(between),
-        within=exactly(within),
-        view_noise=None,
-        confusion=None,
-        free_spread=None,
-        reliability=None,
-        directions=exactly(math.nan),
-        free_by_class={},
-        missing="the free spread has not been measured yet",
-    )
-
-
 def _scalars(spread: Spread) -> Scalars:
     share = spread.free_share
     parts = {
@@ -374,80 +299,6 @@ def _scalars(spread: Spread) -> Scalars:
 def _offset(ids: np.ndarray[Any, Any], batch: int) -> np.ndarray[Any, Any]:
     """Ids from 0 on, apart from those of every other batch."""
     return np.unique(ids, return_inverse=True)[1] + batch * (1 << 32)
-
-
-def _pair_sums(z: Tensor, y: Tensor, instance_ids: Tensor | None) -> Tensor:
-    """Inner products of different instances, summed within and between classes, with their numbers.
-
-    Through class sums: sum over pairs of a class = |sum|^2 - sum of squares. Sorting gives every class a slot without
-    asking the device how many there are, so nothing waits for it.
-    """
-    with torch.autocast(z.device.type, enabled=False):
-        kind = torch.float32 if z.device.type == "mps" else torch.float64
-
-        def squared(x: Tensor) -> Tensor:
-            return torch.linalg.vector_norm(x, dtype=kind) ** 2
-
-        z = torch.nn.functional.normalize(z.float() if z.itemsize < 4 else z, dim=-1)
-        one = torch.ones(len(y), dtype=z.dtype, device=z.device)
-        if z.ndim == 3:
-            z = z.mean(dim=1)
-        elif instance_ids is not None:  # as many slots as rows; the unused ones stay zero and weigh nothing
-            slot = _ranks(instance_ids.to(z.device))
-            views = torch.zeros_like(one).index_add_(0, slot, one)
-            z = torch.zeros_like(z).index_add_(0, slot, z) / views.clamp(min=1)[:, None]
-            y, one = torch.zeros_like(y).scatter_(0, slot, y), (views > 0).to(z.dtype)
-        slot = _ranks(y)
-        sums = torch.zeros_like(z).index_add_(0, slot, z)
-        counts = torch.zeros_like(one).index_add_(0, slot, one)
-        class_squares, all_squares = squared(sums), squared(sums.sum(dim=0, dtype=kind))
-        n, pairs = counts.sum(), (counts**2).sum()
-        return torch.stack(
-            [
-                class_squares - squared(z),
-                (pairs - n).to(kind),
-                all_squares - class_squares,
-                (n**2 - pairs).to(kind),
-                counts[counts > 1].sum().to(kind),
-                n.to(kind),
-            ]
-        )
-
-
-def _ranks(ids: Tensor) -> Tensor:
-    """Equal ids get equal numbers from 0 on; no shape depends on a value, so the device is not waited for."""
-    ranked, order = ids.sort()
-    steps = torch.zeros_like(ranked)
-    steps[1:] = (ranked[1:] != ranked[:-1]).cumsum(0)
-    return torch.empty_like(steps).scatter_(0, order, steps)
-
-
-# -- where scalars go -----------------------------------------------------------------------------------------------
-
-
-def log_to_active_runs(scalars: Scalars, step: int) -> None:
-    """Write to the W&B and MLflow runs that are active in this process; without one, do nothing."""
-    wandb, mlflow = sys.modules.get("wandb"), sys.modules.get("mlflow")
-    if wandb is not None and getattr(wandb, "run", None) is not None:
-        wandb.run.log(scalars, commit=False)  # joins the training loop's own row: W&B steps may only grow
-    if mlflow is not None and getattr(mlflow, "active_run", lambda: None)() is not None:
-        mlflow.log_metrics(scalars, step=step)
-
-
-def log_to(target: Any) -> Callable[[Scalars, int], None]:
-    """A function (scalars, step) that writes to a TensorBoard writer, a Lightning logger, or is one already."""
-    if hasattr(target, "add_scalar"):
-
-        def write(scalars: Scalars, step: int) -> None:
-            for name, value in scalars.items():
-                target.add_scalar(name, value, step)
-
-        return write
-    if hasattr(target, "log_metrics"):
-        return lambda scalars, step: target.log_metrics(scalars, step=step)
-    if callable(target):
-        return target
-    raise TypeError(f"log={target!r}: must be a callable (scalars, step), a SummaryWriter or a Lightning logger")
 
 
 def _world() -> int:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from ssem_advisor.domain import AdvisorError
 from ssem_advisor.losses import SupervisedContrastiveLoss
-from ssem_advisor.training.monitor import CollapseMonitor, Scalars
+from ssem_advisor.training.loggers import Scalars
+from ssem_advisor.training.monitor import CollapseMonitor
 
 
 class TapError(AdvisorError, ValueError):

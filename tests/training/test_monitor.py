@@ -13,7 +13,7 @@ from ssem_advisor import Setting, measure, recommend, reference_losses
 from ssem_advisor.losses import supervised_contrastive_loss
 from ssem_advisor.theory.network import PERFECT
 from ssem_advisor.training import CollapseMonitor, CollapseWarning
-from ssem_advisor.training.monitor import log_to
+from ssem_advisor.training.loggers import log_to
 
 SETTING = Setting(classes=4, dim=8, temperature=0.5, alpha=0.6, batch_size=24, sampler="balanced")
 
@@ -114,8 +114,8 @@ def test_between_the_batches_that_a_report_rests_on_nothing_is_read(monkeypatch)
     from ssem_advisor.training import monitor as module
 
     read, reported = [], []
-    sums = module._pair_sums
-    monkeypatch.setattr(module, "_pair_sums", lambda *args: read.append(monitor.steps) or sums(*args))
+    sums = module.pair_sums
+    monkeypatch.setattr(module, "pair_sums", lambda *args: read.append(monitor.steps) or sums(*args))
     monitor = CollapseMonitor(SETTING)
     for step in range(1, 201):
         if monitor.update(*batch(step)) is not None:

@@ -20,6 +20,7 @@ import numpy as np
 from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.theory.batches import Batch, batch_of, random_batch
 from ssem_advisor.theory.openings import Openings, by_class, only_numbers
+from ssem_advisor.theory.registry import BASIC, NO_LINE, SOFTMAX, assume
 from ssem_advisor.theory.relation import Geometry, Softmax, own_view_weight
 
 # A step of the descent works on all pairs of classes. It stops when this many pairs are worked out: with 320 classes
@@ -70,11 +71,8 @@ def class_thresholds_error(setting: Setting) -> float:
 
 
 def _class_thresholds(setting: Setting) -> tuple[np.ndarray, float]:
-    if setting.loss == "l_spread":
-        raise NotCovered("class_thresholds: the per-class Hessian is derived for supcon and ssem, not for l_spread")
+    assume(setting, "class_thresholds", SOFTMAX, BASIC, NO_LINE)
     only_numbers(setting)
-    if setting.dim == 1:
-        raise NotCovered("dim=1: unit vectors on a line are two points and cannot spread; use dim >= 2")
     return _thresholds(setting.with_(alpha=None))
 
 

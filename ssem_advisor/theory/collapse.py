@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ssem_advisor.domain import NotCovered, Setting, SettingError
+from ssem_advisor.domain import Setting, SettingError
 from ssem_advisor.theory.batches import batch_of
+from ssem_advisor.theory.registry import EQUAL_CLASSES, SIMPLEX_FITS, assume, is_basic_but
 from ssem_advisor.theory.relation import geometry_of, own_view_weight, relation_of
 from ssem_advisor.theory.solve import bisect, multiply_subtract
 
@@ -97,9 +98,7 @@ def critical_temperature(setting: Setting) -> Any:
     """
     setting.need("alpha")
     require_simplex(setting)
-
-    if "self_temperature" in setting.extras:
-        raise NotCovered("self_temperature: not covered, because the critical temperature is derived for a common one")
+    assume(setting, "critical_temperature", is_basic_but("queue", "features", "cross_entropy"))
 
     def critical(part: Setting) -> np.ndarray:
         alpha, m = np.asarray(part.alpha, dtype=float), np.asarray(part.classes, dtype=float)
@@ -136,13 +135,7 @@ def _closed_critical_temperature(part: Setting, alpha: np.ndarray, m: np.ndarray
 
 def require_simplex(setting: Setting) -> None:
     """The exact theory speaks of equal classes whose means fit a regular simplex."""
-    if setting.unequal:
-        raise NotCovered("class_counts: not covered, because the classes differ in size; see class_thresholds")
-    if setting.dim is not None and np.any(np.asarray(setting.dim) < np.asarray(setting.classes) - 1):
-        raise NotCovered(
-            f"dim={setting.dim!r}: not covered, because {setting.classes!r} class means need at least classes - 1 "
-            "dimensions for a regular simplex; see class_thresholds"
-        )
+    assume(setting, "the closed form", EQUAL_CLASSES, SIMPLEX_FITS)
 
 
 def _threshold(part: Setting) -> np.ndarray:

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from ssem_advisor.domain import NotCovered, Setting, SettingError
+from ssem_advisor.domain import Setting, SettingError
 from ssem_advisor.theory.batches import Batch, batch_of
 from ssem_advisor.theory.collapse import alpha_for_variance, mapped, optimal_variance
+from ssem_advisor.theory.registry import EQUAL_CLASSES, SOFTMAX, assume
 from ssem_advisor.theory.relation import own_view_weight
 from ssem_advisor.theory.solve import bisect
 
@@ -37,8 +38,7 @@ def expected_variance(setting: Setting, view_reliability: float = 1.0, effective
     Raises NotCovered for l_spread with imperfect views. Source: FINITE and RELIABILITY (estimates, derived here).
     """
     setting.need("alpha")
-    if setting.unequal:
-        raise NotCovered("expected_variance: the estimate is derived for classes of equal size")
+    assume(setting, "expected_variance", EQUAL_CLASSES)
     if view_reliability == 1.0 and effective_dim is None and is_exact(setting):
         return optimal_variance(setting)
     dimension = _check(setting, view_reliability, effective_dim)
@@ -67,8 +67,7 @@ def alpha_for_expected_variance(
     Not bounded by 1: a larger value says that no weight reaches the variance. view_reliability, effective_dim: as
     there. Raises NotCovered for l_spread. Source: FINITE and RELIABILITY.
     """
-    if setting.unequal:
-        raise NotCovered("alpha_for_expected_variance: the estimate is derived for classes of equal size")
+    assume(setting, "alpha_for_expected_variance", EQUAL_CLASSES)
     exact = alpha_for_variance(setting.with_(dim=None), variance)
     if view_reliability == 1.0 and effective_dim is None and is_exact(setting):
         return exact
@@ -108,8 +107,8 @@ def directions_left(setting: Setting) -> Any:
 
 def _check(setting: Setting, view_reliability: float, effective_dim: float | None) -> Any:
     own_view_weight(setting)  # not covered with extras
-    if setting.loss == "l_spread" and view_reliability != 1.0:
-        raise NotCovered("expected_variance: for l_spread the estimate is derived for views that agree only")
+    if view_reliability != 1.0:
+        assume(setting, "the estimate for views that do not agree", SOFTMAX)
     if not 0 < view_reliability <= 1:
         raise SettingError(f"view_reliability={view_reliability!r}: must be in (0, 1]")
     if effective_dim is not None and not np.all((np.asarray(effective_dim) >= 1) & np.isfinite(effective_dim)):

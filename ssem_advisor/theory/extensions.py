@@ -17,7 +17,7 @@ import numpy as np
 from ssem_advisor.domain import NotCovered, Setting
 from ssem_advisor.theory.batches import Batch, batch_of
 from ssem_advisor.theory.collapse import mapped
-from ssem_advisor.theory.registry import require
+from ssem_advisor.theory.registry import OWN_VIEW, assume, is_basic_but, require
 from ssem_advisor.theory.relation import Geometry, LSpread, Relation, Softmax, geometry_of, own_view_weight, relation_of
 from ssem_advisor.theory.solve import bisect
 
@@ -174,9 +174,7 @@ def extended_relation(setting: Setting) -> tuple[Weighed, Geometry]:
 
     Raises NotCovered for a queue and for cross-entropy, which have a threshold but no optimum here.
     """
-    for name in ("queue", "cross_entropy"):
-        if name in setting.extras:
-            raise NotCovered(f"{name}: not covered, because only the collapse threshold is known; see collapse_limits")
+    assume(setting, "the optimum (collapse_limits knows the threshold)", is_basic_but("features", "self_temperature"))
     first = extended_geometry(setting)
     second, ratio = first, np.ones_like(first.log_r)
     if setting.self_temperature is not None:
@@ -193,6 +191,7 @@ def extended_relation(setting: Setting) -> tuple[Weighed, Geometry]:
 
 def _engine(setting: Setting, geometry: Geometry, batch: Batch) -> Softmax | LSpread:
     if setting.loss == "l_spread":
+        assume(setting, "l_spread", OWN_VIEW)
         return LSpread(geometry, batch)
     return Softmax(geometry, batch, own_view_weight(setting))
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.theory.anchors import Anchors, SizeGroups, anchors_of, groups_of
+from ssem_advisor.theory.registry import BASIC, SOFTMAX, assume
 from ssem_advisor.theory.relation import own_view_weight
 from ssem_advisor.theory.solve import bracketed
 from ssem_advisor.theory.spheres import descend_on_spheres, newton_on_spheres
@@ -410,8 +411,7 @@ def symmetrised(setting: Setting, asked: str = "symmetrised") -> Openings:
 
 
 def _covered(setting: Setting, asked: str) -> None:
-    if setting.loss == "l_spread":
-        raise NotCovered(f"{asked}: derived for supcon and ssem, not for l_spread")
+    assume(setting, asked, SOFTMAX, BASIC)
     only_numbers(setting)
 
 

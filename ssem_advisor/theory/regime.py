@@ -6,7 +6,6 @@ there is one threshold of a setting, and this is its owner.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -14,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from ssem_advisor.domain import NotCovered, Setting, SettingError
+from ssem_advisor.domain import Setting, SettingError
 from ssem_advisor.theory.classes import class_thresholds, class_thresholds_error
 from ssem_advisor.theory.collapse import collapse_threshold
 from ssem_advisor.theory.estimates import is_exact
@@ -109,7 +108,7 @@ def excludes_collapse(setting: Setting) -> bool:
     Where class sizes differ it takes a fraction of the time of that weight. Raises as `collapse_limits` does.
     """
     alpha = float(setting.need("alpha"))
-    if not setting.extras and regime_of(setting) is Regime.UNEQUAL and _roomy(setting) and max(_counts(setting)) > 1:
+    if not setting.extras and regime_of(setting) is Regime.UNEQUAL and _roomy(setting):
         error = openings_error(setting)
         return all_open(setting, alpha - error - 2.0 * _tolerance(error))
     return collapse_limits(setting, quick=True).open_above < alpha
@@ -170,10 +169,6 @@ def _first(each: np.ndarray, error: float) -> float:
     return max(float(np.nanmin(each)) - error, 0.0)
 
 
-def _counts(setting: Setting) -> Sequence[int]:
-    return setting.class_counts or (0,)
-
-
 def _roomy(setting: Setting) -> bool:
     """Whether a direction is left beside all class means, whatever their sizes."""
     return setting.dim is None or setting.dim >= setting.classes
@@ -186,8 +181,6 @@ def _tolerance(error: float) -> float:
 
 def _unequal(setting: Setting, quick: bool) -> CollapseLimits:
     """Sizes that differ: from the opening of the first class to that of the last one on the branch of minimisers."""
-    if max(_counts(setting)) < 2:
-        raise NotCovered("class_counts: not covered, because every class has a single instance and nothing to spread")
     error = openings_error(setting)
     sampled = error > 0
     tolerance = 3e-3 if quick else _tolerance(error)

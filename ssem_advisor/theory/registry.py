@@ -8,7 +8,7 @@ JSON and tests read this list and nothing else.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -21,10 +21,23 @@ from ssem_advisor.theory.batches import batch_of
 
 @dataclass(frozen=True)
 class Assumption:
-    """Something a theorem needs. holds: True, False, or None where the setting does not say."""
+    """Something a theorem needs. holds: True, False, or None where the setting does not say.
+
+    otherwise: what answers, or makes it hold, where it does not. parts: what it is made of, where it is several things.
+    """
 
     text: str
     holds: Callable[[Setting], bool | None]
+    otherwise: str = ""
+    parts: tuple[Assumption, ...] = ()
+
+    def broken(self, setting: Setting) -> tuple[str, ...]:
+        """What of it a setting does not meet, worded for people; empty where it holds."""
+        if self.parts:
+            return tuple(text for part in self.parts for text in part.broken(setting))
+        if self.holds(setting) is not False:
+            return ()
+        return (f"{self.text} ({self.otherwise})" if self.otherwise else self.text,)
 
 
 @dataclass(frozen=True)
@@ -55,7 +68,7 @@ class Theorem:
 
     def broken(self, setting: Setting) -> tuple[str, ...]:
         """The assumptions that a setting does not meet, worded for people; empty where the theorem applies."""
-        return tuple(a.text for a in self.assumptions if a.holds(setting) is False)
+        return _broken(setting, self.assumptions)
 
     def formula(self) -> Any:
         """The sympy expression over symbols of the same names; for tests and pages, as sympy is no dependency."""
@@ -139,10 +152,18 @@ def theorem(key: str) -> Theorem:
 
 def require(setting: Setting, *keys: str) -> None:
     """Raise NotCovered, in the words of the assumptions, unless every named theorem applies to the setting."""
-    for key in keys:
-        found = theorem(key)
-        if broken := found.broken(setting):
-            raise NotCovered(f"{found.title}: not covered, because this is not so: {'; '.join(broken)}")
+    for found in map(theorem, keys):
+        assume(setting, found.title, *found.assumptions)
+
+
+def assume(setting: Setting, asked: str, *assumptions: Assumption) -> None:
+    """Raise NotCovered, in the words of the assumptions, unless all of them hold for what was asked."""
+    if broken := _broken(setting, assumptions):
+        raise NotCovered(f"{asked}: not covered, because this is not so: {'; '.join(broken)}")
+
+
+def _broken(setting: Setting, assumptions: Sequence[Assumption]) -> tuple[str, ...]:
+    return tuple(text for assumption in assumptions for text in assumption.broken(setting))
 
 
 def covered(setting: Setting, *keys: str) -> tuple[str, ...]:
@@ -158,30 +179,47 @@ def is_loss(*names: str) -> Assumption:
 
 
 def is_basic_but(*allowed: str) -> Assumption:
-    """Of what a setting can have beside the basic theory (`Setting.extras`), only the fields named are in use."""
-    words = {
-        "loss": "the sum over positives stands outside the logarithm",
-        "queue": "the loss compares current embeddings, all with gradient",
-        "features": "features may have either sign",
-        "self_temperature": "both terms share one temperature",
-        "cross_entropy": "no cross-entropy acts on the same features",
-    }
-    text = "; ".join(sentence for name, sentence in words.items() if name not in (*allowed, "loss"))
-    return Assumption(text, lambda s: not set(s.extras) - {*allowed, "loss"})
+    """Of what a setting can have beside the basic theory (`Setting.extras`), only the fields named are in use.
+
+    The loss is an assumption of its own, `is_loss`.
+    """
+    parts = tuple(part for name, part in _WITHOUT.items() if name not in allowed)
+    return Assumption("; ".join(p.text for p in parts), lambda s: all(p.holds(s) for p in parts), parts=parts)
+
+
+def _without(extra: str, text: str) -> Assumption:
+    return Assumption(text, lambda s: extra not in s.extras)
+
+
+_WITHOUT = {
+    "queue": _without("queue", "the loss compares current embeddings, all with gradient"),
+    "features": _without("features", "features may have either sign"),
+    "self_temperature": _without("self_temperature", "both terms share one temperature"),
+    "cross_entropy": _without("cross_entropy", "no cross-entropy acts on the same features"),
+}
 
 
 def is_sampler(*names: str) -> Assumption:
     return Assumption(f"batches are drawn as {' or '.join(names)}", lambda s: s.sampler in names)
 
 
-EQUAL_CLASSES = Assumption("all classes have the same size", lambda s: not s.unequal)
+SOFTMAX = is_loss("supcon", "ssem")
+BASIC = is_basic_but()
+EQUAL_CLASSES = Assumption(
+    "all classes have the same size", lambda s: not s.unequal, "class_thresholds and class_openings answer otherwise"
+)
 SIMPLEX_FITS = Assumption(
     "the class means fit a regular simplex: dim >= classes - 1",
     lambda s: True if s.dim is None else bool(np.all(np.asarray(s.dim) >= np.asarray(s.classes) - 1)),
+    "class_thresholds answers in fewer dimensions",
 )
 SPARE_DIRECTION = Assumption(
     "a direction beside the class means is left: dim >= classes",
     lambda s: True if s.dim is None else bool(np.all(np.asarray(s.dim) >= np.asarray(s.classes))),
+)
+NO_LINE = Assumption(
+    "unit vectors can spread: dim >= 2, as on a line they are two points",
+    lambda s: True if s.dim is None else bool(np.all(np.asarray(s.dim) >= 2)),
 )
 TWO_VIEWS = Assumption("every instance has at least two views", lambda s: bool(np.all(np.asarray(s.views) >= 2)))
 OWN_VIEW = Assumption(

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ssem_advisor.domain import NotCovered, Setting
+from ssem_advisor.domain import LOSSES, Setting
 from ssem_advisor.theory.batches import Batch, batch_of
+from ssem_advisor.theory.registry import BASIC, OWN_VIEW, assume, is_loss
 from ssem_advisor.theory.solve import newton
 
 
@@ -91,6 +92,7 @@ def relation_of(setting: Setting) -> tuple[Relation, Geometry]:
         return extended_relation(setting)
     geometry, batch = geometry_of(setting), batch_of(setting)
     if setting.loss == "l_spread":
+        assume(setting, "l_spread", OWN_VIEW)
         return LSpread(geometry, batch), geometry
     return Softmax(geometry, batch, own_view_weight(setting)), geometry
 
@@ -100,8 +102,7 @@ def own_view_weight(setting: Setting) -> np.ndarray:
 
     Raises NotCovered for a setting with extras: whatever asks for c here knows nothing of them.
     """
-    if setting.extras:
-        raise NotCovered(f"{setting.extras[0]}: not covered, because this answer is derived without it")
+    assume(setting, "this answer", is_loss(*LOSSES), BASIC)
     views = np.asarray(setting.views, dtype=float)
     return np.ones_like(views) if setting.loss == "ssem" else (views - 1.0) / views
 

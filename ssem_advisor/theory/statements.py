@@ -13,9 +13,11 @@ from ssem_advisor.theory.collapse import critical_temperature, optimal_variance
 from ssem_advisor.theory.estimates import Estimate, is_exact
 from ssem_advisor.theory.extensions import Orthant, Weighed, error_probability, hardest_pull
 from ssem_advisor.theory.registry import (
+    BASIC,
     EQUAL_CLASSES,
     OWN_VIEW,
     SIMPLEX_FITS,
+    SOFTMAX,
     SPARE_DIRECTION,
     TWO_VIEWS,
     Assumption,
@@ -26,8 +28,6 @@ from ssem_advisor.theory.registry import (
 )
 from ssem_advisor.theory.relation import Geometry, LSpread, Softmax
 
-SOFTMAX = is_loss("supcon", "ssem")
-BASIC = is_basic_but()
 COMMON = (OWN_VIEW, EQUAL_CLASSES, SIMPLEX_FITS, BASIC)
 
 # What plain SupCon may have beside it: losses of single embeddings, features of one sign.
@@ -345,7 +345,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         ),
         numeric=lambda m, n, tau: _spread_weight(m, n, n - 1, (m - 1) * n, tau),
         page="theory/thresholds.md#closed-forms",
-        assumptions=(is_loss("l_spread"), is_sampler("full"), EQUAL_CLASSES, SIMPLEX_FITS, BASIC),
+        assumptions=(is_loss("l_spread"), is_sampler("full"), *COMMON),
     ),
     Theorem(
         key="BATCH",
@@ -710,6 +710,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         assumptions=(
             SOFTMAX,
             is_sampler("full"),
+            OWN_VIEW,
             EQUAL_CLASSES,
             BASIC,
             Assumption("dim = classes - 1 >= 2", lambda s: None if s.dim is None else bool(s.dim == s.classes - 1 > 1)),
@@ -733,6 +734,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         page="theory/classes.md#threshold",
         assumptions=(
             SOFTMAX,
+            OWN_VIEW,
             BASIC,
             Assumption(
                 "batches draw from all classes: no P x K batches of some",

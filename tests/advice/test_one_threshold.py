@@ -12,7 +12,9 @@ from ssem_advisor.config import OwnConfig, read
 from ssem_advisor.domain import FIELDS, NotCovered
 from ssem_advisor.lint.core import Case, verdict_on
 from ssem_advisor.measurement.prediction import compare
-from ssem_advisor.report import plots
+from ssem_advisor.report.plots import phase
+from ssem_advisor.report.plots.canvas import PAPER
+from ssem_advisor.report.plots.shown import shown_outlook
 from ssem_advisor.theory.numbers import numbers_of
 from ssem_advisor.theory.regime import Regime, collapse_limits
 from ssem_advisor.theory.registry import theorem
@@ -127,8 +129,8 @@ def test_everything_that_tells_a_threshold_tells_the_same(name, tmp_path):
             for value in numbers_of(explained, setting).results.values():
                 assert value == pytest.approx(limits.collapse_up_to, rel=1e-9), key
     if not limits.regime.by_class:
-        outlook = plots._outlook(setting, plots.Paper())
-        temperatures, weights = plots._contours(outlook, 3, (setting.temperature / 2, setting.temperature * 2))
+        outlook = shown_outlook(setting, PAPER)
+        temperatures, weights = phase.contours(outlook, 3, (setting.temperature / 2, setting.temperature * 2))
         assert temperatures[1] == pytest.approx(setting.temperature)
         assert weights[0][1] == pytest.approx(min(limits.collapse_up_to, 1.1), rel=1e-9)
 

@@ -2,8 +2,19 @@
 
 import pytest
 
+from ssem_advisor import theory
 from ssem_advisor.domain import NotCovered, Setting, SettingError
-from ssem_advisor.theory.registry import covered, require, theorems
+from ssem_advisor.theory.registry import (
+    EQUAL_CLASSES,
+    NO_LINE,
+    OWN_VIEW,
+    SIMPLEX_FITS,
+    SOFTMAX,
+    covered,
+    is_basic_but,
+    require,
+    theorems,
+)
 
 USUAL = Setting(classes=10, dim=64, batch_size=200, sampler="balanced", temperature=0.2, alpha=0.3)
 FULL = Setting(classes=10, dim=256, instances_per_class=20, sampler="full", temperature=0.2, alpha=0.3)
@@ -59,7 +70,8 @@ BREAKS = {
     ),
     "FULL-SPREAD": (
         "full spread",
-        "supcon, ssem, l_in, random, balanced, dim m-2, unequal, queue, relu, two temperatures, cross-entropy",
+        "supcon, ssem, l_in, random, balanced, one view, dim m-2, unequal, queue, relu, two temperatures, "
+        "cross-entropy",
     ),
     "BATCH": (
         "usual",
@@ -116,9 +128,10 @@ BREAKS = {
     ),
     "TIGHT": (
         "tight",
-        "l_spread, l_in, random, balanced, dim m, dim m-2, unequal, queue, relu, two temperatures, cross-entropy",
+        "l_spread, l_in, random, balanced, one view, dim m, dim m-2, unequal, queue, relu, two temperatures, "
+        "cross-entropy",
     ),
-    "UNEQUAL": ("usual", "l_spread, l_in, P x K, queue, relu, two temperatures, cross-entropy"),
+    "UNEQUAL": ("usual", "l_spread, l_in, P x K, one view, queue, relu, two temperatures, cross-entropy"),
     "VIEWS": (
         "full",
         "ssem, l_spread, l_in, random, balanced, one view, dim m-2, unequal, queue, relu, two temperatures, "
@@ -173,3 +186,40 @@ def test_every_assumption_can_be_asked(key):
     for assumption in theorems()[key].assumptions:
         assert assumption.text
         assert assumption.holds(USUAL) in (True, False, None)
+
+
+UNEQUAL = Setting(class_counts=(50, 30, 20), dim=16, batch_size=20, temperature=0.2, alpha=0.3)
+CURRENT, ONE_TEMPERATURE = (
+    is_basic_but("features", "self_temperature", "cross_entropy"),
+    is_basic_but("queue", "features", "cross_entropy"),
+)
+REFUSED = [
+    (theory.collapse_threshold, UNEQUAL, EQUAL_CLASSES),
+    (theory.collapse_threshold, USUAL.with_(dim=8), SIMPLEX_FITS),
+    (theory.collapse_threshold, USUAL.with_(loss="l_spread", views=1), OWN_VIEW),
+    (theory.collapse_limits, USUAL.with_(loss="l_spread", views=1), OWN_VIEW),
+    (theory.optimal_variance, USUAL.with_(batch_size=None, sampler="random", queue=64), CURRENT),
+    (theory.critical_temperature, USUAL.with_(self_temperature=0.5), ONE_TEMPERATURE),
+    (theory.class_thresholds, USUAL.with_(loss="l_spread"), SOFTMAX),
+    (theory.class_thresholds, USUAL.with_(dim=1), NO_LINE),
+    (theory.class_thresholds, UNEQUAL.with_(batch_size=None, queue=64), CURRENT),
+    (theory.class_openings, UNEQUAL.with_(loss="l_spread"), SOFTMAX),
+    (theory.expected_variance, UNEQUAL, EQUAL_CLASSES),
+    (lambda s: theory.alpha_for_expected_variance(s, 0.2), UNEQUAL, EQUAL_CLASSES),
+    (lambda s: theory.expected_variance(s, view_reliability=0.5), USUAL.with_(loss="l_spread"), SOFTMAX),
+]
+
+
+@pytest.mark.parametrize(("ask", "setting", "assumption"), REFUSED)
+def test_a_number_is_refused_in_the_words_of_the_assumption_that_fails(ask, setting, assumption):
+    with pytest.raises(NotCovered) as refusal:
+        ask(setting)
+    assert assumption.text in str(refusal.value)
+    (said,) = assumption.broken(setting)
+    assert str(refusal.value).endswith(f"not covered, because this is not so: {said}")
+
+
+def test_of_an_assumption_that_is_several_things_only_what_fails_is_named():
+    (said,) = theorems()["REDUCTION"].broken(USUAL.with_(self_temperature=0.5))
+    assert said == "both terms share one temperature"
+    assert len(theorems()["REDUCTION"].broken(USUAL.with_(self_temperature=0.5, cross_entropy=1.0))) == 2

@@ -93,7 +93,7 @@ def phase_diagram(
         outlook = shown_outlook(setting, paper)
         points = _points(setting, config, paper)
         span = _span(points)
-        temperatures, weights = _contours(outlook, 181, span)
+        temperatures, weights = contours(outlook, 181, span)
         colours = colour_scale(most(outlook))
         axes.fill_between(
             temperatures, 0, weights[0], facecolor=look.collapse, edgecolor=look.hatch, hatch="///", linewidth=0
@@ -180,7 +180,7 @@ def terminal_heat_map(
     outlook = shown_outlook(setting, paper)
     found = _points(setting, config, paper)
     span = _span(found)
-    _, weights = _contours(outlook, columns, span)
+    _, weights = contours(outlook, columns, span)
     levels = levels_of(outlook)
     points = list(enumerate(found, start=1))
     marks = {
@@ -263,7 +263,7 @@ def levels_of(outlook: Outlook) -> np.ndarray:
     return np.union1d(_LEVELS[most(outlook) >= _LEVELS], outlook.safe_spread)
 
 
-def _contours(outlook: Outlook, columns: int, span: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+def contours(outlook: Outlook, columns: int, span: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     """Temperatures, shape (columns,), and the weights of the levels at them, shape (levels, columns), at most 1.1.
 
     Level 0 is the collapse threshold of the minimiser, a theorem; the others are estimates where the network is one.

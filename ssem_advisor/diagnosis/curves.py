@@ -15,7 +15,8 @@ from ssem_advisor.domain import AdvisorError
 from ssem_advisor.limits import read_bytes
 
 MAX_BYTES = 200_000_000
-_NOT_TRAINING = re.compile(r"(?:^|[\W_])(?:val|valid|validation|eval|test)(?:$|[\W_])|__(?:MIN|MAX)$", re.I)
+_NOT_TRAINING = re.compile(r"(?:^|[\W_])(?:val|valid|validation|eval|test)(?:$|[\W_])|__(?:min|max)$")
+_WHOLE = ("loss", "train_loss", "training_loss")
 
 
 class CurveError(AdvisorError, ValueError):
@@ -79,6 +80,8 @@ def read_curve(path: Path | str, column: str | None = None) -> LossCurve:
         raise CurveError(f"{path}: no such file; check the path")
     if path.is_dir() or "tfevents" in path.name:
         return _chosen(path, _tensorboard(path), column)
+    if path.suffix == ".wandb":
+        raise CurveError(f"{path}: W&B's own format; export the loss panel as csv and give that file")
     try:
         text = read_bytes(path, MAX_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -101,16 +104,26 @@ def _chosen(path: Path, series: dict[str, list[float]], column: str | None) -> L
         if column not in series:
             raise CurveError(f"{path}: no column {column!r} with numbers; it has {_listed(list(series))}")
         return LossCurve(path, column, tuple(series[column]))
-    named = [name for name in series if "loss" in name.lower() and not _NOT_TRAINING.search(name)]
-    whole = [name for name in named if re.split(r"[/ .]+", name.lower())[-1] in ("loss", "train_loss", "loss_step")]
-    contrastive = [name for name in named if re.search(r"contras|supcon|nce", name, re.I)]
+    named = [name for name in series if "loss" in _metric(name) and not _NOT_TRAINING.search(_metric(name))]
+    # Trainers add a mean over each epoch to the loss of the steps, and one over the whole run at its end.
+    named = [name for name in named if name.removesuffix("_epoch") + "_step" not in named]
+    named = [name for name in named if len(series[name]) > 1] or named
+    whole = [name for name in named if re.split(r"[/ .]+", _metric(name))[-1].removesuffix("_step") in _WHOLE]
+    contrastive = [name for name in named if re.search(r"contras|supcon|(?:^|info|[\W_])nce", _metric(name))]
     best = contrastive if len(contrastive) == 1 else whole if len(whole) == 1 else named
     if len(best) == 1:
         return LossCurve(path, best[0], tuple(series[best[0]]))
     if not best and len(series) == 1:
         return LossCurve(path, *next((name, tuple(values)) for name, values in series.items()))
+    if not series:
+        raise CurveError(f"{path}: no column of numbers in it; give csv, JSON or TensorBoard events")
     why = "several could be the training loss" if best else "no column is named a training loss"
     raise CurveError(f"{path}: {why}; say --column with one of {_listed(best or list(series))}")
+
+
+def _metric(name: str) -> str:
+    """The name in lower case, without the run that an export of W&B writes before it: "sunset-3 - train/loss"."""
+    return name.rpartition(" - ")[2].lower()
 
 
 def _listed(names: list[str]) -> str:
@@ -161,20 +174,42 @@ def _csv_records(path: Path, text: str) -> list[dict[str, Any]]:
             return [{"loss": row[0]} for row in rows]
         raise CurveError(f"{path}: its first line holds numbers, not names of columns; give it a header")
     names = [name.strip() for name in rows[0]]
+    if {"Name", "State"} <= set(names):
+        raise CurveError(f"{path}: W&B's table of runs, one row for each; export the loss panel of the run instead")
     return [dict(zip(names, row, strict=False)) for row in rows[1:]]
 
 
 def _tensorboard(path: Path) -> dict[str, list[float]]:
+    """The scalars of an event file or a folder of them, or of the one run that lies up to three folders below."""
     try:
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+        from tensorboard.util.tensor_util import make_ndarray
     except ModuleNotFoundError:
         raise CurveError(f"{path}: events need pip install tensorboard; or export a csv") from None
-    events = EventAccumulator(str(path), size_guidance={"scalars": 0, "tensors": 0})
-    try:
-        events.Reload()
-    except Exception as error:  # whatever its reader makes of a broken file
-        raise CurveError(f"{path}: no readable TensorBoard events ({type(error).__name__})") from None
-    series = {tag: [event.value for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
-    if not series:
-        raise CurveError(f"{path}: no scalars in it; give a folder or file of TensorBoard events")
-    return series
+
+    def scalars(place: Path) -> dict[str, list[float]]:
+        events = EventAccumulator(str(place), size_guidance={"scalars": 0, "tensors": 0})
+        try:
+            events.Reload()
+        except Exception as error:  # whatever its reader makes of a broken file
+            raise CurveError(f"{place}: no readable TensorBoard events ({type(error).__name__})") from None
+        tags = events.Tags()
+        values = {tag: [event.value for event in events.Scalars(tag)] for tag in tags["scalars"]}
+        for tag in tags["tensors"]:  # how TensorFlow writes a scalar, and SummaryWriter in its new style
+            arrays = [make_ndarray(event.tensor_proto) for event in events.Tensors(tag)]
+            if all(array.dtype.kind == "f" and array.size == 1 for array in arrays):
+                values[tag] = [float(array) for array in arrays]
+        return values
+
+    if found := scalars(path):
+        return found
+    below = {file.parent for stars in ("*", "*/*", "*/*/*") for file in path.glob(f"{stars}/*tfevents*")}
+    runs = [  # add_scalars makes folders below a run, such as Loss_val
+        run for run in sorted(below) if run.parent not in below and not _NOT_TRAINING.search(run.name.lower())
+    ]
+    if len(runs) == 1 and (found := scalars(runs[0])):
+        return found
+    if len(runs) > 1:
+        names = _listed([run.relative_to(path).as_posix() for run in runs])
+        raise CurveError(f"{path}: {len(runs)} runs in it; give the folder of one: {names}")
+    raise CurveError(f"{path}: no scalars in it; give a folder or file of TensorBoard events")

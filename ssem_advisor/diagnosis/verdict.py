@@ -14,9 +14,11 @@ VERDICTS = (
     "diverged",
     "has not started",
     "collapsed, as the loss asks",
+    "collapsed, at too small a weight",
     "collapsed in training",
     "collapsed",
     "on the way to collapse",
+    "on the way to too little spread",
     "classes not learned",
     "too little spread",
     "too much spread",
@@ -68,6 +70,7 @@ def diagnose(
     reasons: list[Reason] = []
     missing: list[str] = []
     asks = _what_the_loss_asks(setting, plain, reasons, missing)
+    small = asks is False and _too_small(setting, reasons)
     placed = _where_the_loss_stands(setting, curve, known or {}, base_temperature, plain, reasons, missing)
     became = _what_became(setting, measured, reasons, missing)
     if rectified and (setting is None or setting.features == "any"):
@@ -105,6 +108,7 @@ def diagnose(
         ]
     elif became == "class collapse" or (became is None and place == "class collapse"):
         verdict = {True: "collapsed, as the loss asks", False: "collapsed in training", None: "collapsed"}[asks]
+        verdict = "collapsed, at too small a weight" if small else verdict
     elif became == "class structure lost":
         verdict = "classes not learned"
         change.append("check that labels belong to these rows; else lower alpha")
@@ -113,8 +117,10 @@ def diagnose(
         change.append("lower alpha, the weight of the self-supervised term: ssem-advisor recommend gives a weight")
     elif asks:
         verdict = "on the way to collapse"
-    elif became == "too little":
+    elif became == "too little" or (small and became is None and place in _GOOD):
         verdict = "too little spread"
+    elif small and became is None:
+        verdict = "on the way to too little spread"
     elif became == "healthy" or (became is None and asks is False and place in _GOOD):
         verdict = "healthy"
         change.append("nothing to do")
@@ -126,7 +132,7 @@ def diagnose(
             change.append("keep training; where the loss has stopped falling, measure embeddings")
     elif place in ("above total collapse", "below the optimum") and placed is not None:
         change.append(placed.remedy)
-    if verdict in ("collapsed, as the loss asks", "on the way to collapse", "too little spread", "collapsed"):
+    if verdict in _RAISE:
         change.append(_weight(setting, plain))
     if verdict == "collapsed in training":
         change += [
@@ -140,6 +146,14 @@ def diagnose(
 
 
 _GOOD = ("optimum", "between class collapse and optimum")
+_RAISE = (
+    "collapsed, as the loss asks",
+    "collapsed, at too small a weight",
+    "collapsed",
+    "on the way to collapse",
+    "on the way to too little spread",
+    "too little spread",
+)
 
 
 def _what_the_loss_asks(setting: Setting | None, plain: bool, reasons: list[Reason], missing: list[str]) -> bool | None:
@@ -197,6 +211,31 @@ def _what_the_loss_asks(setting: Setting | None, plain: bool, reasons: list[Reas
         )
     )
     return None
+
+
+def _too_small(setting: Setting | None, reasons: list[Reason]) -> bool:
+    """Whether a typical network keeps too little free spread at a weight that is above the threshold."""
+    from ssem_advisor.advice import State, outlook_of
+
+    if setting is None:
+        return False
+    temperature, alpha = setting.need("temperature"), setting.need("alpha")
+    try:
+        outlook = outlook_of(setting, quick=True)
+        point, safe = outlook.point(alpha, temperature), outlook.safe_weights(temperature)
+    except (NotCovered, SettingError):
+        return False
+    if point.state is not State.too_little:
+        return False
+    least = "" if safe is None else f"; from alpha = {safe[0]:.3g} on it is safe"
+    reasons.append(
+        Reason(
+            "setting",
+            f"a typical network keeps a free spread of about {point.free_spread:.2g} at this weight (estimate), less "
+            f"than finer labels need{least}",
+        )
+    )
+    return True
 
 
 def _where_the_loss_stands(

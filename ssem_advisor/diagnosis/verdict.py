@@ -8,6 +8,7 @@ from ssem_advisor.diagnosis.curves import LossCurve
 from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.measurement.embeddings import Measurement
 from ssem_advisor.measurement.loss_value import LossPlacement, place_loss
+from ssem_advisor.rounding import show, upward, within
 from ssem_advisor.theory.regime import collapse_limits
 
 VERDICTS = (
@@ -119,7 +120,7 @@ def diagnose(
         verdict = "on the way to collapse"
     elif became == "too little" or (small and became is None and place in _GOOD):
         verdict = "too little spread"
-    elif small and became is None:
+    elif small and became is None and place not in _WRONG:
         verdict = "on the way to too little spread"
     elif became == "healthy" or (became is None and asks is False and place in _GOOD):
         verdict = "healthy"
@@ -130,7 +131,7 @@ def diagnose(
         else:
             verdict = "still learning"
             change.append("keep training; where the loss has stopped falling, measure embeddings")
-    elif place in ("above total collapse", "below the optimum") and placed is not None:
+    elif place in _WRONG and placed is not None:
         change.append(placed.remedy)
     if verdict in _RAISE:
         change.append(_weight(setting, plain))
@@ -146,6 +147,7 @@ def diagnose(
 
 
 _GOOD = ("optimum", "between class collapse and optimum")
+_WRONG = ("above total collapse", "below the optimum")  # the batch or the loss is another one than said
 _RAISE = (
     "collapsed, as the loss asks",
     "collapsed, at too small a weight",
@@ -227,7 +229,7 @@ def _too_small(setting: Setting | None, reasons: list[Reason]) -> bool:
         return False
     if point.state is not State.too_little:
         return False
-    least = "" if safe is None else f"; from alpha = {safe[0]:.3g} on it is safe"
+    least = "" if safe is None else f"; safe from alpha = {upward(safe[0])} on"
     reasons.append(
         Reason(
             "setting",
@@ -303,13 +305,16 @@ def _weight(setting: Setting | None, plain: bool) -> str:
     add = "add a self-supervised term, (1-alpha) L_sup + alpha L_self" if plain else "raise alpha"
     if setting is not None and setting.temperature is not None:
         try:
-            start = recommend(setting.with_(alpha=None)).alpha.recommended
+            answer = recommend(setting.with_(alpha=None))
         except (NotCovered, SettingError):
-            start = None
+            return f"{add}: ssem-advisor recommend gives the weight"
+        start = answer.recommended
         if start is not None:
+            if not plain and setting.alpha is not None and start.alpha <= setting.alpha:
+                add = "change weight and temperature"  # no weight is enough at this temperature
             return (
-                f"{add}: start from alpha = {start:.3g} at temperature {setting.temperature:g} (recommend "
-                "--mix says it in the weights of your code)"
+                f"{add}: start from alpha = {within(start.alpha, answer.alpha.safe)} at temperature "
+                f"{show(start.temperature)} (recommend --mix says it in the weights of your code)"
             )
     return f"{add}: ssem-advisor recommend gives the weight"
 

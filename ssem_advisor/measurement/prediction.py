@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ssem_advisor import theory
 from ssem_advisor.advice import LARGEST_WEIGHT, Point, State, outlook_of, recommend
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
+from ssem_advisor.rounding import show, within
 from ssem_advisor.theory.network import Network, expected_free_spread
 from ssem_advisor.theory.regime import CollapseLimits, collapse_limits, coordinates
 
@@ -54,20 +55,27 @@ class Comparison:
         return None if self.limits is None else self.limits.threshold
 
     @cached_property
+    def typical(self) -> Point | None:
+        """What a typical network makes of the setting; None for plain SupCon, or where it is not known."""
+        setting = self.setting
+        if setting.alpha is None or setting.temperature is None:
+            return None
+        if setting.dim is not None and setting.classes > setting.dim:
+            return None  # slow, and not known
+        try:
+            return outlook_of(setting, quick=True).point(setting.alpha, setting.need("temperature"))
+        except AdvisorError:
+            return None
+
+    @property
     def weight_is_not_too_large(self) -> bool:
         """Whether the weight is known to lie below the threshold, or inside or below a typical network's safe range."""
-        setting = self.setting
-        if self.why_collapse or setting.alpha is None:
+        alpha, temperature = self.setting.alpha, self.setting.temperature
+        if self.why_collapse or alpha is None:
             return bool(self.why_collapse)
-        if setting.temperature is None or setting.temperature > TRUSTED_TEMPERATURE:
+        if temperature is None or temperature > TRUSTED_TEMPERATURE or self.typical is None:
             return False
-        if setting.dim is not None and setting.classes > setting.dim:
-            return False  # slow, and not known
-        try:
-            point = outlook_of(setting, quick=True).point(setting.alpha, setting.need("temperature"))
-        except AdvisorError:
-            return False
-        return point.state not in (State.too_much, State.not_covered) and setting.alpha <= LARGEST_WEIGHT
+        return self.typical.state not in (State.too_much, State.not_covered) and alpha <= LARGEST_WEIGHT
 
     @property
     def share_of_optimum(self) -> float:
@@ -91,18 +99,18 @@ def advised(setting: Setting) -> Advised:
     if setting.dim is not None and setting.classes > setting.dim:
         return Advised(None)
     try:
-        point = recommend(setting).recommended
+        answer = recommend(setting)
     except AdvisorError:
         return Advised(None)
+    point = answer.recommended
     if point is None:
         return Advised(
             None, "no alpha and temperature are safe here: draw more instances of each class, or take two views"
         )
     if (point.alpha, point.temperature) == (setting.alpha, setting.temperature):
         return Advised(None)
-    alpha = math.ceil(point.alpha * 1000) / 1000
-    moved = "" if point.temperature == setting.temperature else f" at temperature {point.temperature:.3g}"
-    return Advised(point, f"alpha={alpha:.3g}{moved}")
+    moved = "" if point.temperature == setting.temperature else f" at temperature {show(point.temperature)}"
+    return Advised(point, f"alpha={within(point.alpha, answer.alpha.safe)}{moved}")
 
 
 def compare(

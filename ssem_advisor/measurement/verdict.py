@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ssem_advisor.advice import State
 from ssem_advisor.domain import Setting
 from ssem_advisor.measurement.prediction import Comparison, advised
 from ssem_advisor.measurement.spread import Spread
@@ -194,17 +195,23 @@ _HARD = "; classes that are hard to tell apart look alike: with --alpha and --te
 
 
 def _more(spread: Spread, theory: Comparison | None) -> str:
-    advice = f"raise alpha, the weight of the self-supervised term: {_weight(spread, theory)}"
+    better = None if theory is None else advised(theory.setting).point
+    warmer = better is not None and theory is not None and better.alpha <= (theory.setting.alpha or 0)
+    change = "change weight and temperature" if warmer else "raise alpha, the weight of the self-supervised term"
+    advice = f"{change}: {_weight(spread, theory)}"
     if theory is None:
         return advice
     if theory.why_collapse:
         return f"the loss asks for it: {theory.why_collapse}; {advice}"
     if theory.threshold is None or theory.optimum is None:
         return advice
+    above = f"alpha={theory.setting.alpha:.3g} is above the threshold {theory.threshold:.3g}"
+    typical = theory.typical
+    if typical is not None and typical.state is State.too_little:
+        return f"{above}, but a typical network keeps a free spread of {typical.free_spread:.2g} there; {advice}"
     return (
-        f"the loss does not ask for it (alpha={theory.setting.alpha:.3g} is above the threshold "
-        f"{theory.threshold:.3g}, the optimum keeps {theory.optimum:.3g}): views differ too much or training was too "
-        f"short; {advice}"
+        f"the loss does not ask for it ({above}, the optimum keeps {theory.optimum:.3g}): views differ too much or "
+        f"training was too short; {advice}"
     )
 
 

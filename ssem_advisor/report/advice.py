@@ -10,19 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ssem_advisor.advice import Advice, Basis, Code, NetworkOrigin, Note, Point, Range, State
 from ssem_advisor.domain import FIELDS, Setting
 from ssem_advisor.printing import WIDTH, Paint, table, uncoloured, wrapped
-from ssem_advisor.report.words import (
-    ASSUMED,
-    MEANINGS,
-    PURPOSES,
-    STATES,
-    describe_batch,
-    downward,
-    inward,
-    show,
-    upward,
-    within,
-    words,
-)
+from ssem_advisor.report.words import ASSUMED, MEANINGS, PURPOSES, STATES, describe_batch, words
+from ssem_advisor.rounding import downward, inward, show, upward, within
 
 if TYPE_CHECKING:
     from ssem_advisor.documents import KnobRange, PointShown, Recommend, SettingFields

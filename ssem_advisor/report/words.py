@@ -1,4 +1,4 @@
-"""Numbers for people, and the words of the codes that an Advice answers with."""
+"""The words of the codes that an Advice answers with."""
 
 from __future__ import annotations
 
@@ -9,47 +9,7 @@ from typing import Any
 from ssem_advisor.advice import Code, Note, Purpose, State
 from ssem_advisor.domain import Setting
 from ssem_advisor.printing import Meaning
-from ssem_advisor.rounding import above, below
-
-# -- numbers for people ------------------------------------------------------------------------------------------------
-
-
-def show(value: float | None, digits: int = 3) -> str:
-    """A number for people."""
-    if value is None:
-        return "-"
-    if math.isinf(value):
-        return "none"
-    return f"{value:.{digits}g}"
-
-
-def inward(low: float, high: float, digits: int = 3) -> tuple[str, str]:
-    """Both ends of a safe interval rounded so that they stay inside it."""
-    for more in range(digits, 17):
-        lower, upper = upward(low, more), downward(high, more)
-        if low <= float(lower) <= float(upper) <= high:
-            return lower, upper
-    return repr(low), repr(high)
-
-
-def within(value: float, safe: tuple[float, float] | None, digits: int = 3) -> str:
-    """A value rounded to the nearest number that is still inside its safe interval."""
-    shown = show(value, digits)
-    if safe is None or safe[0] <= float(shown) <= safe[1]:
-        return shown
-    return inward(value, safe[1], digits)[0] if float(shown) < safe[0] else inward(safe[0], value, digits)[1]
-
-
-def upward(value: float, digits: int = 3) -> str:
-    """A threshold rounded up: whoever stays above the printed number stays above the true one."""
-    return f"{float(above(value, digits)):.{digits}g}" if math.isfinite(value) else "none"
-
-
-def downward(value: float, digits: int = 3) -> str:
-    return f"{float(below(value, digits)):.{digits}g}" if math.isfinite(value) else "none"
-
-
-# -- the words of codes ------------------------------------------------------------------------------------------------
+from ssem_advisor.rounding import show, upward
 
 
 def words(note: Note) -> str:

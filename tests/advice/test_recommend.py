@@ -16,7 +16,8 @@ from ssem_advisor import Setting, SettingError, collapse_threshold, recommend
 from ssem_advisor.advice import SAFE_SPREAD, WANTED, Code, aims, judge
 from ssem_advisor.cli import app
 from ssem_advisor.report.advice import to_dict, to_text
-from ssem_advisor.report.words import downward, inward, upward, within, words
+from ssem_advisor.report.words import words
+from ssem_advisor.rounding import downward, inward, upward, within
 from ssem_advisor.theory.network import PERFECT, Network, expected_free_spread
 from ssem_advisor.theory.registry import theorems
 

@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from ssem_advisor import recommend
 from ssem_advisor.cli import app
 from ssem_advisor.diagnosis import LossCurve, diagnose
 from ssem_advisor.domain import Setting
 from ssem_advisor.measurement import measure
 from ssem_advisor.theory import collapse_threshold, reference_losses
 
-SETTING = Setting(classes=5, dim=16, temperature=0.5, batch_size=250, sampler="balanced")
+SETTING = Setting(classes=5, dim=16, temperature=0.2, batch_size=250, sampler="balanced")
 THRESHOLD = float(collapse_threshold(SETTING))
-LOW, HIGH = SETTING.with_(alpha=0.5 * THRESHOLD), SETTING.with_(alpha=2 * THRESHOLD)
+LOW, SMALL, HIGH = (SETTING.with_(alpha=alpha) for alpha in (0.5 * THRESHOLD, 2 * THRESHOLD, 0.6))
 
 
 def curve(value, first=9.0):
@@ -45,9 +46,15 @@ def total():
     ("witnesses", "verdict", "first"),
     [
         ({"setting": LOW, "measured": embeddings(0.005)}, "collapsed, as the loss asks", "raise alpha"),
+        ({"setting": SMALL, "measured": embeddings(0.005)}, "collapsed, at too small a weight", "raise alpha"),
         ({"setting": HIGH, "measured": embeddings(0.005)}, "collapsed in training", "train longer"),
         ({"measured": embeddings(0.005)}, "collapsed", "raise alpha"),
         ({"setting": LOW}, "on the way to collapse", "raise alpha"),
+        ({"setting": SMALL}, "on the way to too little spread", "raise alpha"),
+        ({"setting": SMALL, "curve": falling(6.0, 5.8)}, "on the way to too little spread", "raise alpha"),
+        ({"setting": SMALL, "curve": curve(reference_losses(SMALL).optimum)}, "too little spread", "raise alpha"),
+        ({"setting": SMALL, "curve": curve(0.1)}, "cannot tell", "check batch size"),
+        ({"setting": SMALL, "measured": embeddings(0.15)}, "healthy", "nothing"),
         ({"setting": HIGH, "measured": embeddings(0.15)}, "healthy", "nothing"),
         ({"setting": HIGH, "measured": total()}, "has not started", "warm"),
         ({"setting": HIGH, "curve": curve(math.log(499))}, "has not started", "warm"),
@@ -73,9 +80,25 @@ def test_verdict_and_what_to_change_first(witnesses, verdict, first):
 
 
 def test_the_threshold_decides_what_the_loss_asks_for():
-    for factor, verdict in ((1 - 1e-6, "collapsed, as the loss asks"), (1 + 1e-6, "collapsed in training")):
+    for factor, verdict in ((1 - 1e-6, "collapsed, as the loss asks"), (1 + 1e-6, "collapsed, at too small a weight")):
         setting = SETTING.with_(alpha=factor * THRESHOLD)
         assert diagnose(setting, measured=embeddings(0.005)).verdict == verdict
+
+
+def test_the_safe_range_of_recommend_decides_what_too_small_a_weight_is():
+    least = recommend(SETTING).alpha.safe[0]
+    for factor, verdict in ((1 - 1e-6, "collapsed, at too small a weight"), (1 + 1e-6, "collapsed in training")):
+        assert diagnose(SETTING.with_(alpha=factor * least), measured=embeddings(0.005)).verdict == verdict
+
+
+def test_the_weight_to_start_from_is_that_of_recommend():
+    """At this temperature no weight is safe, so that another temperature belongs to the weight."""
+    setting = SETTING.with_(temperature=0.5)
+    point = recommend(setting).recommended
+    assert point.temperature != 0.5
+    assert diagnose(setting.with_(alpha=0.75)).change[0].startswith("change weight and temperature: start from")
+    change = diagnose(setting, plain=True).change[0]
+    assert f"alpha = {point.alpha:.3g} at temperature {point.temperature:.3g} " in change
 
 
 def test_embeddings_of_another_layer_do_not_decide():

@@ -261,8 +261,16 @@ def test_collapse_below_the_threshold_names_threshold_and_weight():
     m = measure(*_cloud(spread=0.02), setting=_setting(temperature=0.5, alpha=0.1))
     assert "threshold 0.319" in m.remedy
     assert "alpha=" in m.remedy
-    above = measure(*_cloud(spread=0.02), setting=_setting(temperature=0.5, alpha=0.6))
-    assert "does not ask for it" in above.remedy
+
+
+def test_collapse_above_the_threshold_blames_the_weight_only_where_it_is_too_small():
+    safe = measure(*_cloud(spread=0.02), setting=_setting(temperature=0.2, alpha=0.6)).remedy
+    assert "does not ask for it" in safe
+    small = measure(*_cloud(spread=0.02), setting=_setting(temperature=0.2, alpha=0.05)).remedy
+    assert "above the threshold 0.0197, but a typical network keeps a free spread of 0.0" in small
+    assert "raise alpha, the weight of the self-supervised term: alpha=" in small
+    warm = measure(*_cloud(spread=0.02), setting=_setting(temperature=0.5, alpha=0.6)).remedy
+    assert "change weight and temperature: alpha=0.528 at temperature 0.1;" in warm  # no weight is enough at 0.5
 
 
 def test_setting_that_cannot_be_compared_is_a_note():

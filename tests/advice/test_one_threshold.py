@@ -1,17 +1,21 @@
 """One threshold: everything that judges a weight agrees on many settings, drawn at random over the whole domain."""
 
+import json
 import random
+import shutil
+import subprocess
 
 import numpy as np
 import optuna
 import pytest
 
 from ssem_advisor import Setting, assert_safe, measure, recommend
-from ssem_advisor.advice import judge
+from ssem_advisor.advice import aims, judge, outlook_of
 from ssem_advisor.config import OwnConfig, read
 from ssem_advisor.domain import FIELDS, NotCovered
 from ssem_advisor.lint.core import Case, verdict_on
 from ssem_advisor.measurement.prediction import compare
+from ssem_advisor.report import explorer, plots
 from ssem_advisor.report.plots import phase
 from ssem_advisor.report.plots.canvas import PAPER
 from ssem_advisor.report.plots.shown import shown_outlook
@@ -133,6 +137,90 @@ def test_everything_that_tells_a_threshold_tells_the_same(name, tmp_path):
         temperatures, weights = phase.contours(outlook, 3, (setting.temperature / 2, setting.temperature * 2))
         assert temperatures[1] == pytest.approx(setting.temperature)
         assert weights[0][1] == pytest.approx(min(limits.collapse_up_to, 1.1), rel=1e-9)
+
+
+def node():
+    """A JavaScript engine: node, or the one that playwright brings along."""
+    from playwright._impl._driver import compute_driver_executable
+
+    return shutil.which("node") or compute_driver_executable()[0]
+
+
+QUESTION = """
+const known = ({instances, dim, ...s}) => ({...s, instances: instances ?? Infinity, dim: dim ?? Infinity});
+const answer = (s) => SSEM.notCovered(s) ? null
+  : {threshold: SSEM.collapseThreshold(s), safe: SSEM.safeWeights(s), best: SSEM.recommendedWeight(s)};
+const asked = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const answers = asked.map((s) => answer(SSEM.checked({...known(s), network: "typical"})));
+console.log(JSON.stringify(answers, (_, value) => value === Infinity ? "none" : value));
+"""
+
+
+def explored(settings):
+    """What the explorer's engine says of each setting: threshold, safe weights, best weight; None = not covered."""
+    asked = [{short: getattr(s, name) for short, name in explorer._FIELDS.items()} for s in settings]
+    script = explorer._constants() + explorer._part("engine.js") + QUESTION
+    done = subprocess.run([node(), "-e", script], input=json.dumps(asked), capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_the_explorer_tells_the_same_threshold_and_calls_nothing_safe_that_python_does_not():
+    equal = {name: setting.with_(alpha=0.5) for name, setting in ALL.items() if not setting.unequal}
+    exact = narrower = 0
+    for (name, setting), told in zip(equal.items(), explored(equal.values()), strict=True):
+        if told is None:
+            assert setting.views == 1 or setting.dim is not None, name
+            continue
+        limits = collapse_limits(setting)
+        threshold = float("inf") if told["threshold"] == "none" else told["threshold"]
+        outlook = outlook_of(setting)
+        safe, (wanted, _) = outlook.safe_weights(setting.temperature), aims(setting)
+        if limits.regime in (Regime.EXACT, Regime.FINITE):
+            exact += 1
+            assert threshold == pytest.approx(limits.threshold, rel=1e-9), name
+            assert (told["safe"] is None) == (safe is None), name
+            if safe is not None:
+                assert told["safe"] == pytest.approx(safe, rel=1e-6), name
+                assert told["best"] == pytest.approx(outlook.best_weight(wanted, setting.temperature), rel=1e-6), name
+        else:
+            assert threshold >= min(limits.open_above, 1.0), name
+            if told["safe"] is not None:
+                narrower += 1
+                assert safe is not None, name
+                assert safe[0] * (1 - 1e-9) <= told["safe"][0] < told["safe"][1] <= safe[1] * (1 + 1e-6), name
+        for weight in told["safe"] or ():  # the ends themselves are inside; a hair further in no rounding can matter
+            assert judge(setting.with_(alpha=weight + 1e-6 * (told["best"] - weight))).state == "safe", name
+    assert exact > 50
+    assert narrower > 2
+
+
+ONE_VIEW = {
+    "supcon": Setting(classes=10, dim=64, batch_size=200, sampler="balanced", temperature=0.1, views=1),
+    "tight": Setting(classes=8, dim=7, batch_size=160, sampler="balanced", temperature=0.1, views=1),
+    "crowded": Setting(classes=12, dim=9, batch_size=120, sampler="balanced", temperature=0.1, views=1),
+    "unequal": Setting(class_counts=(5, 3, 2), dim=4, sampler="full", temperature=0.1, views=1),
+    "l_spread": Setting(classes=10, dim=64, batch_size=200, temperature=0.1, views=1, loss="l_spread"),
+}
+
+
+@pytest.mark.parametrize("name", ONE_VIEW)
+def test_with_one_view_nothing_is_safe_for_anybody(name):
+    setting = ONE_VIEW[name]
+    assert recommend(setting).recommended is None
+    with pytest.raises(NotCovered):
+        suggest(optuna.trial.FixedTrial({"temperature": 0.1, "alpha_fraction": 0.5}), setting)
+    with pytest.raises(NotCovered, match="not covered"):
+        plots.phase_diagram(setting, "nowhere.png")
+    if not setting.unequal:
+        (told,) = explored([setting.with_(alpha=0.5)])
+        assert told is None or told["safe"] is None
+    for alpha in (0.02, 0.4, 0.99):
+        at = setting.with_(alpha=alpha)
+        assert judge(at).state in ("collapse", "may collapse", "not covered")
+        with pytest.raises(AssertionError):
+            assert_safe(at)
+        told, _ = compare(at, classes=setting.classes, dim=setting.dim)
+        assert told is None or told.why_collapse
 
 
 @pytest.mark.parametrize("name", MANY)

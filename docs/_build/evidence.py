@@ -100,9 +100,10 @@ def _summary(found: list[tuple[Path, dict[str, Any] | None]]) -> str:
         if result is None:
             continue
         claims = [claim for suite in result["suites"] for claim in suite["claims"] if claim["verdict"] != "not tested"]
-        counts = [str(sum(c["verdict"] == v for c in claims)) for v in ("confirmed", "refuted", "undecided")]
-        rows.append(f"| [{_title(folder)}](#{folder.name}) | {_verdict(result['verdict'])} | {' | '.join(counts)} |\n")
-    head = "| study | verdict | confirmed | refuted | undecided |\n| --- | --- | --- | --- | --- |\n"
+        counts = {v: sum(c["verdict"] == v for c in claims) for v in ("confirmed", "refuted", "undecided")}
+        told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+        rows.append(f"| [{_title(folder)}](#{folder.name}) | {_verdict(result['verdict'])} | {told} |\n")
+    head = "| study | verdict | its claims |\n| --- | --- | --- |\n"
     return f"{head}{''.join(rows)}\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 import sys
 import tempfile
@@ -36,7 +37,11 @@ FIGURES: dict[str, Any] = {
     "variance": plots.variance_vs_alpha,
     "losses": plots.loss_values,
 }
+_PHONE = (4.2, 4.6)  # inches: letters stay readable on a screen of 390 pixels
 _SHIM = "https://unpkg.com/iframe-worker/shim"
+# A long name in a table may break after these, and nowhere else.
+_CELL = re.compile(r"<td[^>]*>.*?</td>", re.DOTALL)
+_LONG_NAME = re.compile(r"(?<=[A-Za-z0-9])([._/=(,])(?=[A-Za-z0-9])(?=[^<>]*</code>)")
 _FIGURE = re.compile(r'<img ([^>]*?)src="([^"]*figures/[\w.-]+?)\.svg"([^>]*)>')
 
 
@@ -47,23 +52,23 @@ def on_config(config: Any) -> Any:
         for pages in section.values():
             for place, page in enumerate(pages if isinstance(pages, list) else []):
                 if page == {"Rules": "rules/index.md"}:
-                    pages[place] = {"Rules": ["rules/index.md", *rules]}
+                    pages[place] = {"Rules": [{"Rules": "rules/index.md"}, *rules]}
     return config
 
 
 def on_files(files: Any, config: Any) -> Any:
     """Add what is drawn at build time."""
+    themes: tuple[plots.Theme, ...] = ("light", "dark")
     with tempfile.TemporaryDirectory() as folder:
-        for name, draw in FIGURES.items():
-            for theme in ("light", "dark"):
-                path = draw(generate.EXAMPLE, Path(folder) / "figure.svg", paper=plots.Paper(theme=theme))
-                drawn = f"figures/{name}{'-dark' * (theme == 'dark')}.svg"
-                files.append(File.generated(config, drawn, content=path.read_text(encoding="utf-8")))
-        for name, training in trainings.FIGURES.items():
-            for theme in ("light", "dark"):
-                training(path := Path(folder) / "figure.svg", theme)
-                drawn = f"figures/{name}{'-dark' * (theme == 'dark')}.svg"
-                files.append(File.generated(config, drawn, content=path.read_text(encoding="utf-8")))
+        path = Path(folder) / "figure.svg"
+        for theme, narrow in itertools.product(themes, (False, True)):
+            ending = f"{'-narrow' * narrow}{'-dark' * (theme == 'dark')}.svg"
+            for name, draw in FIGURES.items():
+                draw(generate.EXAMPLE, path, paper=plots.Paper(_PHONE if narrow else None, theme))
+                files.append(File.generated(config, f"figures/{name}{ending}", content=path.read_text("utf-8")))
+            for name, training in trainings.FIGURES.items():
+                training(path, theme, narrow)
+                files.append(File.generated(config, f"figures/{name}{ending}", content=path.read_text("utf-8")))
     for name, drawing in evidence.drawings().items():
         files.append(File.generated(config, name, content=drawing))
     files.append(File.generated(config, "evidence.md", content=evidence.page()))
@@ -87,8 +92,22 @@ def on_page_content(content: str, page: Any, **_: Any) -> str:
         tex = html.unescape(inline if block is None else block)
         return str(_TEX.convert_with_local_state(tex, displaystyle=block is not None))
 
-    content = _FIGURE.sub(r'<img \1src="\2.svg#only-light"\3><img \1src="\2-dark.svg#only-dark"\3>', content)
+    content = _FIGURE.sub(_pictures, content)
+    content = _CELL.sub(lambda cell: _LONG_NAME.sub(r"\1<wbr>", cell.group()), content)
     return _TAIL.sub(r'<span class="unbroken">\1</span>', _MATH.sub(mathml, content))
+
+
+def _pictures(image: re.Match[str]) -> str:
+    """One picture for each theme, and for a phone its narrow form where there is one."""
+    before, name, after = image.groups()
+    shown = []
+    for theme, ending in (("light", ""), ("dark", "-dark")):
+        picture = f'<img {before}src="{name}{ending}.svg#only-{theme}"{after}>'
+        if name.rpartition("/")[2] in FIGURES.keys() | trainings.FIGURES.keys():
+            narrow = f'<source media="(max-width: 44.98em)" srcset="{name}-narrow{ending}.svg">'
+            picture = f"<picture>{narrow}{picture}</picture>"
+        shown.append(picture)
+    return "".join(shown)
 
 
 def on_post_page(output: str, page: Any, config: Any) -> str:

@@ -50,7 +50,7 @@ def plot(
         typer.Option(
             "--from",
             metavar="PATH",
-            help="For --kind measured: the --out folder of `validate` or its report, or embeddings with their setting.",
+            help="For --kind measured: the folder or the report of a `validate` run, or embeddings with their setting.",
             show_default=False,
         ),
     ] = None,
@@ -148,7 +148,7 @@ def _report(source: Path) -> dict[str, Any]:
     path = next((name for name in names if name.is_file()), None)
     if path is None:
         what = "no report.json in it yet" if source.is_dir() else "no such file"
-        raise AdvisorError(f"--from {source}: {what}; `validate --out` writes one")
+        raise AdvisorError(f"--from {source}: {what}; `validate --output` writes one")
     try:
         report = json.loads(read_bytes(path, 100_000_000))
         told = all(

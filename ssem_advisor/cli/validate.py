@@ -31,9 +31,11 @@ def validate(
     data_root: Annotated[
         Path | None, typer.Option("--data-root", help="Folder with the standard files of an image data set.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for all results. An interrupted run continues from it.")
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for all results. An interrupted run continues from it."),
     ] = None,
+    former_output: Annotated[Path | None, typer.Option("--out", hidden=True)] = None,
     seeds: Annotated[
         int | None,
         typer.Option("--seeds", min=1, help="Number of runs for each point. Intervals are computed over these."),
@@ -99,9 +101,9 @@ def validate(
         str, typer.Option("--executor", help="process, or submitit's local, debug or slurm.")
     ] = "process",
     keep_embeddings: Annotated[
-        bool, typer.Option("--keep-embeddings", help="Write the measured embeddings into --out, for `measure`.")
+        bool, typer.Option("--keep-embeddings", help="Write the measured embeddings into --output, for `measure`.")
     ] = False,
-    output: FormatOption = Format.text,
+    form: FormatOption = Format.text,
 ) -> None:
     """Train small models that confirm, or refute, the theory.
 
@@ -126,8 +128,9 @@ def validate(
         "coarse": coarse, "imbalance": imbalance, "data_root": None if data_root is None else str(data_root),
         "network": network, "width": width,
     }  # fmt: skip
+    out = former_output if output is None else output
     if keep_embeddings and out is None:
-        raise AdvisorError("--keep-embeddings: needs --out, the folder to keep them in")
+        raise AdvisorError("--keep-embeddings: needs --output, the folder to keep them in")
     if executor not in ("process", "local", "debug", "slurm"):
         raise AdvisorError(f"--executor {executor}: must be process, local, debug or slurm")
     if config is not None and suites:
@@ -157,7 +160,7 @@ def validate(
         store = Store(out)
         store.warn = warn
         store.write_reports({"report.json": machine, "report.txt": text, "report.html": validation.html(report)})
-    say(machine if output is Format.json else validation.text(report, paint(), columns()))
+    say(machine if form is Format.json else validation.text(report, paint(), columns()))
     raise typer.Exit(report["exit_code"])
 
 

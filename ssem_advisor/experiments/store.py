@@ -65,13 +65,13 @@ class Store:
             for name in ("results", "checkpoints", "progress"):
                 (self.folder / name).mkdir(exist_ok=True)
         except OSError as error:
-            raise AdvisorError(f"--out {self.folder}: cannot be used as a folder ({error.strerror})") from error
+            raise AdvisorError(f"--output {self.folder}: cannot be used as a folder ({error.strerror})") from error
         if os.environ.get("RANK", "0") == "0":  # the other processes of torchrun share the folder of the first
             self._hold()
         path = self.folder / "config.json"
         if path.exists():
             if _load(path) != json.loads(json.dumps(config)):
-                raise AdvisorError(f"--out {self.folder}: holds the run of another protocol; give another folder")
+                raise AdvisorError(f"--output {self.folder}: holds the run of another protocol; give another folder")
         else:
             self._attempt(path, lambda: write_text(path, json.dumps(config, indent=2) + "\n"))
             place = self.folder / "environment.json"
@@ -80,7 +80,7 @@ class Store:
             (self.folder / "stop").unlink()
         if self.stopping:
             self.close()
-            raise AdvisorError(f"--out {self.folder}: asks to stop, and `stop` in it cannot be removed; remove it")
+            raise AdvisorError(f"--output {self.folder}: asks to stop, and `stop` in it cannot be removed; remove it")
 
     def close(self) -> None:
         """Let other processes work in the folder."""
@@ -106,7 +106,7 @@ class Store:
             owner = os.read(lock, 20).decode("ascii", "replace")
             os.close(lock)
             raise AdvisorError(
-                f"--out {self.folder}: process {owner} works in this folder; wait for it, or give another folder"
+                f"--output {self.folder}: process {owner} works in this folder; wait for it, or give another folder"
             ) from None
         except OSError:  # a file system without locks, or without room
             pass
@@ -267,7 +267,7 @@ def _load(path: Path) -> Any:
     try:
         return json.loads(path.read_text())
     except UNREADABLE as error:
-        raise AdvisorError(f"{path}: not readable ({_reason(error)}); remove it or give another --out") from error
+        raise AdvisorError(f"{path}: not readable ({_reason(error)}); remove it or give another --output") from error
 
 
 def _reason(error: BaseException) -> str:

@@ -197,7 +197,7 @@ class _Study:
             if self.deaths[key] >= MOST_DEATHS:
                 raise AdvisorError(
                     f"{key}: its process died {MOST_DEATHS} times, as when the system runs out of memory; what is done "
-                    "stays in --out; fewer --jobs or a smaller --batch-size need less memory"
+                    "stays in --output; fewer --jobs or a smaller --batch-size need less memory"
                 )
         self.store.warn(
             f"a worker process died, as when the system runs out of memory: {', '.join(keys)} once more, "

@@ -41,11 +41,11 @@ def index() -> str:
     ]
     for prefix, title in _FAMILIES.items():
         rows = [
-            f"| [{r.code}]({r.code}.md) | {r.name} | {r.severity} | {'yes' if r.fixable else ''} | {r.summary} |"
+            f"| [{r.code}]({r.code}.md) {r.name} | {r.severity}{', fixable' if r.fixable else ''} | {r.summary} |"
             for r in all_rules()
             if r.code.startswith(prefix)
         ]
-        parts.append(f"\n## {title}\n\n| Code | Name | Severity | Fixable | Summary |\n|---|---|---|---|---|\n")
+        parts.append(f"\n## {title}\n\n| Rule | Severity | What it reports |\n|---|---|---|\n")
         parts.append("\n".join(rows) + "\n")
     return "".join(parts)
 

@@ -102,7 +102,7 @@ def test_bytes_that_are_no_text_and_a_torn_last_line(copy, finished):
 @pytest.mark.parametrize("content", ["{", "[" * 100_000, "\0", ""])
 def test_a_damaged_config_of_a_folder_is_one_line(copy, content):
     (copy / "config.json").write_text(content)
-    with pytest.raises(AdvisorError, match=r"config.json: not readable .*remove it or give another --out"):
+    with pytest.raises(AdvisorError, match=r"config.json: not readable .*remove it or give another --output"):
         run([PROTOCOL], out=copy, device="cpu", jobs=0)
 
 
@@ -276,7 +276,7 @@ def test_a_second_process_is_refused_and_a_killed_one_lets_go(tmp_path, worker):
     until(lambda: owner(folder) == str(first.pid), first)
     first.send_signal(signal.SIGSTOP)
     try:
-        second = CliRunner().invoke(app, ["validate", *SAME, "--out", str(folder)])
+        second = CliRunner().invoke(app, ["validate", *SAME, "--output", str(folder)])
         assert second.exit_code == 2
         assert f"process {first.pid} works in this folder" in second.stderr
     finally:
@@ -302,7 +302,7 @@ def test_a_folder_that_cannot_be_written_costs_no_result(copy, finished, worker)
     before = sorted(copy.rglob("*"))
     config = copy.parent / "protocol.yaml"
     config.write_text(CONFIG)
-    command = [sys.executable, "-m", "ssem_advisor", "validate", "--config", config, "--jobs", "0", "--out", copy]
+    command = [sys.executable, "-m", "ssem_advisor", "validate", "--config", config, "--jobs", "0", "--output", copy]
     if os.geteuid() == 0:  # whom permissions do not bind: a mount does
         mount = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
         command = ["unshare", "-m", "sh", "-c", mount, copy, *command]

@@ -215,7 +215,7 @@ def test_two_processes_train_the_curve_of_one():
 @pytest.mark.slow
 def test_the_command_under_torchrun(tmp_path):
     standard_files.cifar10(tmp_path)
-    command = ["validate", "--config", str(tmp_path / "protocol.yaml"), "--device", "cpu", "--jobs", "0", "--out"]
+    command = ["validate", "--config", str(tmp_path / "protocol.yaml"), "--device", "cpu", "--jobs", "0", "--output"]
     (tmp_path / "protocol.yaml").write_text(
         f"validate:\n  suite: cifar10\n  data_root: {tmp_path}\n  network: resnet18\n  width: 4\n"
         "  epochs: 2\n  alphas: [0.5]\n  seeds: 1\n"

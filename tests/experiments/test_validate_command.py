@@ -57,7 +57,7 @@ def numbers(folder):
 
 
 def test_json_follows_the_schema_and_stdout_is_json_alone(tmp_path):
-    result = validate(*TINY, "--format", "json", "--out", tmp_path / "run")
+    result = validate(*TINY, "--format", "json", "--output", tmp_path / "run")
     report = json.loads(result.stdout)
     jsonschema.validate(report, SCHEMA)
     assert result.exit_code == report["exit_code"]
@@ -108,9 +108,10 @@ def test_misuse_is_one_line_and_exit_code_two(arguments, message):
     assert result.stdout == ""
 
 
-def test_a_folder_holds_one_run(tmp_path):
+@pytest.mark.parametrize("option", ["--output", "-o", "--out"])  # the last one is its former name
+def test_a_folder_holds_one_run(tmp_path, option):
     run([PROTOCOL], out=tmp_path, device="cpu", jobs=0)
-    result = validate(*TINY, "--out", tmp_path)
+    result = validate(*TINY, option, tmp_path)
     assert result.exit_code == 2
     assert "another protocol" in result.stderr
 
@@ -238,7 +239,7 @@ def test_killed_runs_resume_to_the_same_numbers(tmp_path, jobs):
 
 def test_ctrl_c_leaves_a_partial_report(tmp_path):
     command = [sys.executable, "-m", "ssem_advisor", "validate", "--suite", "digits", "--epochs", "500", "--seeds", "2"]
-    options = ["--alphas", "0.5", "--temperatures", "0.5", "--jobs", "1", "--out", str(tmp_path / "run")]
+    options = ["--alphas", "0.5", "--temperatures", "0.5", "--jobs", "1", "--output", str(tmp_path / "run")]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
         [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
@@ -342,7 +343,7 @@ def test_submitit_executors(tmp_path, executor):
 
 
 def test_page_needs_no_other_file(tmp_path):
-    validate(*TINY, "--out", tmp_path)
+    validate(*TINY, "--output", tmp_path)
     page = (tmp_path / "report.html").read_text()
     assert "<svg" in page
     assert not re.search(r'(?:src|href)="|https?://|@import|url\(', page)

@@ -456,7 +456,7 @@ def validate(rng: Random, folder: Path) -> list[str]:
             if rng.random() < 0.3:
                 name = rng.choice(sorted(files))
                 write(folder / "run" / name, mutated(files[name].decode("utf-8", "replace"), rng))
-            given += [*FINISHED, "--out", "run"]
+            given += [*FINISHED, "--output", "run"]
         case _:
             _cifar(rng, folder)
             given += [

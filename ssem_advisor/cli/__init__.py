@@ -51,7 +51,7 @@ class _Group(TyperGroup):
             asked = error.ctx.command_path if error.ctx is not None else "ssem-advisor"
             tell(f"ssem-advisor: {' '.join(error.format_message().split())} (see {asked} --help)")
         except ModuleNotFoundError as error:
-            line = line_for(error)
+            line = line_for(error, ctx.invoked_subcommand or "this")
             if line is None:
                 raise
             tell(f"ssem-advisor: {line}")

@@ -450,6 +450,7 @@ class MeasureEmbeddings(TypedDict):
     alignment: float | None
     uniformity: Uniformity
     theory: Annotated[Theory | None, says(description="null without a setting that theory covers")]
+    threads: Annotated[int | None, says(description="of numpy's products; null where nothing says it")]
     notes: list[str]
     loss_value: NotRequired[LossPlaced]
 

@@ -10,6 +10,7 @@ what comes out.
 
 import argparse
 import csv
+import os
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,8 @@ def main() -> None:
     parser.add_argument("--tensorboard", metavar="FOLDER", help="where the monitor writes its scalars")
     options = parser.parse_args()
 
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)  # enough here; beside other busy processes more threads are many times slower
     data = images(options.data_root, options.instances)
     log = None
     if options.tensorboard:

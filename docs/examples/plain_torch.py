@@ -51,6 +51,7 @@ def train(alpha: float, temperature: float = 0.5, epochs: int = 10) -> tuple[Col
 
 
 if __name__ == "__main__":
+    torch.set_num_threads(1)  # enough for small networks; beside other busy processes more are many times slower
     for alpha in (0.1, 0.5):  # the collapse threshold of this setting is 0.319
         monitor, embeddings = train(alpha)
         result = measure(embeddings, digits().tensors[1], setting=monitor.setting)

@@ -109,9 +109,10 @@ def _root(
 # Threads of a parallel loop wait asleep: beside another busy process, spinning makes a training step 20 times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Numpy's products take one thread unless the user says how many: on a busy machine two took ten times as long as one,
-# with fifteen times the processor time.
+# with fifteen times the processor time. The libraries that numpy is built with are asked each by its own name.
 if "OMP_NUM_THREADS" not in os.environ:
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+        os.environ.setdefault(_name, "1")
 
 
 def main() -> None:

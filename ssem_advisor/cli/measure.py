@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -72,7 +74,9 @@ def measure(
         )
         command = measured.remedy.replace("--from FILE", f"--from {shlex.quote(str(file))}")
         measured = replace(measured, diagnosis=replace(measured.diagnosis, remedy=command))
-        text, data = measurement_text(measured, paint(), columns()), {**measurement_json(measured)}
+        threads = _threads()
+        text = measurement_text(measured, paint(), columns(), threads)
+        data = {**measurement_json(measured, threads)}
     if loss_value is not None:
         from ssem_advisor.measurement.loss_value import place_loss
         from ssem_advisor.report.measurement import loss_json, loss_text
@@ -92,3 +96,13 @@ def measure(
 
         text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     say(text)
+
+
+def _threads() -> int | None:
+    """How many threads numpy's products were told to take, as libraries read it; None where nothing readable says it.
+
+    `ssem_advisor.cli` asks for one before numpy is loaded, unless the user's OMP_NUM_THREADS says how many.
+    """
+    said = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS", "")
+    number = re.match(r"\s*\+?0*([1-9]\d{0,3})\b", said)
+    return int(number[1]) if number else None

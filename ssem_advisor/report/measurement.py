@@ -25,11 +25,15 @@ def painted(verdict: str, paint: Paint) -> str:
     return paint(verdict, "collapse" if "collapse" in verdict or verdict == "diverged" else "estimate")
 
 
-def measurement_text(m: Measurement, paint: Paint = uncoloured, width: int = WIDTH) -> str:
-    """The verdict first, then the numbers behind it."""
+def measurement_text(
+    m: Measurement, paint: Paint = uncoloured, width: int = WIDTH, threads: int | None = None
+) -> str:
+    """The verdict first, then the numbers behind it. threads: of numpy's products, where they are known."""
     lines = [painted(m.verdict, paint), *wrapped(m.meaning, width), *wrapped(m.remedy, width, "do: "), ""]
     views = "" if m.rows == m.instances else f" with {m.rows / m.instances:.3g} views"
-    lines += [f"{m.instances} instances{views}, {m.classes} classes, dim {m.dim}", "", *_parts(m.spread, width)]
+    computed = "" if threads is None else f"; computed with {threads} thread{'s' if threads > 1 else ''}"
+    lines += wrapped(f"{m.instances} instances{views}, {m.classes} classes, dim {m.dim}{computed}", width)
+    lines += ["", *_parts(m.spread, width)]
     lines += ["", *_theory(m, width), *_classes(m, width)]
     reliability = m.spread.reliability.value if m.spread.reliability else m.view_reliability
     rows = [
@@ -68,7 +72,7 @@ def where_the_variance_went(theory: Comparison, reliability: float | None, direc
     return ", ".join(f"{name} {_number(value)}" for name, value in parts if value is not None)
 
 
-def measurement_json(m: Measurement) -> MeasureEmbeddings:
+def measurement_json(m: Measurement, threads: int | None = None) -> MeasureEmbeddings:
     """Numbers unrounded; null where a statistic is undefined."""
     theory: Theory | None = None
     if m.theory is not None:
@@ -113,6 +117,7 @@ def measurement_json(m: Measurement) -> MeasureEmbeddings:
         "alignment": m.alignment,
         "uniformity": {"value": m.uniformity, "pairs": m.uniformity_pairs, "seed": m.seed},
         "theory": theory,
+        "threads": threads,
         "notes": list(m.notes),
     }
     return _plain(found)

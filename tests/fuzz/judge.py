@@ -47,7 +47,7 @@ def outcome(arguments: list[str], folder: Path) -> str | None:
     before = os.getcwd()
     os.chdir(folder)
     try:
-        code, out, err = _command(arguments)
+        code, out, err = command(arguments)
     except _Crash as crash:
         return str(crash)
     finally:
@@ -75,7 +75,7 @@ def _hang(*_: Any) -> None:
     raise _Crash(f"more than {MOST_SECONDS:.0f} s of processor time")
 
 
-def _command(arguments: list[str]) -> tuple[Any, str, str]:
+def command(arguments: list[str]) -> tuple[Any, str, str]:
     """Exit code, stdout and stderr of a command in this process."""
     from ssem_advisor.cli import app
 
@@ -169,7 +169,7 @@ def _wrong_answer(arguments: list[str], code: int, out: str) -> str | None:
         return None
     if form in ("json", "sarif"):
         try:
-            found = json.loads(out, parse_constant=_no_number)
+            found = as_json(out)
         except ValueError as error:
             return f"no JSON: {error}"
         return out_of_order(found) if arguments[0] == "recommend" and isinstance(found, dict) else None
@@ -179,6 +179,11 @@ def _wrong_answer(arguments: list[str], code: int, out: str) -> str | None:
         except xml.etree.ElementTree.ParseError as error:
             return f"no XML: {error}"
     return None
+
+
+def as_json(text: str) -> Any:
+    """A document without NaN and infinities, which JSON does not know; else ValueError."""
+    return json.loads(text, parse_constant=_no_number)
 
 
 def _no_number(name: str) -> Any:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import hostile
 import judge
 
 PAGE = Path(__file__).parents[2] / "docs" / "promises.md"
@@ -35,7 +36,7 @@ SHAPES = {
 def commands(number: int) -> str:
     """Fresh hostile command lines, in this process."""
     seconds, failed = 0.0, 0
-    for seed in range(500_000, 500_000 + number):
+    for seed in range(600_000, 600_000 + number):
         start = time.process_time()
         failed += judge.run(seed) is not None
         seconds = max(seconds, time.process_time() - start)
@@ -98,30 +99,67 @@ def kills(number: int) -> str:
 
 
 def engine(number: int) -> str:
-    """Random settings over the whole domain: thresholds are numbers in order, or a reason is given."""
+    """`recommend` on random settings of the whole domain; its answers are asked for their order."""
+    rng, answered, silent, wrong = random.Random(0), 0, 0, 0
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(number):
+            code, out, _ = judge.command(hostile.engine(rng, Path(folder)))
+            silent += code == 2
+            answered += code == 0
+            wrong += code not in (0, 2) or (code == 0 and judge.out_of_order(judge.as_json(out)) is not None)
+    return f"{number} settings, {answered} answered, {silent} not covered, {wrong} out of order or not a number"
+
+
+def memory(number: int) -> str:
+    """How far `measure` grows a process: embeddings of few rows and many dimensions, from a file."""
     import numpy as np
 
-    from ssem_advisor import theory
-    from ssem_advisor.domain import AdvisorError, Setting
+    with tempfile.TemporaryDirectory() as folder:
+        rng = np.random.default_rng(0)
+        np.savez(Path(folder) / "z.npz", embeddings=rng.normal(size=(60, number)), labels=np.arange(60) % 5)
+        script = (
+            "import resource, sys; from ssem_advisor.measurement import load, measure; import numpy as np\n"
+            "measure(np.random.default_rng(0).normal(size=(60, 9)), np.arange(60) % 5)\n"
+            "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; found = load(sys.argv[1])\n"
+            "measure(found.embeddings, found.labels)\n"
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+        )
+        got = subprocess.run(
+            [sys.executable, "-c", script, f"{folder}/z.npz"], capture_output=True, text=True, check=True
+        )
+    return f"60 x {number:,} takes {int(got.stdout) / 1024:.0f} MB"
 
-    rng, answered, silent, wrong = random.Random(0), 0, 0, 0
-    for _ in range(number):
-        tau = 10 ** rng.uniform(-3, 2)
-        classes = rng.choice((2, 3, 10, 100, 1000))
-        given = {"loss": rng.choice(("supcon", "ssem", "l_spread")), "views": rng.choice((2, 3, 8))}
-        try:
-            setting = Setting(
-                classes=classes, temperature=tau, alpha=rng.random(), batch_size=classes * rng.choice((2, 8, 64)),
-                sampler=rng.choice(("random", "balanced", "full")), **given,
-            )  # fmt: skip
-            threshold, variance = theory.collapse_threshold(setting), theory.optimal_variance(setting)
-        except AdvisorError:
-            silent += 1
-            continue
-        answered += 1
-        wrong += not (np.isfinite(threshold) and threshold >= 0 and 0 <= variance <= 1)
-        wrong += (setting.alpha <= threshold) != (variance == 0)
-    return f"{number} settings, {answered} answered, {silent} not covered, {wrong} out of order or not a number"
+
+def threads(number: int) -> str:
+    """`measure` beside two busy processes: seconds with one thread, as the command chooses, and with two."""
+    import numpy as np
+
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    found = []
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            z = np.random.default_rng(0).normal(size=(number, 512)).astype(np.float32)
+            np.savez(Path(folder) / "z.npz", embeddings=z, labels=np.arange(number) % 100)
+            for several in ("1", "2"):
+                start = time.monotonic()
+                subprocess.run(
+                    [sys.executable, "-m", "ssem_advisor", "measure", f"{folder}/z.npz"],
+                    env=os.environ | {"OMP_NUM_THREADS": several, "OPENBLAS_NUM_THREADS": several},
+                    capture_output=True, check=True,
+                )  # fmt: skip
+                found.append(time.monotonic() - start)
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    return f"`measure` on {number:,} x 512 took {found[0]:.0f} s with one thread and {found[1]:.0f} s with two"
+
+
+def resumes() -> str:
+    """A small `validate`, killed 20 times at random: does it reach the numbers of a run that nobody killed?"""
+    test = "tests/experiments/test_folders.py::test_twenty_kills_at_random_times_resume_to_the_same_numbers"
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", test], cwd=PAGE.parents[1], capture_output=True)
+    return f"20 kills (SIGKILL), {'the same' if done.returncode == 0 else 'OTHER'} numbers"
 
 
 def losses(number: int) -> str:
@@ -152,8 +190,11 @@ FIGURES: dict[str, Callable[[], str]] = {
     "commands": lambda: commands(1500),
     "fixes": lambda: fixes(500),
     "kills": lambda: kills(20),
+    "resumes": resumes,
     "engine": lambda: engine(2000),
     "losses": lambda: losses(60),
+    "memory": lambda: memory(20_000),
+    "threads": lambda: threads(20_000),
 }
 
 

@@ -37,6 +37,14 @@ def step(name):
     return next(step for step in load("action.yml")["runs"]["steps"] if step["name"] == name)
 
 
+def script(name, environment, folder):
+    """A step's script as GitHub runs it."""
+    return subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step(name)["run"]],
+        cwd=folder, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+
+
 def test_inputs_reach_the_scripts_through_the_environment_alone():
     action = load("action.yml")
     for each in action["runs"]["steps"]:
@@ -65,10 +73,7 @@ def test_the_action_script(tmp_path, paths, fail_on, code, findings):
         "PATHS": paths, "GOAL": "", "FAIL_ON": fail_on, "REQUIRE_DECISION": "false", "SARIF_FILE": "out.sarif",
         "RUNNER_TEMP": str(tmp_path / "runner"), "GITHUB_OUTPUT": str(tmp_path / "output"), "PYTHONPATH": str(tmp_path),
     }  # fmt: skip
-    done = subprocess.run(
-        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step("Check")["run"]],
-        cwd=tmp_path, env=environment, capture_output=True, text=True,
-    )  # fmt: skip
+    done = script("Check", environment, tmp_path)
     assert done.returncode == code, done.stderr
     assert not (tmp_path / "owned").exists()
     if findings is None:
@@ -81,10 +86,59 @@ def test_the_action_script(tmp_path, paths, fail_on, code, findings):
 
 def test_the_action_runs_python_isolated_and_outside_the_workspace():
     for each in load("action.yml")["runs"]["steps"]:
-        commands = re.findall(r'^\s*(?:echo ".*\$\()?"\$(?:PYTHON|python)" (.*)$', each["run"], re.M)
+        commands = re.findall(r'^\s*(?:echo ".*\$\()?"\$(?:INTERPRETER|python)" (.*)$', each["run"], re.M)
         assert commands
         assert all(command.startswith("-I ") for command in commands)
     assert step("Install ssem-advisor")["working-directory"] == "${{ runner.temp }}"
+
+
+@pytest.mark.parametrize("name", ["Install ssem-advisor", "Check"])
+def test_no_python_variable_of_the_job_reaches_the_action(tmp_path, name):
+    """pip starts processes of its own, which are not isolated: a PYTHONPATH would let the checked folder take part."""
+    tools = tmp_path / "ssem-advisor" / "bin"
+    tools.mkdir(parents=True)
+    (tools / "python").write_text(f'#!/bin/sh\nenv >> "{tmp_path}/seen"\n')
+    (tools / "python").chmod(0o755)
+    environment = {
+        "PATH": os.environ["PATH"], "RUNNER_TEMP": str(tmp_path), "GITHUB_OUTPUT": str(tmp_path / "output"),
+        "INTERPRETER": str(tools / "python"), "SOURCE": str(tmp_path / "source"), "PYTHONPATH": str(tmp_path),
+        "PYTHONSTARTUP": "json.py", "PYTHONUSERBASE": str(tmp_path), "PATHS": ".", "GOAL": "", "FAIL_ON": "never",
+        "REQUIRE_DECISION": "false", "SARIF_FILE": "out.sarif",
+    }  # fmt: skip
+    script(name, environment, tmp_path)
+    seen = (tmp_path / "seen").read_text()
+    assert "RUNNER_TEMP=" in seen
+    assert "PYTHON" not in seen
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("REQUIRE_DECISION", "True", "require-decision: must be true or false"),
+        ("REQUIRE_DECISION", "yes", "require-decision: must be true or false"),
+        ("SARIF_FILE", "out.sarif\nfindings=0", "sarif-file: must be one line"),
+        ("SARIF_FILE", "out\r.sarif", "sarif-file: must be one line"),
+        ("FAIL_ON", "$(touch owned)", "is not one of"),
+        ("GOAL", "; touch owned", "must be one of"),
+        ("PATHS", "a; touch owned\n`touch owned`", "no such file or folder"),
+        ("PATHS", "--exit-zero", "no such file or folder"),
+    ],
+)
+def test_an_input_is_data_and_a_wrong_one_fails_the_job(tmp_path, variable, value, said):
+    (tmp_path / "train.yaml").write_text(PLAIN)
+    tools = tmp_path / "runner" / "ssem-advisor" / "bin"
+    tools.mkdir(parents=True)
+    environment = {
+        "PATH": os.environ["PATH"], "PATHS": "train.yaml", "GOAL": "", "FAIL_ON": "warning", "REQUIRE_DECISION": "false",
+        "SARIF_FILE": "out.sarif", "RUNNER_TEMP": str(tmp_path / "runner"), "GITHUB_OUTPUT": str(tmp_path / "output"),
+    }  # fmt: skip
+    (tools / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (tools / "python").chmod(0o755)
+    done = script("Check", environment | {variable: value}, tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert not (tmp_path / "output").exists()
+    assert not (tmp_path / "owned").exists()
 
 
 def test_the_action_installs_what_the_package_needs_each_file_by_its_hash():

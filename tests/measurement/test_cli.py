@@ -156,3 +156,24 @@ def test_the_sentence_of_the_variance():
     assert where_the_variance_went(theory, 0.63, 13.3) == (
         "optimum 0.2372, finite dimension 0.1589, reliability 0.63 and 13 effective directions 0.0721, measured 0.0612"
     )
+
+
+@pytest.mark.parametrize(("asked", "threads"), [(None, 1), ("2", 2), ("2,1", 2)])
+def test_the_threads_that_are_said_are_those_of_numpy(file, asked, threads):
+    """One thread unless the user says how many: threads of busy processes wait for each other."""
+    script = (
+        "from threadpoolctl import threadpool_info; from ssem_advisor.cli import app; import contextlib, io, json, sys\n"
+        "with contextlib.redirect_stdout(out := io.StringIO()): app(sys.argv[1:], standalone_mode=False)\n"
+        "print(json.loads(out.getvalue())['threads'], *{p['num_threads'] for p in threadpool_info()"
+        " if p['user_api'] == 'blas' and 'numpy' in p['filepath']})"
+    )
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+    environment = {k: v for k, v in os.environ.items() if k not in names} | ({"OMP_NUM_THREADS": asked} if asked else {})
+    got = subprocess.run(
+        [sys.executable, "-c", script, "measure", str(file), "--format", "json"],
+        env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    said, *real = map(int, got.stdout.split())
+    assert said == threads
+    if real and hasattr(os, "sched_getaffinity"):  # numpy's library here is one that tells
+        assert real == [min(threads, len(os.sched_getaffinity(0)))]

@@ -6,11 +6,13 @@ import subprocess
 import sys
 import tarfile
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
 from hatchling.builders.sdist import SdistBuilder
+from hatchling.builders.wheel import WheelBuilder
 
 import ssem_advisor
 
@@ -87,3 +89,26 @@ def test_the_source_archive_holds_what_builds_and_tests_and_no_pictures(tmp_path
     assert {"pyproject.toml", "README.md", "Makefile", "ssem_advisor/py.typed", "docs/index.md"} <= set(sizes)
     assert not [name for name in sizes if name.endswith(".png") or name.startswith(("validation/", "benchmarks/"))]
     assert sum(sizes.values()) < 8e6
+
+
+FOREIGN = {  # what others made, and the file that holds their licence
+    "docs/assets/stix-two-math.woff2": "docs/assets/stix-two-math.LICENSE.txt",
+    "docs/assets/iframe-worker.js": "docs/assets/iframe-worker.js",
+    "tests/lint/data/sarif-schema-2.1.0.json": "tests/lint/data/sarif-schema-2.1.0.LICENSE.txt",
+}
+
+
+def test_what_others_made_is_never_without_its_licence(tmp_path):
+    """In the repository, the source archive and the wheel; a font that is new has to be named here."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    archive = next(SdistBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"]))
+    with tarfile.open(archive) as tar:
+        source = [name.partition("/")[2] for name in tar.getnames()]
+    (wheel,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+    packed = zipfile.ZipFile(wheel).namelist()
+    assert [name for name in packed if name.startswith("ssem_advisor-") and name.endswith("licenses/LICENSE")]
+    for names in (listed, source, packed):
+        made = {name for name in names if name in FOREIGN or name.endswith((".woff", ".woff2", ".ttf", ".otf"))}
+        assert {FOREIGN[name] for name in made} <= {*names}
+    for licence in FOREIGN.values():
+        assert re.search("permission is hereby granted|may be copied", (ROOT / licence).read_text(), re.I), licence

@@ -74,7 +74,7 @@ class LimitsShown(TypedDict):
     collapse_up_to: float | None
     open_above: float | None
     kind: Literal["exact", "local", "bound", "sampled"]
-    error: float
+    error: float | None
 
 
 class PointShown(TypedDict):

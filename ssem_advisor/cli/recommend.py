@@ -69,6 +69,8 @@ def recommend(
     settings worth training, other batches, all notes and the theorems.
     """
     if mix == "list":
+        if form is Format.json:
+            raise SettingError("mix: the list of forms is a text; leave --format out")
         from ssem_advisor.report.mix import forms_text
 
         say(forms_text())

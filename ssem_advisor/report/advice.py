@@ -48,7 +48,7 @@ def to_dict(advice: Advice) -> Recommend:
             "collapse_up_to": _finite(limits.collapse_up_to),
             "open_above": _finite(limits.open_above),
             "kind": limits.kind,
-            "error": limits.error,
+            "error": _finite(limits.error),
         },
         "recommended": _point(advice.recommended),
         "given": _point(advice.given),

@@ -25,9 +25,7 @@ def painted(verdict: str, paint: Paint) -> str:
     return paint(verdict, "collapse" if "collapse" in verdict or verdict == "diverged" else "estimate")
 
 
-def measurement_text(
-    m: Measurement, paint: Paint = uncoloured, width: int = WIDTH, threads: int | None = None
-) -> str:
+def measurement_text(m: Measurement, paint: Paint = uncoloured, width: int = WIDTH, threads: int | None = None) -> str:
     """The verdict first, then the numbers behind it. threads: of numpy's products, where they are known."""
     lines = [painted(m.verdict, paint), *wrapped(m.meaning, width), *wrapped(m.remedy, width, "do: "), ""]
     views = "" if m.rows == m.instances else f" with {m.rows / m.instances:.3g} views"

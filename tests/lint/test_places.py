@@ -129,8 +129,9 @@ def test_an_input_is_data_and_a_wrong_one_fails_the_job(tmp_path, variable, valu
     tools = tmp_path / "runner" / "ssem-advisor" / "bin"
     tools.mkdir(parents=True)
     environment = {
-        "PATH": os.environ["PATH"], "PATHS": "train.yaml", "GOAL": "", "FAIL_ON": "warning", "REQUIRE_DECISION": "false",
-        "SARIF_FILE": "out.sarif", "RUNNER_TEMP": str(tmp_path / "runner"), "GITHUB_OUTPUT": str(tmp_path / "output"),
+        "PATH": os.environ["PATH"], "PATHS": "train.yaml", "GOAL": "", "FAIL_ON": "warning",
+        "REQUIRE_DECISION": "false", "SARIF_FILE": "out.sarif", "RUNNER_TEMP": str(tmp_path / "runner"),
+        "GITHUB_OUTPUT": str(tmp_path / "output"),
     }  # fmt: skip
     (tools / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     (tools / "python").chmod(0o755)

@@ -162,13 +162,16 @@ def test_the_sentence_of_the_variance():
 def test_the_threads_that_are_said_are_those_of_numpy(file, asked, threads):
     """One thread unless the user says how many: threads of busy processes wait for each other."""
     script = (
-        "from threadpoolctl import threadpool_info; from ssem_advisor.cli import app; import contextlib, io, json, sys\n"
+        "import contextlib, io, json, sys\n"
+        "from threadpoolctl import threadpool_info; from ssem_advisor.cli import app\n"
         "with contextlib.redirect_stdout(out := io.StringIO()): app(sys.argv[1:], standalone_mode=False)\n"
         "print(json.loads(out.getvalue())['threads'], *{p['num_threads'] for p in threadpool_info()"
         " if p['user_api'] == 'blas' and 'numpy' in p['filepath']})"
     )
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    environment = {k: v for k, v in os.environ.items() if k not in names} | ({"OMP_NUM_THREADS": asked} if asked else {})
+    environment = {k: v for k, v in os.environ.items() if k not in names} | (
+        {"OMP_NUM_THREADS": asked} if asked else {}
+    )
     got = subprocess.run(
         [sys.executable, "-c", script, "measure", str(file), "--format", "json"],
         env=environment, capture_output=True, text=True, check=True,

@@ -31,7 +31,7 @@ def explain(
         if form is Format.json:
             say(report.json_list())
         else:
-            say(report.text_list())
+            say(report.text_list(columns()))
         return
     from ssem_advisor.theory.registry import theorem as find
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ssem_advisor.cli._options import NetworkChoice
-from ssem_advisor.cli._output import tell
+from ssem_advisor.cli._output import columns, has_colour, tell
 from ssem_advisor.cli._setting import setting_of, takes_setting
 
 if TYPE_CHECKING:
@@ -195,7 +195,8 @@ def _show(setting: Setting, own: Setting | None, paper: Paper) -> None:
 
     from ssem_advisor.report.plots import terminal_heat_map
 
-    console = Console(highlight=False, soft_wrap=True)
+    colour = has_colour()
+    console = Console(highlight=False, soft_wrap=True, force_terminal=colour, color_system="auto" if colour else None)
     encoding = (sys.stdout.encoding or "ascii").lower()
-    for line in terminal_heat_map(setting, own, console.width, unicode=encoding.startswith("utf"), paper=paper):
+    for line in terminal_heat_map(setting, own, columns(), unicode=encoding.startswith("utf"), paper=paper):
         console.print(Text.assemble(*line))

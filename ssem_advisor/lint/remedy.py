@@ -25,8 +25,9 @@ _MOST_COORDINATES = 1_500
 
 
 def in_words(names: list[str]) -> str:
-    """Facts by the words a person would use."""
-    return ", ".join(_WORDS.get(name, name.replace("_", " ")) for name in names)
+    """Facts by the words a person would use: "a, b and c"."""
+    words = [_WORDS.get(name, name.replace("_", " ")) for name in names]
+    return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
 
 
 @dataclass(frozen=True)

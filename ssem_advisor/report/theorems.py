@@ -17,11 +17,16 @@ if TYPE_CHECKING:
     from ssem_advisor.documents import Explain, ExplainAll, TheoremShown
 
 
-def text_list() -> str:
-    lines = []
-    for theorem in theorems().values():
-        kind = "estimate" if theorem.kind == "estimate" else theorem.source
-        lines.append(f"{theorem.key:<18} {theorem.title:<48} {kind}")
+def text_list(width: int = WIDTH) -> str:
+    """Key, title and source of every theorem, the titles broken where they do not fit into the width."""
+    rows = [(t.key, t.title, "estimate" if t.kind == "estimate" else t.source) for t in theorems().values()]
+    keys, titles, sources = (max(map(len, column)) for column in zip(*rows, strict=True))
+    room = min(width - keys - sources - 4, titles)
+    lines: list[str] = []
+    for key, title, source in rows:
+        first, *rest = wrapped(title, room)
+        lines.append(f"{key:<{keys}}  {first:<{room}}  {source}")
+        lines += [" " * (keys + 2) + line for line in rest]
     return "\n".join(lines) + "\n"
 
 

@@ -218,7 +218,9 @@ def test_plain_supcon_comes_with_its_witness_and_with_a_weight_or_the_command_th
     assert chosen.safe[0] <= low <= alpha <= high <= chosen.safe[1]
     assert alpha == pytest.approx(chosen.recommended, rel=0.01)
     assert lacking.numbers == ""
-    assert lacking.help.endswith("is known: ssem-advisor recommend --config open.yaml --classes CLASSES")
+    assert lacking.help.endswith(
+        "for alpha, once you know the number of classes: ssem-advisor recommend --config open.yaml --classes CLASSES"
+    )
     assert known.help.endswith("for alpha: ssem-advisor recommend --config known.yaml")
     for finding in (known, lacking):  # what is printed works when pasted, and gives that answer
         command = shlex.split(finding.help.rpartition("ssem-advisor ")[2].replace("CLASSES", "10"))
@@ -232,7 +234,7 @@ def test_a_batch_of_one_of_several_devices_is_asked_for_as_the_loss_sees_it(tmp_
         "torchrun --nproc_per_node=4 main_supcon.py --batch_size 256 --dataset cifar10\n"
     )
     (finding,) = Session().check_paths(["my run.sh"]).active
-    assert "whether the devices share their embeddings is known" in finding.help
+    assert "once you know whether the devices share their embeddings" in finding.help
     assert finding.help.endswith("ssem-advisor recommend --config 'my run.sh' --batch-size BATCH_SIZE")
 
 

@@ -1,7 +1,12 @@
 """How answers look: as wide as the terminal, broken between words, coloured by meaning, and patient on a terminal."""
 
+import contextlib
 import io
+import os
 import re
+import struct
+import subprocess
+import sys
 import time
 from itertools import pairwise
 
@@ -98,6 +103,61 @@ def test_measurements_and_reports_follow_the_width(tmp_path):
         ]
         for text in shown:
             assert max(len(line) for line in text.splitlines() if str(tmp_path) not in line) <= width, text
+
+
+def on_terminal(*arguments, width, **env):
+    """What a command writes to a terminal of so many columns, without the line that counts its seconds."""
+    fcntl, pty, termios = map(pytest.importorskip, ("fcntl", "pty", "termios"))
+    control, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
+    clean = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR", "FORCE_COLOR")}
+    command = [sys.executable, "-m", "ssem_advisor", *map(str, arguments)]
+    with subprocess.Popen(
+        command, stdin=terminal, stdout=terminal, stderr=terminal, env=clean | {"TERM": "xterm"} | env
+    ) as process:
+        os.close(terminal)
+        shown = b""
+        with contextlib.suppress(OSError):  # how Linux says that nobody writes to the terminal any more
+            while part := os.read(control, 65536):
+                shown += part
+        os.close(control)
+    assert process.returncode in (0, 1), shown
+    return re.sub(r"\r[^\r\n]*\r?\x1b\[K", "", shown.decode().replace("\r\n", "\n")).replace("\r\x1b[K", "")
+
+
+CONFIGS = {
+    "collapse.yaml": "temperature: 0.5\nalpha: 0.1\nn_augment: 2\nbalanced_batch: true\nbatch_size: 250\n"
+    "num_classes: 10\n",
+    "open.yaml": "method: supcon\ntemperature: 0.5\nnum_gpus: 8\n",
+    "train.sh": "python main_supcon.py --batch_size 1024 --learning_rate 0.5 --temp 0.1 --cosine --dataset cifar100 "
+    "--a_long_option /a/long/path/to/somewhere/on/a/disk\n",
+}
+
+
+@pytest.mark.parametrize("arguments", [["check", "."], ["check", "--explain-file", "train.sh"]], ids=lambda a: a[1])
+def test_check_keeps_to_the_terminal_and_breaks_no_word(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+    for name, text in CONFIGS.items():
+        (tmp_path / name).write_text(text)
+    words = set()
+    for width, env in ((60, {"NO_COLOR": "1"}), (80, {"TERM": "dumb"}), (120, {})):
+        text = on_terminal(*arguments, width=width, **env)
+        assert ("\x1b" in text) is (width == 120 and "--explain-file" not in arguments)
+        text = COLOUR.sub("", text)
+        assert max(map(len, text.splitlines())) <= width, text
+        told = [line for line in text.splitlines() if not re.match(r" +(\d+)? \| ", line)]  # but the config's own lines
+        words.add(tuple(sorted(" ".join(told).split())))
+    assert len(words) == 1
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_lists_and_the_picture_of_a_terminal_keep_to_its_width(width):
+    for arguments in (("explain",), ("plot", "--classes", 100, "--dim", 128, "--batch-size", 512, "--terminal")):
+        text = run(*arguments, COLUMNS=str(width))
+        assert max(map(len, text.splitlines())) <= width, text
+        assert "\x1b" not in text
+    assert "SupCon with the logarithm of a sum" in " ".join(run("explain", COLUMNS="120").split())
 
 
 def test_the_answer_fits_on_the_first_screen_and_the_details_hold_the_rest():

@@ -16,7 +16,7 @@ def _collapses(case: Case, message: str, remedy: str = _ADD) -> Says:
     seen = remedy_for(case.run, case.document.path)
     if case.value("views") == 1:
         remedy = f"use two views, and {remedy}"
-    why = f" once {in_words(list(seen.missing))} is known" if seen.missing else ""
+    why = f", once you know {in_words(list(seen.missing))}" if seen.missing else ""
     remedy = f"{remedy}; for alpha{why}: {seen.command}"
     return Says("loss", message, remedy, case.severity_of_collapse(), case.read, seen.numbers)
 

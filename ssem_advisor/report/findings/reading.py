@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from ssem_advisor.config import Document
+from ssem_advisor.printing import plain, table, wrapped
 
 
-def reading(document: Document) -> str:
-    """A table for each run of a document."""
+def reading(document: Document, width: int | None = None) -> str:
+    """A table for each run of a document.
+
+    width: of the terminal; a table wider than it is broken after the origins. None = no break.
+    """
     if document.error is not None:
         return f"{document.path}: could not be read: {document.error}\n"
     if not document.runs:
@@ -27,7 +31,22 @@ def reading(document: Document) -> str:
         for trap in run.traps:
             where = f"line {trap.location.line}" if trap.location else ""
             rows.append(("", "", trap.name, where, trap.key, trap.detail))
-        widths = [max(len(row[column]) for row in rows) for column in range(6)] if rows else []
-        for row in rows:
-            lines.append("  " + "  ".join(part.ljust(width) for part, width in zip(row, widths, strict=True)).rstrip())
+        lines += _laid_out(rows, width)
     return "\n".join(lines) + "\n"
+
+
+def _laid_out(rows: list[tuple[str, ...]], width: int | None) -> list[str]:
+    if not rows:
+        return []
+    rows = [tuple(map(plain, row)) for row in rows]
+    whole = table(rows, indent="  ")
+    if width is None or max(map(len, whole)) <= width:
+        return whole
+    begins = table([(*row[:3], "") for row in rows], indent="  ")
+    margin = 4 + sum(max(len(row[column]) for row in rows) + 2 for column in range(2))
+    longest = max(map(len, begins))
+    lines = []
+    for begin, row in zip(begins, rows, strict=True):
+        rest = "  ".join(part for part in row[3:] if part)
+        lines += wrapped(rest, width, first=begin.ljust(longest) + "  ", rest=" " * margin)
+    return lines

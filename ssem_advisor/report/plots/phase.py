@@ -18,6 +18,7 @@ import numpy as np
 
 from ssem_advisor.advice import Outlook, complete, recommend
 from ssem_advisor.domain import Setting
+from ssem_advisor.printing import wrapped
 from ssem_advisor.report.plots.canvas import (
     INK,
     PAPER,
@@ -187,7 +188,7 @@ def terminal_heat_map(
         (round((rows - 1) * (1 - point.alpha)), round((columns - 1) * share(point.temperature, span))): str(number)
         for number, point in reversed(points)
     }
-    lines = [[(headline(setting), "bold")]]
+    lines = [[(line, "bold")] for line in wrapped(headline(setting), width)]
     for row, alpha in enumerate(np.linspace(1, 0, rows)):
         line = [(f"{alpha:5.2f} {bar}" if row % 5 == 0 else f"      {bar}", "")]
         for column in range(columns):
@@ -201,14 +202,16 @@ def terminal_heat_map(
     for tick in (0.01, 0.1, 1.0, 10.0):
         text, place = f"{tick:g}", round((columns - 1) * share(tick, span))
         ticks[place + 7 : place + 7 + len(text)] = text
-    lines.append([("".join(ticks).rstrip() + "  τ", "")])
+    lines.append([("    τ  " + "".join(ticks)[7:].rstrip(), "")])
     names = (
         "collapse is optimal",
         f"spread < {outlook.safe_spread[0]:.2g}",
         "safe range",
         f"spread > {outlook.safe_spread[1]:.2g}",
     )
-    lines.append([("   ".join(f"{glyph} {name}" for glyph, name in zip(glyphs, names, strict=True)), "")])
+    keys = [f"{glyph} {name}" for glyph, name in zip(glyphs, names, strict=True)]
+    whole = "   ".join(keys)
+    lines += [[(key, "")] for key in ([whole] if len(whole) <= width else keys)]
     lines += [[(f"{number} {point.label}", "")] for number, point in points]
     if unicode:
         return lines

@@ -568,6 +568,7 @@ class Datasets(TypedDict):
 # -- validate ----------------------------------------------------------------------------------------------------------
 
 Outcome = Literal["confirmed", "refuted", "undecided", "not tested", "not trained"]
+Ended = Literal["complete", "budget", "interrupted"]
 
 
 class OverSeeds(TypedDict):
@@ -697,7 +698,7 @@ class Validate(TypedDict):
     version: Literal[1]
     verdict: Outcome
     exit_code: Literal[0, 1, 3]
-    ended: Literal["complete", "budget", "interrupted"]
+    ended: Ended
     seconds: Annotated[float, says(minimum=0)]
     device: str
     environment: dict[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -13,6 +13,7 @@ from ssem_advisor.cli._output import columns, has_colour, tell
 from ssem_advisor.cli._setting import setting_of, takes_setting
 
 if TYPE_CHECKING:
+    from ssem_advisor.documents import Validate
     from ssem_advisor.domain import Setting
     from ssem_advisor.report.plots import Paper
 
@@ -137,7 +138,7 @@ def _draw_measured(source: Path, given: dict[str, Any], output: Path, paper: Pap
     plots.measured_embeddings(measured, output, paper)
 
 
-def _report(source: Path) -> dict[str, Any]:
+def _report(source: Path) -> Validate:
     """The report of `validate` in a folder (report.json, or result.json of a recorded study), or in a file."""
     import json
 
@@ -156,7 +157,7 @@ def _report(source: Path) -> dict[str, Any]:
             for suite in report["suites"]
         )
         if told and isinstance(report["verdict"], str):
-            return dict(report)
+            return cast("Validate", report)
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         pass
     raise AdvisorError(f"--from {path}: is no report of `validate`")

@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -21,7 +21,15 @@ from ssem_advisor.experiments.intervals import Interval, Outcome, overall
 from ssem_advisor.experiments.protocol import Protocol
 from ssem_advisor.experiments.record import Record
 
-EXIT_CODES = {Outcome.CONFIRMED: 0, Outcome.REFUTED: 1, Outcome.UNDECIDED: 3, Outcome.NOT_TRAINED: 3}
+if TYPE_CHECKING:
+    from ssem_advisor.documents import CheckOfClaim, ClaimShown
+
+EXIT_CODES: dict[Outcome, Literal[0, 1, 3]] = {
+    Outcome.CONFIRMED: 0,
+    Outcome.REFUTED: 1,
+    Outcome.UNDECIDED: 3,
+    Outcome.NOT_TRAINED: 3,
+}
 
 LEVEL = 0.05
 """A trained class is collapsed when its free spread is below this share of what the common mean leaves."""
@@ -47,9 +55,13 @@ class Check:
     interval: Interval
     control: bool = False
 
-    def to_dict(self) -> dict[str, Any]:
-        found = {"curve": self.curve, "what": self.what, "verdict": str(self.verdict), **self.interval.as_dict()}
-        return found | ({"control": True} if self.control else {})
+    def to_dict(self) -> CheckOfClaim:
+        found: CheckOfClaim = {
+            "curve": self.curve, "what": self.what, "verdict": self.verdict.word, **self.interval.to_dict()
+        }  # fmt: skip
+        if self.control:
+            found["control"] = True
+        return found
 
 
 @dataclass(frozen=True)
@@ -63,9 +75,16 @@ class Claim:
     control_failed: bool | None = None
     checks: tuple[Check, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
-        checks = [check.to_dict() for check in self.checks]
-        return asdict(self) | {"title": TITLES[self.number], "verdict": str(self.verdict), "checks": checks}
+    def to_dict(self) -> ClaimShown:
+        return {
+            "number": self.number,
+            "title": TITLES[self.number],
+            "verdict": self.verdict.word,
+            "summary": self.summary,
+            "control": self.control,
+            "control_failed": self.control_failed,
+            "checks": [check.to_dict() for check in self.checks],
+        }
 
 
 TITLES = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from ssem_advisor.domain import NotCovered, Setting
 from ssem_advisor.experiments.intervals import Interval, finite
 from ssem_advisor.experiments.record import Record
 from ssem_advisor.theory.network import Network, expected_free_spread, typical
+
+if TYPE_CHECKING:
+    from ssem_advisor.documents import CurveShown, PointOfCurve
 
 CONVERGED = 1e-5
 """Free embeddings whose gradient is larger have not converged and count as missing."""
@@ -168,11 +171,22 @@ class CurvePoint:
     per_class: tuple[float, ...]
     free_per_class: tuple[float, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        found = asdict(self) | {name: interval.as_dict() for name, interval in self.measured.items()}
-        del found["measured"]
-        found["estimate"] = None if self.estimate is None else self.estimate.as_dict()
-        return {k: v for k, v in found.items() if v != ()}
+    def to_dict(self) -> PointOfCurve:
+        found: Any = {
+            "problem": self.problem,
+            "temperature": self.temperature,
+            "alpha": self.alpha,
+            "recommended": self.recommended,
+            "optimum": self.optimum,
+            "typical": self.typical,
+            "estimate": None if self.estimate is None else self.estimate.to_dict(),
+            **{name: interval.to_dict() for name, interval in self.measured.items()},
+        }
+        if self.per_class:
+            found["per_class"] = list(self.per_class)
+        if self.free_per_class:
+            found["free_per_class"] = list(self.free_per_class)
+        return found
 
 
 def points_of(records: Sequence[Record]) -> list[CurvePoint]:
@@ -205,13 +219,13 @@ def _mean(group: list[Record], name: str) -> tuple[float, ...]:
     return tuple(np.mean(rows, axis=0).tolist()) if group[0].setting.unequal and all(rows) else ()
 
 
-def predicted_curves(records: Sequence[Record]) -> list[dict[str, Any]]:
+def predicted_curves(records: Sequence[Record]) -> list[CurveShown]:
     """The threshold and the predicted free spread of every problem and temperature, finely, for the pictures."""
     found = []
     grid = np.linspace(0, 1, 101)
     for group in _grouped(records, "problem", "temperature"):
         setting = group[0].setting
-        curve: dict[str, Any] = {k: getattr(group[0], k) for k in ("problem", "temperature")}
+        curve: CurveShown = {"problem": group[0].problem, "temperature": group[0].temperature}
         if setting.unequal:
             curve["class_openings"] = [finite(float(a)) for a in _openings(setting)[0]]
             curve["class_counts"] = list(setting.class_counts or ())

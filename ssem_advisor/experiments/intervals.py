@@ -6,9 +6,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from ssem_advisor import documents
 
 
 class Outcome(StrEnum):
@@ -19,6 +22,11 @@ class Outcome(StrEnum):
     UNDECIDED = "undecided"
     NOT_TESTED = "not tested"
     NOT_TRAINED = "not trained"
+
+    @property
+    def word(self) -> documents.Outcome:
+        """As reports write it."""
+        return cast("documents.Outcome", self.value)
 
     @property
     def opposite(self) -> Outcome:
@@ -61,7 +69,7 @@ class Interval:
             return Outcome.CONFIRMED
         return Outcome.REFUTED if self.high < bound else Outcome.UNDECIDED
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> documents.OverSeeds:
         return {"mean": self.mean, "low": finite(self.low), "high": finite(self.high), "seeds": self.seeds}
 
 

@@ -134,7 +134,7 @@ class Protocol:
         """Whether every model is a large network, trained on its own, rather than one of a stack."""
         return self.network.startswith("resnet")
 
-    def as_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
     def with_(self, **changes: Any) -> Protocol:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ssem_advisor.domain import Setting
+
+if TYPE_CHECKING:
+    from ssem_advisor.documents import RunRecorded
 
 UNFINISHED = 0.2
 """A loss that does more than this share of its whole fall in the last quarter of the updates has not converged."""
@@ -87,12 +90,13 @@ class Record:
             return "the loss was still falling"
         return None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> RunRecorded:
         """JSON-ready; what was not measured is left out."""
-        found = {f.name: getattr(self, f.name) for f in fields(self)}
+        found: Any = {f.name: getattr(self, f.name) for f in fields(self)}
         setting = {k: v for k, v in asdict(self.setting).items() if v is not None and k != "alpha"}
         found |= {k: list(v) for k, v in found.items() if isinstance(v, tuple)} | {"setting": setting}
-        return {k: v for k, v in found.items() if v is not None and v != []}
+        found = {k: v for k, v in found.items() if v is not None and v != []}
+        return cast("RunRecorded", found)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Record:

@@ -36,6 +36,8 @@ from ssem_advisor.files import replacing
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ssem_advisor.documents import RunRecorded
+
 
 T = TypeVar("T")
 UNREADABLE = (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError, AdvisorError)
@@ -125,7 +127,7 @@ class Store:
             self.warn(f"{path}: not the results of this task ({_reason(error)}); it is done again")
             return None
 
-    def finish(self, key: str, records: list[dict[str, Any]]) -> None:
+    def finish(self, key: str, records: Sequence[RunRecorded]) -> None:
         path = self.folder / "results" / f"{key}.json"
         self._attempt(path, lambda: write_text(path, json.dumps(records)))
         for leftover in ("checkpoints", "progress"):
@@ -145,7 +147,7 @@ class Store:
         path = self.folder / "embeddings" / f"{name}.npz"
         self._attempt(path, write)
 
-    def write_runs(self, records: list[dict[str, Any]]) -> None:
+    def write_runs(self, records: Sequence[RunRecorded]) -> None:
         path = self.folder / "runs.jsonl"
         self._attempt(path, lambda: write_text(path, "".join(json.dumps(r) + "\n" for r in records)))
 

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ssem_advisor.domain import AdvisorError
 from ssem_advisor.experiments.claims import EXIT_CODES, judge_claims
@@ -27,6 +27,9 @@ from ssem_advisor.experiments.store import Store, environment
 from ssem_advisor.experiments.suite import SuiteReport
 from ssem_advisor.experiments.task import Task
 from ssem_advisor.experiments.training import execute
+
+if TYPE_CHECKING:
+    from ssem_advisor.documents import Ended, Validate
 
 Notify = Callable[[float, float | None, str], None]
 """Called with the share done, the seconds left (None at first) and what is under way."""
@@ -49,8 +52,8 @@ def run(
     notify: Notify | None = None,
     warn: Callable[[str], None] | None = None,
     keep_embeddings: bool = False,
-) -> dict[str, Any]:
-    """Run the protocols and judge them; the report as one JSON-ready mapping.
+) -> Validate:
+    """Run the protocols and judge them; the report, JSON-ready.
 
     out: folder to keep everything in, and to resume from. jobs: processes (0 = this one; None = one a core, on a GPU
     none). budget: minutes after which the report is made of what is there. executor: "process", or submitit's
@@ -67,7 +70,7 @@ def run(
         )
         store = Store(folder)
         store.warn = _once(warn or (lambda message: None))
-        store.open({"version": 1, "protocols": [p.as_dict() for p in protocols]})
+        store.open({"version": 1, "protocols": [p.to_dict() for p in protocols]})
         stack.callback(store.close)
         return _Study(protocols, store, where, budget, notify or (lambda *_: None), keep_embeddings).go(executor, jobs)
 
@@ -105,12 +108,12 @@ class _Study:
         self.began = time.monotonic()
         self.deadline = None if budget is None else self.began + 60 * budget
         self.already = self._done()
-        self.ended = "complete"
+        self.ended: Ended = "complete"
         self.early: set[int] = set()
         self.deaths: Counter[str] = Counter()
         self.jobs = 0
 
-    def go(self, executor: str, jobs: int) -> dict[str, Any]:
+    def go(self, executor: str, jobs: int) -> Validate:
         self.jobs = jobs
         self.store.write_runs([record.to_dict() for record in self.records()])
         try:
@@ -235,7 +238,7 @@ class _Study:
         left = (time.monotonic() - self.began) / fresh * (1 - done) if fresh > 0.01 else None
         self.notify(done, left, what)
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> Validate:
         suites = []
         for number, protocol in enumerate(self.protocols):
             planned = [t for t in self.tasks if t.number == number]
@@ -246,7 +249,7 @@ class _Study:
             verdict = Outcome.UNDECIDED
         return {
             "version": 1,
-            "verdict": str(verdict),
+            "verdict": verdict.word,
             "exit_code": EXIT_CODES[verdict],
             "ended": self.ended,
             "seconds": time.monotonic() - self.began,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ssem_advisor.experiments.claims import Claim, judge_claims
 from ssem_advisor.experiments.curves import CurvePoint, points_of, predicted_curves
 from ssem_advisor.experiments.intervals import Outcome, overall
 from ssem_advisor.experiments.protocol import Protocol
 from ssem_advisor.experiments.record import Record
+
+if TYPE_CHECKING:
+    from ssem_advisor.documents import CurveShown, Suite
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class SuiteReport:
     stopped_early: bool
     claims: list[Claim]
     points: list[CurvePoint]
-    curves: list[dict[str, Any]]
+    curves: list[CurveShown]
 
     @classmethod
     def of(
@@ -40,12 +43,12 @@ class SuiteReport:
     def verdict(self) -> Outcome:
         return overall(claim.verdict for claim in self.claims)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Suite:
         """JSON-ready."""
         return {
             "suite": self.protocol.suite,
-            "protocol": self.protocol.as_dict(),
-            "verdict": str(self.verdict),
+            "protocol": self.protocol.to_dict(),
+            "verdict": self.verdict.word,
             "claims": [claim.to_dict() for claim in self.claims],
             "tasks": {"planned": self.planned, "done": self.done},
             "stopped_early": self.stopped_early,

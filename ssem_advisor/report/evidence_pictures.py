@@ -9,7 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from ssem_advisor.documents import CurveShown, OverSeeds, PointOfCurve, Suite
 
 _W, _H, _LEFT, _BOTTOM, _TOP, _RIGHT = 460, 320, 40, 38, 58, 14
 
@@ -84,13 +87,16 @@ class _Panel:
             f'<line class="{style}" x1="{px}" y1="{low}" x2="{px}" y2="{high}"><title>{escape(name)}</title></line>'
         )
 
-    def dot(self, at: float, value: dict[str, Any], style: str, name: str, radius: float = 3.5) -> None:
+    def dot(self, at: float, value: OverSeeds, style: str, name: str, radius: float = 3.5) -> None:
         """A mean with its interval."""
-        px, py = self._place(at, value["mean"])
-        if value["low"] is not None:
-            (_, low), (_, high) = self._place(at, value["low"]), self._place(at, value["high"])
+        if value["low"] is not None and value["high"] is not None:
+            (px, low), (_, high) = self._place(at, value["low"]), self._place(at, value["high"])
             self.parts.append(f'<line class="interval" x1="{px}" y1="{low}" x2="{px}" y2="{high}"/>')
-        hover = f"<title>{escape(name)}: {value['mean']:.4f}</title>"
+        self.mean(at, value["mean"], style, name, radius)
+
+    def mean(self, at: float, value: float, style: str, name: str, radius: float = 3.5) -> None:
+        px, py = self._place(at, value)
+        hover = f"<title>{escape(name)}: {value:.4f}</title>"
         self.parts.append(f'<circle class="{style}" cx="{px}" cy="{py}" r="{radius}">{hover}</circle>')
 
     def svg(self) -> str:
@@ -98,7 +104,7 @@ class _Panel:
         return f'<svg class="panel" viewBox="0 0 {_W} {_H}" {label}>{"".join(self.parts)}</svg>'
 
 
-def panels(suite: dict[str, Any], curve: dict[str, Any]) -> list[str]:
+def panels(suite: Suite, curve: CurveShown) -> list[str]:
     """The pictures of one temperature of one suite."""
     points = points_of(suite, curve)
     if not points:
@@ -112,27 +118,26 @@ def panels(suite: dict[str, Any], curve: dict[str, Any]) -> list[str]:
     return found
 
 
-def points_of(suite: dict[str, Any], curve: dict[str, Any]) -> list[dict[str, Any]]:
+def points_of(suite: Suite, curve: CurveShown) -> list[PointOfCurve]:
     """The points of one curve of a suite, by weight."""
     return [p for p in suite["points"] if all(p[k] == curve[k] for k in ("problem", "temperature"))]
 
 
-def free_of(point: dict[str, Any]) -> dict[str, Any]:
+def free_of(point: PointOfCurve) -> OverSeeds:
     """Its free spread; in records made before confusion was measured, the instances' own variance."""
-    found: dict[str, Any] = point.get("free_spread", point["own_variance"])
-    return found
+    return point.get("free_spread", point["own_variance"])
 
 
-def _free(points: list[dict[str, Any]], curve: dict[str, Any], at: str) -> str:
+def _free(points: list[PointOfCurve], curve: CurveShown, at: str) -> str:
     measured = "free spread" if "free_spread" in points[0] else "own variance"
     legend = [("measured", "measured"), ("estimate", "estimate"), ("typical", "typical"),
               ("optimum", "optimum"), ("threshold", "threshold")]  # fmt: skip
     panel = _Panel(f"Predicted and measured {measured}, {at}", measured, legend)
     if curve["threshold"] is not None and curve["threshold"] <= 1:
         panel.vertical(curve["threshold"], "threshold", f"collapse threshold {curve['threshold']:.4f}")
-    for style in ("optimum", "typical"):
-        if curve.get(style) is not None:
-            panel.line(zip(curve["alphas"], curve[style], strict=True), style)
+    for style, values in (("optimum", curve.get("optimum")), ("typical", curve.get("typical"))):
+        if values is not None:
+            panel.line(zip(curve["alphas"], values, strict=True), style)
     panel.line([(p["alpha"], p["estimate"]["mean"]) for p in points if p["estimate"] is not None], "estimate")
     for p in points:
         name = f"alpha {p['alpha']:g}{', recommended' if p['recommended'] else ''}"
@@ -142,10 +147,10 @@ def _free(points: list[dict[str, Any]], curve: dict[str, Any], at: str) -> str:
     return panel.svg()
 
 
-def _classes(points: list[dict[str, Any]], curve: dict[str, Any], at: str) -> str:
+def _classes(points: list[PointOfCurve], curve: CurveShown, at: str) -> str:
     """Unequal classes: the free spread of each, with the weights at which they are predicted to open."""
     counts = curve["class_counts"]
-    key = "free_per_class" if "free_per_class" in points[0] else "per_class"
+    key: Literal["free_per_class", "per_class"] = "free_per_class" if "free_per_class" in points[0] else "per_class"
     what = "free spread" if key == "free_per_class" else "variance"
     few = [(f"hue{i % 10}", str(count)) for i, count in enumerate(counts)][:8]
     panel = _Panel(f"Measured {what} by class size, {at}", f"{what}; vertical lines: predicted to open", few)
@@ -154,40 +159,46 @@ def _classes(points: list[dict[str, Any]], curve: dict[str, Any], at: str) -> st
             panel.vertical(alpha, f"threshold hue{i % 10}", f"the class of {count} opens: {alpha:.3f}")
         panel.line([(p["alpha"], p[key][i]) for p in points], f"curve hue{i % 10}")
         for p in points:
-            panel.dot(p["alpha"], {"mean": p[key][i], "low": None}, f"hue{i % 10}", f"class of {count}")
+            panel.mean(p["alpha"], p[key][i], f"hue{i % 10}", f"class of {count}")
     return panel.svg()
 
 
-def _parts(points: list[dict[str, Any]], at: str) -> str:
+def _parts(points: list[PointOfCurve], at: str) -> str:
     legend = [("free", "free spread"), ("confusion", "confusion of classes"), ("noise", "view noise")]
     panel = _Panel(f"What within-class variance is made of, {at}", "within-class variance", legend)
     below = [0.0] * len(points)
-    for name, style in (("free_spread", "free"), ("confusion", "confusion"), ("view_noise", "noise")):
+    parts: tuple[tuple[Literal["free_spread", "confusion", "view_noise"], str], ...]
+    parts = (("free_spread", "free"), ("confusion", "confusion"), ("view_noise", "noise"))
+    for name, style in parts:
         above = [b + max(p[name]["mean"], 0.0) for b, p in zip(below, points, strict=True)]
         panel.area([(p["alpha"], b, a) for p, b, a in zip(points, below, above, strict=True)], style)
         below = above
     return panel.svg()
 
 
-def _probes(points: list[dict[str, Any]], at: str) -> str:
-    kinds = [k for k in ("fine", "coarse") if all(f"probe_{k}" in p for p in points)]
-    names = {"fine": "labels never trained on", "coarse": "trained labels"}
-    values = [p[f"probe_{k}"]["mean"] for p in points for k in kinds]
+_PROBES: dict[Literal["probe_fine", "probe_coarse"], tuple[str, str]] = {
+    "probe_fine": ("fine", "labels never trained on"),
+    "probe_coarse": ("coarse", "trained labels"),
+}
+
+
+def _probes(points: list[PointOfCurve], at: str) -> str:
+    kinds = [k for k in _PROBES if all(k in p for p in points)]
+    values = [p[k]["mean"] for p in points for k in kinds]
     low, high = math.floor(10 * min(values)) / 10, math.ceil(10 * max(values) + 0.3) / 10
-    legend = [(k, names[k]) for k in kinds]
+    legend = [_PROBES[k] for k in kinds]
     panel = _Panel(f"Accuracy of linear probes, {at}", "test accuracy", legend, (max(low, 0.0), min(high, 1.0)))
     for kind in kinds:
-        panel.line([(p["alpha"], p[f"probe_{kind}"]["mean"]) for p in points], kind)
+        style = _PROBES[kind][0]
+        panel.line([(p["alpha"], p[kind]["mean"]) for p in points], style)
         for p in points:
-            recommended = p["recommended"] and kind == "fine"
+            recommended = p["recommended"] and style == "fine"
             name = f"alpha {p['alpha']:g}{', recommended' if recommended else ''}"
-            panel.dot(
-                p["alpha"], p[f"probe_{kind}"], "advised" if recommended else kind, name, 5 if recommended else 3.5
-            )
+            panel.dot(p["alpha"], p[kind], "advised" if recommended else style, name, 5 if recommended else 3.5)
     return panel.svg()
 
 
-def agreement(suite: dict[str, Any]) -> str:
+def agreement(suite: Suite) -> str:
     """Measured against predicted variance of every free-embedding problem: theory is the diagonal."""
     legend = [("optimum", "theorem"), ("measured", "minimised")]
     panel = _Panel("Free embeddings: measured against predicted", "measured within-class variance", legend,
@@ -195,11 +206,12 @@ def agreement(suite: dict[str, Any]) -> str:
     panel.line([(0, 0), (1, 1)], "optimum")
     for p in suite["points"]:
         name = f"{p['problem']}, temperature {p['temperature']:g}, alpha {p['alpha']:g}"
-        panel.dot(p["optimum"], p["own_variance"] | {"low": None}, "measured", name, 2.5)
+        assert p["optimum"] is not None
+        panel.mean(p["optimum"], p["own_variance"]["mean"], "measured", name, 2.5)
     return panel.svg()
 
 
-def files(suite: dict[str, Any]) -> dict[str, str]:
+def files(suite: Suite) -> dict[str, str]:
     """The pictures of one suite as SVG files that need no style sheet: name -> content, one for each temperature."""
     if suite["suite"] == "embeddings":
         return {"picture.svg": _file([agreement(suite)])}

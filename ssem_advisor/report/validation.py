@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ssem_advisor.printing import WIDTH, Meaning, Paint, table, uncoloured, wrapped
 from ssem_advisor.report.evidence_pictures import STYLE, agreement, free_of, panels, points_of
+
+if TYPE_CHECKING:
+    from ssem_advisor.documents import ClaimShown, CurveShown, OverSeeds, RunRecorded, Suite, Validate
 
 _MARKS = {"confirmed": "+", "refuted": "-", "undecided": "?", "not tested": " ", "not trained": "?"}
 _MEANINGS: dict[str, Meaning] = {"confirmed": "safe", "refuted": "collapse"}
@@ -19,7 +22,7 @@ _ENDED = {
 }
 
 
-def text(report: dict[str, Any], paint: Paint = uncoloured, width: int = WIDTH) -> str:
+def text(report: Validate, paint: Paint = uncoloured, width: int = WIDTH) -> str:
     """The report for a terminal of so many columns."""
 
     def verdict(word: str) -> str:
@@ -50,7 +53,7 @@ def text(report: dict[str, Any], paint: Paint = uncoloured, width: int = WIDTH) 
     return "\n".join(lines) + "\n"
 
 
-def _threads(report: dict[str, Any]) -> str:
+def _threads(report: Validate) -> str:
     threads = report.get("environment", {}).get("threads", {})
     if "each" not in threads:  # recorded before this was told
         return ""
@@ -64,7 +67,7 @@ def _threads(report: dict[str, Any]) -> str:
     return ", " + " of ".join(named)
 
 
-def _table(suite: dict[str, Any], curve: dict[str, Any], width: int) -> list[str]:
+def _table(suite: Suite, curve: CurveShown, width: int) -> list[str]:
     where = f"temperature {curve['temperature']:g}"
     if "class_openings" in curve:
         pairs = zip(curve["class_counts"], curve["class_openings"], strict=True)
@@ -85,7 +88,7 @@ def _table(suite: dict[str, Any], curve: dict[str, Any], width: int) -> list[str
     return lines + wrapped(_COLUMNS, width, "  ")
 
 
-def describe(suite: dict[str, Any]) -> str:
+def describe(suite: Suite) -> str:
     """One sentence on what a suite trains and how much of it is done."""
     protocol, tasks = suite["protocol"], suite["tasks"]
     seeds = "1 seed" if protocol["seeds"] == 1 else f"{protocol['seeds']} seeds"
@@ -109,11 +112,11 @@ def describe(suite: dict[str, Any]) -> str:
     return what
 
 
-def control_outcome(claim: dict[str, Any]) -> str:
+def control_outcome(claim: ClaimShown) -> str:
     return "fails, as it must" if claim["control_failed"] else "does NOT fail"
 
 
-def interval(values: dict[str, Any]) -> str:
+def interval(values: OverSeeds) -> str:
     """Mean and 95 % interval; the mean alone where there is no interval."""
     if values["low"] is None:
         return f"{values['mean']:.4g}"
@@ -125,7 +128,7 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _read_off(curve: dict[str, Any]) -> str:
+def _read_off(curve: CurveShown) -> str:
     found = curve.get("read_off") or []
     return f"{sum(found) / len(found):.3f}" if found else "nothing yet"
 
@@ -137,7 +140,7 @@ def _number(value: float | None) -> str:
 # -- the page ----------------------------------------------------------------------------------------------------------
 
 
-def html(report: dict[str, Any]) -> str:
+def html(report: Validate) -> str:
     """One HTML page that needs no other file: verdicts, tables and pictures. Needs jinja2."""
     import jinja2
 
@@ -158,7 +161,7 @@ def html(report: dict[str, Any]) -> str:
     )  # fmt: skip
 
 
-def views_of(suite: dict[str, Any]) -> list[dict[str, Any]]:
+def views_of(suite: Suite) -> list[RunRecorded]:
     """The runs whose embeddings are shown: collapsed first, recommended second, by temperature."""
     shown = [r for r in suite["runs"] if "view" in r]
     return sorted(shown, key=lambda r: (r["temperature"], r["alpha"]))

@@ -158,7 +158,7 @@ def test_interval_is_student_s():
     assert interval.side(-1.0) == CONFIRMED
     assert interval.side(6.0) == REFUTED
     assert interval.side(2.5) == UNDECIDED
-    assert Interval.of([1.0]).as_dict()["low"] is None
+    assert Interval.of([1.0]).to_dict()["low"] is None
 
 
 @pytest.mark.parametrize("temperature", [0.4, 0.5, 1.0])

@@ -109,7 +109,7 @@ def test_a_damaged_config_of_a_folder_is_one_line(copy, content):
 @pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "other", "harmful"])
 def test_a_damaged_checkpoint_starts_its_task_again(tmp_path, finished, damage, monkeypatch):
     store = Store(tmp_path)
-    store.open({"version": 1, "protocols": [PROTOCOL.as_dict()]})
+    store.open({"version": 1, "protocols": [PROTOCOL.to_dict()]})
     key = first_result(finished).stem
     store.save(key, {"alphas": [0.0, 0.5], "step": 3})
     store.close()

@@ -124,7 +124,7 @@ def test_protocol_file_gives_the_same_run(tmp_path):
     )
     result = validate("--config", path, "--jobs", "0", "--format", "json")
     protocol = json.loads(result.stdout)["suites"][0]["protocol"]
-    assert protocol == json.loads(json.dumps(PROTOCOL.as_dict()))
+    assert protocol == json.loads(json.dumps(PROTOCOL.to_dict()))
 
 
 @pytest.mark.parametrize(

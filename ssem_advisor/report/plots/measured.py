@@ -17,10 +17,11 @@ from ssem_advisor.report.plots.shown import headline
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from ssem_advisor.documents import PointOfCurve, Validate
     from ssem_advisor.measurement.embeddings import Measurement
 
 
-def measured_report(report: dict[str, Any], path: str | os.PathLike[str], paper: Paper = PAPER) -> Path:
+def measured_report(report: Validate, path: str | os.PathLike[str], paper: Paper = PAPER) -> Path:
     """Write measured against predicted free spread, of every point of a `validate` report.
 
     Two predictions: of a typical network, made before training, and with the view reliability and directions that were
@@ -35,9 +36,9 @@ def measured_report(report: dict[str, Any], path: str | os.PathLike[str], paper:
     what = "free spread" if networks else "within-class variance"
     title = f"Measured against predicted {what}"
     heading = f"{', '.join(suites)}; {len(points)} point{'s' * (len(points) != 1)}; verdict: {report['verdict']}"
-    series: dict[str, tuple[Callable[[dict[str, Any]], float | None], dict[str, Any]]] = {
+    series: dict[str, tuple[Callable[[PointOfCurve], float | None], dict[str, Any]]] = {
         "typical network, before training": (lambda p: p.get("typical"), {"marker": "s", "fillstyle": "none"}),
-        "network as measured": (lambda p: (p.get("estimate") or {}).get("mean"), {"marker": "o"}),
+        "network as measured": (_estimated, {"marker": "o"}),
         "theorem": (lambda p: p["optimum"], {"marker": "D", "markersize": 3}),
     }
     # One safe range is drawn where the report is about one dimension and number of classes.
@@ -63,6 +64,11 @@ def measured_report(report: dict[str, Any], path: str | os.PathLike[str], paper:
         axes.set(xlabel="predicted", ylabel="measured, with 95 % interval" if networks else "measured")
         legend_below(figure)
     return Path(path)
+
+
+def _estimated(point: PointOfCurve) -> float | None:
+    estimate = point.get("estimate")
+    return None if estimate is None else estimate["mean"]
 
 
 def measured_embeddings(found: Measurement, path: str | os.PathLike[str], paper: Paper = PAPER) -> Path:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from ssem_advisor.config.model import Kind
-    from ssem_advisor.documents import ConfigShown
-
+from ssem_advisor.cli._output import tell
+from ssem_advisor.cli._setting import gathered
+from ssem_advisor.domain import SettingError
 from ssem_advisor.printing import WIDTH, wrapped
+
+if TYPE_CHECKING:
+    from ssem_advisor.config.model import Document, Kind, Run, Value
+    from ssem_advisor.documents import ConfigShown
 
 
 @dataclass(frozen=True)
@@ -67,21 +71,14 @@ def adopt(path: Path, given: dict[str, Any]) -> ConfigFacts:
     from ssem_advisor.config import read_setting
 
     reading = read_setting(path)
-    known = reading.run.known()
     stated = set(given)
-    for name, value in known.items():
+    for name, value in _joined(path, reading.run, given).known().items():
         if not _rivals(name) & stated:
             given[name] = value
-    facts, odd = [], []
+    facts = []
     for name, found in sorted(reading.facts.items()):
-        place = found.location
-        file = f"{place.path.as_posix()}:" if place is not None and place.path else "line "
-        where = f"{file}{place.line}" if place is not None else str(found.origin)
         why = f", {found.reason}" if found.reason and not found.contradicted else ""
-        if found.contradicted and not _rivals(name) & stated:
-            option = f"--{name.replace('_', '-')}"
-            odd.append(f"{name}: {found.value} ({where}) is taken although {found.reason}; give {option} to decide")
-        facts.append((name, str(found.value), f"{where} {found.key}".strip() + why))
+        facts.append((name, str(found.value), f"{_where(found)} {found.key}".strip() + why))
     shown = {name for name, _, _ in facts}
     overruled = tuple(sorted(shown & stated))
     wanted = ["classes", "dim", "temperature", "batch_size"] + (["alpha"] if reading.run.kind == "supcon+self" else [])
@@ -90,18 +87,69 @@ def adopt(path: Path, given: dict[str, Any]) -> ConfigFacts:
         if name not in given:
             spread = name == "batch_size" and reading.run.get("batch_size") is not None
             asked.append(
-                "whether the loss gathers the batches of all devices: --batch-size as the loss sees it"
+                "whether the loss gathers the batches of all devices: --gather or --no-gather"
                 if spread
                 else f"--{name.replace('_', '-')}"
             )
-    others = [run for run in reading.document.runs if run is not reading.run and run.kind != "not-contrastive"]
+    odd = odd_places(reading.document, reading.run, stated)
+    base = reading.run.get("base_temperature")
+    return ConfigFacts(path, reading.run.kind, tuple(facts), overruled, tuple(asked), odd, base)
+
+
+def odd_places(document: Document, run: Run, stated: Collection[str] = ()) -> tuple[str, ...]:
+    """The places of a config that need a look, as clauses: two values of which one was taken, further runs, traps.
+
+    stated: names that the command line decides.
+    """
+    odd = []
+    for name, found in sorted(run.fields.items()):
+        if found.contradicted and not _rivals(name) & set(stated):
+            option = f"--{name.replace('_', '-')}"
+            odd.append(
+                f"{name}: {found.value} ({_where(found)}) is taken although {found.reason}; give {option} to decide"
+            )
+    others = [other for other in document.runs if other is not run and other.kind != "not-contrastive"]
     if others:
-        lines = [str(run.location.line) for run in others if run.location is not None]
+        lines = [str(other.location.line) for other in others if other.location is not None]
         at = f", at line {' and '.join(lines)}," if len(lines) == len(others) else ""
         odd.append(f"{len(others)} more run{'s' * (len(others) > 1)} in the file{at} of which nothing is read here")
-    for trap in reading.run.traps:
-        if trap.name in _ODD:
+    for trap in run.traps:
+        if trap.name in _ODD and trap.detail.partition(" ")[0] not in stated:
             line = f"line {trap.location.line}, " if trap.location is not None else ""
             odd.append(f"{line}{trap.key}: {trap.detail}")
-    base = reading.run.get("base_temperature")
-    return ConfigFacts(path, reading.run.kind, tuple(facts), overruled, tuple(asked), tuple(odd), base)
+    return tuple(odd)
+
+
+def adopted(path: Path, given: dict[str, Any]) -> ConfigFacts:
+    """`adopt` for an answer that does not show the facts: the places that need a look are told beside it."""
+    facts = adopt(path, given)
+    for odd in facts.odd:
+        tell(f"{path}: look at {odd}")
+    return facts
+
+
+def _joined(path: Path, run: Run, given: dict[str, Any]) -> Run:
+    """The run with what the command line says of its processes, which `given` is freed of."""
+    from ssem_advisor.config.model import Value
+
+    said = {name: given.pop(name) for name in ("world_size", "gather") if name in given}
+    if not said:
+        return run
+    if said.get("gather") and said.get("world_size", run.get("world_size")) is None:
+        raise SettingError(f"gather: {path} does not say how many processes there are; give --world-size N as well")
+    # Whoever says that batches are gathered says, too, that the batch of the file is one of them.
+    run = replace(
+        run,
+        fields={"batch_scope": Value("device", "assumed"), **run.fields}
+        | {name: Value(value, "stated") for name, value in said.items()},
+    )
+    both = {name: value for name in ("world_size", "gather") if (value := run.get(name)) is not None}
+    stated = gathered({name: given[name] for name in ("batch_size",) if name in given} | both)
+    given.update(stated)
+    return run
+
+
+def _where(found: Value) -> str:
+    place = found.location
+    file = f"{place.path.as_posix()}:" if place is not None and place.path else "line "
+    return f"{file}{place.line}" if place is not None else str(found.origin)

@@ -95,7 +95,9 @@ def takes_setting(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> None:
         chosen = {name: value for name in _OPTIONS if (value := kwargs.pop(name)) is not None}
-        command(*args, given=given_setting(chosen), **kwargs)
+        given = given_setting(chosen)
+        # Beside a config, how many processes there are and whether they gather is a matter of both.
+        command(*args, given=given if kwargs.get("config") is not None else gathered(given), **kwargs)
 
     keyword_only = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own if p.kind is not p.POSITIONAL_ONLY]
     wrapper.__signature__ = signature.replace(parameters=[*keyword_only, *options])  # type: ignore[attr-defined]
@@ -104,7 +106,7 @@ def takes_setting(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def given_setting(chosen: dict[str, Any]) -> dict[str, Any]:
-    """Setting fields from raw options: data set and class counts resolved, the batch as the loss sees it."""
+    """Setting fields from raw options: data set and class counts resolved."""
     given = dict(chosen)
     name = given.pop("dataset", None)
     if name is not None:
@@ -126,6 +128,12 @@ def given_setting(chosen: dict[str, Any]) -> dict[str, Any]:
         _check_batch(given)
     elif instances is not None:
         raise SettingError("instances: goes with class ratios, --class-counts 7:2:1; else give --instances-per-class")
+    return given
+
+
+def gathered(given: dict[str, Any]) -> dict[str, Any]:
+    """What is given, with the batch as the loss sees it in place of the processes and their gather."""
+    given = dict(given)
     world, gather = given.pop("world_size", None), given.pop("gather", None)
     if world is not None and world < 1:
         raise SettingError(f"world_size={world}: must be an integer >= 1")

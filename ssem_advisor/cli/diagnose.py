@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ssem_advisor.cli._options import Format, FormatOption
+from ssem_advisor.cli._options import ConfigOption, Format, FormatOption
 from ssem_advisor.cli._output import columns, paint, say
 from ssem_advisor.cli._setting import setting_of, takes_setting
 from ssem_advisor.domain import SettingError
@@ -16,9 +16,7 @@ from ssem_advisor.domain import SettingError
 @takes_setting
 def diagnose(
     given: dict[str, Any],
-    config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="Training config, launch script or Python config.")
-    ] = None,
+    config: ConfigOption = None,
     loss_curve: Annotated[
         Path | None,
         typer.Option(

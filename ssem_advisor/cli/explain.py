@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ssem_advisor.cli._options import Format, FormatOption
+from ssem_advisor.cli._options import ConfigOption, Format, FormatOption
 from ssem_advisor.cli._output import columns, paint, say, tell
 from ssem_advisor.cli._setting import setting_of, takes_setting
 from ssem_advisor.domain import Setting, SettingError
@@ -18,6 +18,7 @@ def explain(
     theorem: Annotated[
         str | None, typer.Argument(help="Key of a theorem. Without a key, all theorems are listed.", show_default=False)
     ] = None,
+    config: ConfigOption = None,
     form: FormatOption = Format.text,
 ) -> None:
     """Show a theorem, with the numbers of your setting put in.
@@ -36,6 +37,10 @@ def explain(
     from ssem_advisor.theory.registry import theorem as find
 
     found = find(theorem)
+    if config is not None:
+        from ssem_advisor.cli._config import adopted
+
+        adopted(config, given)
     setting = None
     if {"classes", "class_counts"} & given.keys():
         setting = _filled(setting_of(given), found.symbols, form)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ssem_advisor.cli._options import Format, FormatOption
+from ssem_advisor.cli._options import ConfigOption, Format, FormatOption
 from ssem_advisor.cli._output import columns, paint, say
 from ssem_advisor.cli._setting import setting_of, takes_setting
 from ssem_advisor.domain import Setting, SettingError
@@ -41,6 +41,7 @@ def measure(
             help="Base temperature of SupContrast's code, which multiplies the loss by temperature / base.",
         ),
     ] = None,
+    config: ConfigOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed for the random pairs and the bootstrap.")] = 0,
     form: FormatOption = Format.text,
 ) -> None:
@@ -56,6 +57,14 @@ def measure(
         raise typer.BadParameter("give a FILE of embeddings, or --loss-value")
     if file is None and labels is not None:
         raise typer.BadParameter("--labels goes with a FILE of embeddings")
+    if config is not None:
+        from ssem_advisor.cli._config import adopted
+
+        facts = adopted(config, given)
+        if not facts.plain and "alpha" not in given:
+            raise SettingError(f"alpha: {config} does not say the weight of the self-supervised term; give --alpha")
+        if loss_value is not None and base_temperature is None:
+            base_temperature = facts.base_temperature
     text = ""
     data: dict[str, Any] = {}
     if file is not None:

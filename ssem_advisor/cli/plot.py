@@ -94,11 +94,10 @@ def plot(
         return
     own = None
     if config is not None:
-        own = _configured(config)
-        if {"classes", "class_counts", "dataset"}.isdisjoint(given):
+        own = _configured(config, given)
+        if {"classes", "class_counts"}.isdisjoint(given):
             place = {"temperature", "alpha"}  # of its own point, which the picture marks
-            known = {name: value for name in FIELDS if (value := getattr(own, name)) is not None and name not in place}
-            given = known | given
+            given = {name: value for name in FIELDS if name not in place and (value := getattr(own, name)) is not None}
     setting, assumed = complete(setting_of(given))
     if assumed:
         tell(f"assumed batch_size={setting.batch_size}; say --batch-size")
@@ -173,19 +172,21 @@ def _inches(size: str) -> tuple[float, float]:
         raise AdvisorError(f"--size {size}: write width and height in inches with an x between, as 6x4") from None
 
 
-def _configured(path: Path) -> Setting:
-    """The setting that a config trains in; alpha None where it is plain SupCon."""
-    from ssem_advisor.config import read_setting
+def _configured(path: Path, given: dict[str, Any]) -> Setting:
+    """The setting that a config and the options beside it train in; alpha None where it is plain SupCon."""
+    from ssem_advisor.cli._config import adopted
     from ssem_advisor.domain import AdvisorError
 
-    reading = read_setting(path)
-    if reading.run.kind not in ("supcon", "supcon+self"):
+    known = dict(given)
+    facts = adopted(path, known)
+    if facts.kind not in ("supcon", "supcon+self"):
         raise AdvisorError(f"--config {path}: describes no supervised contrastive training that has a place here")
-    missing = [name for name in reading.missing if name != "batch_size"]
+    missing = [option for option in facts.asked if option in ("--temperature", "--alpha", "--classes")]
     if missing:
-        raise AdvisorError(f"--config {path}: does not say {' and '.join(missing)}, so its place cannot be shown")
-    setting = reading.run.setting()
-    return setting if reading.run.kind == "supcon+self" else setting.with_(alpha=None)
+        raise AdvisorError(f"--config {path}: does not say where to mark it; give {' and '.join(missing)} as well")
+    if facts.plain and "alpha" not in given:
+        known.pop("alpha", None)
+    return setting_of(known)
 
 
 def _show(setting: Setting, own: Setting | None, paper: Paper) -> None:

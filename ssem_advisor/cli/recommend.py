@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ssem_advisor.cli._options import Format, FormatOption, NetworkChoice
+from ssem_advisor.cli._options import ConfigOption, Format, FormatOption, NetworkChoice
 from ssem_advisor.cli._output import Waiting, columns, paint, say, tell
 from ssem_advisor.cli._setting import setting_of, takes_setting
 from ssem_advisor.domain import NotCovered, SettingError
@@ -39,12 +39,7 @@ def recommend(
             "--safe-spread", metavar="LOW,HIGH", help="Smallest and largest safe free spread; default 0.1,0.25."
         ),
     ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config", metavar="FILE", help="Read the setting from a training config. Options take precedence over it."
-        ),
-    ] = None,
+    config: ConfigOption = None,
     mix: Annotated[
         str | None,
         typer.Option(

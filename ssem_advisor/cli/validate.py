@@ -204,6 +204,7 @@ def _sizes(
 def _configured(path: Path) -> list[Protocol]:
     """The protocols of a protocol file, or the proxy of the first contrastive run of a training config."""
     from ssem_advisor import config
+    from ssem_advisor.cli._config import odd_places
     from ssem_advisor.domain import LOSSES, AdvisorError
     from ssem_advisor.experiments import protocol
 
@@ -217,6 +218,8 @@ def _configured(path: Path) -> list[Protocol]:
         raise AdvisorError(f"--config {path}: {document.error}")
     for found in document.runs:
         if found.kind != "not-contrastive" and found.get("loss") in (None, *LOSSES):
+            for odd in odd_places(document, found):
+                tell(f"{path}: look at {odd}")
             return [protocol.proxy(found.setting())]
     raise AdvisorError(f"--config {path}: describes no supervised contrastive training, and has no `validate:`")
 

@@ -174,6 +174,76 @@ def test_what_a_config_leaves_open_is_asked_for_by_option(tmp_path):
     assert "--batch-size" in run("recommend", "--config", path, "--classes", 10).stdout
 
 
+@pytest.fixture
+def devices(tmp_path):
+    """Four processes; whether their batches are gathered is not said."""
+    path = tmp_path / "lightning.yaml"
+    path.write_text(
+        "trainer: {devices: 4, strategy: ddp}\n"
+        "model: {init_args: {temperature: 0.1, loss: supcon, proj_dim: 128}}\n"
+        "data: {dataset: cifar100, batch_size: 128}\n"
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("options", "batch"),
+    [
+        ("--gather", 512),
+        ("--no-gather", 128),
+        ("--gather --world-size 2", 256),
+        ("--gather --batch-size 64", 256),
+        ("--batch-size 64", 64),
+    ],
+)
+def test_processes_of_the_config_and_of_the_command_line_go_together(devices, options, batch):
+    data = json.loads(run("recommend", "--config", devices, *options.split(), "--format", "json").stdout)
+    assert data["setting"]["batch_size"] == batch
+
+
+def test_whether_batches_are_gathered_is_asked_for_by_option(devices, config):
+    assert "all devices: --gather or --no-gather" in run("recommend", "--config", devices).stdout
+    refused = run("recommend", "--config", config, "--gather")
+    assert refused.exit_code == 2
+    assert "does not say how many processes there are; give --world-size N as well" in refused.stderr
+    assert "--gather or --no-gather" in run("recommend", "--config", config, "--world-size", 2).stderr
+    data = json.loads(run("recommend", "--config", config, *["--gather", "--world-size", "2", "-f", "json"]).stdout)
+    assert data["setting"]["batch_size"] == 1024  # the batch of SupContrast is that of all devices
+
+
+@pytest.mark.parametrize("command", ["recommend", "diagnose", "explain", "measure", "plot", "validate"])
+def test_every_command_says_what_a_config_says_twice(tmp_path, command):
+    path = tmp_path / "train.yaml"
+    path.write_text(
+        "method: supcon\ndataset: cifar100\ntemperature: 0.07\nprojection_dim: 128\nother:\n  temperature: 0.2\n"
+    )
+    np.savez(tmp_path / "z.npz", embeddings=np.random.default_rng(0).normal(size=(100, 16)), labels=np.arange(100) % 5)
+    rest = {
+        "explain": ["PLAIN-SUPCON"],
+        "measure": [tmp_path / "z.npz"],
+        "plot": ["-o", tmp_path / "p.svg"],
+        "validate": ["--epochs", "1", "--seeds", "1", "--budget", "0", "--jobs", "0"],
+    }
+    told = run(command, "--config", path, *rest.get(command, [])).output
+    assert "look at line 3, temperature: temperature stands in several places" in " ".join(told.split())
+    if command not in ("validate", "plot"):
+        decided = run(command, "--config", path, *rest.get(command, []), "--temperature", 0.1)
+        assert decided.exit_code == 0
+        assert "look at" not in decided.output
+
+
+def test_measure_reads_the_setting_from_a_config(config, tmp_path):
+    rng = np.random.default_rng(0)
+    z = np.eye(16)[np.arange(400) % 5] + 0.005 * rng.normal(size=(400, 16))
+    np.savez(tmp_path / "z.npz", embeddings=z, labels=np.arange(400) % 5)
+    told = " ".join(run("measure", tmp_path / "z.npz", "--config", config).stdout.split())
+    assert "the loss asks for it: plain SupCon" in told
+    (tmp_path / "mixed.yaml").write_text("loss: supcon\nalpha: 0.2\nself_weight: x\nnum_classes: 5\n")
+    refused = run("measure", tmp_path / "z.npz", "--config", tmp_path / "mixed.yaml")
+    assert refused.exit_code == 2
+    assert "does not say the weight of the self-supervised term; give --alpha" in refused.stderr
+
+
 def test_diagnose_reads_a_config_and_a_curve(config, tmp_path):
     value = (0.1 / 0.07) * math.log(2047)
     (tmp_path / "log.csv").write_text("step,train/loss\n" + "\n".join(f"{i},{value:.3f}" for i in range(20)))

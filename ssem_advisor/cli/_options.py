@@ -32,3 +32,12 @@ ConfigOption = Annotated[
         help="Read the setting from a training config or launch script. Options take precedence over it.",
     ),
 ]
+MixOption = Annotated[
+    str | None,
+    typer.Option(
+        "--mix",
+        metavar="FORM[:WEIGHTS]",
+        help="How your code writes the mixture; the answer then gives its own weights. Examples: mixed, "
+        "mixed:0.05, two-weights:1,0.3; --mix list shows all.",
+    ),
+]

@@ -154,6 +154,24 @@ def setting_of(given: dict[str, Any]) -> Setting:
     return Setting(**{name: value for name, value in given.items() if name != "dataset"})
 
 
+def own_weights(mix: str, given: dict[str, Any]) -> Any:
+    """How the user's code writes the loss; weights named there decide alpha."""
+    from ssem_advisor.advice import complete
+    from ssem_advisor.report.mix import Mix
+
+    own = Mix.parse(mix)
+    name, loss = own.form.name, own.form.loss
+    if own.form.local and given.get("loss") == "l_in":  # the form is that loss, seen from the collapsed point
+        given["loss"] = loss
+    if name != "alpha" and given.setdefault("loss", loss) != loss:
+        raise SettingError(f"mix={name}: mixes the loss {loss}, not loss={given['loss']!r}")
+    if own.given is not None:
+        if "alpha" in given:
+            raise SettingError("alpha: the weights of --mix decide it; give one of the two")
+        given["alpha"] = float(f"{own.alpha(complete(setting_of(given))[0]):.6g}")  # as one would type it
+    return own
+
+
 _MOST_BYTES = 50_000_000
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ssem_advisor.cli._options import ConfigOption, Format, FormatOption
+from ssem_advisor.cli._options import ConfigOption, Format, FormatOption, MixOption
 from ssem_advisor.cli._output import columns, paint, say
-from ssem_advisor.cli._setting import setting_of, takes_setting
+from ssem_advisor.cli._setting import own_weights, setting_of, takes_setting
 from ssem_advisor.domain import SettingError
+
+if TYPE_CHECKING:
+    from ssem_advisor.convert import Form
 
 
 @takes_setting
@@ -44,6 +47,7 @@ def diagnose(
     plain: Annotated[
         bool, typer.Option("--plain", help="The loss is plain SupCon: it has no self-supervised term and no alpha.")
     ] = False,
+    mix: MixOption = None,
     form: FormatOption = Format.text,
 ) -> None:
     """Say what is wrong with a run, and what to change first."""
@@ -51,8 +55,13 @@ def diagnose(
         raise SettingError("labels: go with --embeddings FILE")
     if column is not None and loss_curve is None:
         raise SettingError("column: goes with --loss-curve FILE")
-    if plain and "alpha" in given:
-        raise SettingError("plain: plain SupCon has no alpha; give one of the two")
+    if plain and ("alpha" in given or mix is not None):
+        raise SettingError("plain: plain SupCon has neither alpha nor a mixture; give one of the two")
+    if mix == "list":
+        from ssem_advisor.report.mix import forms_text
+
+        say(forms_text())
+        return
     from ssem_advisor import diagnosis
     from ssem_advisor.report.diagnosis import diagnosis_json, diagnosis_text
 
@@ -77,6 +86,11 @@ def diagnose(
         rectified = bool((np.asarray(found.embeddings) >= 0).all())  # asked last: whatever is no number was refused
         if given and not {"classes", "class_counts"} & given.keys():
             given["classes"] = len(np.unique(found.labels))
+    form_of_loss = None
+    if mix is not None:
+        form_of_loss, scale = _own_loss(mix, given, curve is not None)
+        if scale != 1:
+            base_temperature = given["temperature"] / scale
     if {"classes", "class_counts"} & given.keys():
         setting = setting_of(given)
     verdict = diagnosis.diagnose(
@@ -87,6 +101,7 @@ def diagnose(
         rectified=rectified,
         base_temperature=base_temperature if {"temperature"} & given.keys() else None,
         plain=plain or (facts is not None and facts.plain and "alpha" not in given),
+        form=form_of_loss,
     )
     if form is Format.json:
         import json
@@ -97,3 +112,23 @@ def diagnose(
         say(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
     else:
         say((facts.to_text(columns()) if facts is not None else "") + diagnosis_text(verdict, paint(), columns()))
+
+
+def _own_loss(mix: str, given: dict[str, Any], with_curve: bool) -> tuple[Form, float]:
+    """The form in which the code writes its loss, and how many times this package's loss its value is.
+
+    What its weights say of alpha is put into `given`.
+    """
+    from ssem_advisor.advice import complete
+    from ssem_advisor.convert import to_alpha
+
+    for name in ("classes", "temperature"):
+        if name not in given and not (name == "classes" and "class_counts" in given):
+            raise SettingError(f"mix: what its weights mean depends on the {name}; give --{name}")
+    own = own_weights(mix, given)
+    if own.given is None:
+        example = ",".join(("1", "0.3") if len(own.form.weights) == 2 else ("0.05",))
+        raise SettingError(f"mix={mix}: which weights does the run have? write --mix {mix}:{example}")
+    if with_curve and (own.form.local or own.form.name == "cross-entropy"):
+        raise SettingError(f"mix={own.form.name}: no theorem places the value of this loss; leave --loss-curve out")
+    return own.form, to_alpha(own.form, own.given, complete(setting_of(given))[0]).scale

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ssem_advisor.cli._options import ConfigOption, Format, FormatOption, NetworkChoice
+from ssem_advisor.cli._options import ConfigOption, Format, FormatOption, MixOption, NetworkChoice
 from ssem_advisor.cli._output import Waiting, columns, paint, say, tell
-from ssem_advisor.cli._setting import setting_of, takes_setting
+from ssem_advisor.cli._setting import own_weights, setting_of, takes_setting
 from ssem_advisor.domain import NotCovered, SettingError
 
 
@@ -40,15 +40,7 @@ def recommend(
         ),
     ] = None,
     config: ConfigOption = None,
-    mix: Annotated[
-        str | None,
-        typer.Option(
-            "--mix",
-            metavar="FORM[:WEIGHTS]",
-            help="How your code writes the mixture; the answer then gives its own weights. Examples: mixed, "
-            "mixed:0.05, two-weights:1,0.3; --mix list shows all.",
-        ),
-    ] = None,
+    mix: MixOption = None,
     plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the phase diagram.")] = None,
     details: Annotated[
         bool,
@@ -85,7 +77,7 @@ def recommend(
         raise SettingError(f"classes: missing; {where}give --classes N, --class-counts FILE or --dataset NAME")
     from ssem_advisor import advice as advisor
 
-    own = _own_weights(mix, given) if mix is not None else None
+    own = own_weights(mix, given) if mix is not None else None
     setting = setting_of(given)
     if setting.extras:
         wanted = {
@@ -216,24 +208,6 @@ def _pair(text: str) -> tuple[float, float]:
             f"safe_spread={text!r}: must be two numbers with a comma between, such as 0.1,0.25"
         ) from None
     return low, high
-
-
-def _own_weights(mix: str, given: dict[str, Any]) -> Any:
-    """How the user's code writes the loss; weights named there decide alpha."""
-    from ssem_advisor.advice import complete
-    from ssem_advisor.report.mix import Mix
-
-    own = Mix.parse(mix)
-    name, loss = own.form.name, own.form.loss
-    if own.form.local and given.get("loss") == "l_in":  # the form is that loss, seen from the collapsed point
-        given["loss"] = loss
-    if name != "alpha" and given.setdefault("loss", loss) != loss:
-        raise SettingError(f"mix={name}: mixes the loss {loss}, not loss={given['loss']!r}")
-    if own.given is not None:
-        if "alpha" in given:
-            raise SettingError("alpha: the weights of --mix decide it; give one of the two")
-        given["alpha"] = float(f"{own.alpha(complete(setting_of(given))[0]):.6g}")  # as one would type it
-    return own
 
 
 def _note_data_set(given: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ssem_advisor.convert import Form, to_weights
 from ssem_advisor.diagnosis.curves import LossCurve
 from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.measurement.embeddings import Measurement
@@ -57,6 +58,7 @@ def diagnose(
     base_temperature: float | None = None,
     plain: bool = False,
     rectified: bool = False,
+    form: Form | None = None,
 ) -> Diagnosis:
     """The verdict on a run from any of its three witnesses.
 
@@ -64,6 +66,7 @@ def diagnose(
     then. curve: the training loss, of `read_curve`. measured: the embeddings, of `measure`. base_temperature: of
     SupContrast's code, which multiplies the loss by temperature / base_temperature. plain: the loss has no
     self-supervised term (plain SupCon). rectified: no entry of the embeddings is negative.
+    form: how the code writes the loss, to say what to change in its weights.
     Raises SettingError if there is nothing to judge.
     """
     if setting is None and curve is None and measured is None:
@@ -134,7 +137,7 @@ def diagnose(
     elif place in _WRONG and placed is not None:
         change.append(placed.remedy)
     if verdict in _RAISE:
-        change.append(_weight(setting, plain))
+        change.append(_weight(setting, plain, form))
     if verdict == "collapsed in training":
         change += [
             "train longer or with a smaller learning rate decay; the minimiser keeps instances apart",
@@ -299,24 +302,33 @@ def _what_became(
     return measured.verdict
 
 
-def _weight(setting: Setting | None, plain: bool) -> str:
+def _weight(setting: Setting | None, plain: bool, form: Form | None) -> str:
+    """What to do about a weight that is too small, with the number to set where there is one."""
     from ssem_advisor.advice import recommend
 
-    add = "add a self-supervised term, (1-alpha) L_sup + alpha L_self" if plain else "raise alpha"
-    if setting is not None and setting.temperature is not None:
-        try:
-            answer = recommend(setting.with_(alpha=None))
-        except (NotCovered, SettingError):
-            return f"{add}: ssem-advisor recommend gives the weight"
-        start = answer.recommended
-        if start is not None:
-            if not plain and setting.alpha is not None and start.alpha <= setting.alpha:
-                add = "change weight and temperature"  # no weight is enough at this temperature
-            return (
-                f"{add}: start from alpha = {within(start.alpha, answer.alpha.safe)} at temperature "
-                f"{show(start.temperature)} (recommend --mix says it in the weights of your code)"
-            )
-    return f"{add}: ssem-advisor recommend gives the weight"
+    change = "add a self-supervised term, (1-alpha) L_sup + alpha L_self" if plain else "raise alpha"
+    unknown = f"{change}: ssem-advisor recommend gives the weight"
+    if setting is None or setting.temperature is None:
+        return unknown
+    try:
+        answer = recommend(setting.with_(alpha=None))
+    except (NotCovered, SettingError):
+        return unknown
+    start = answer.recommended
+    if start is None:
+        return unknown
+    if not plain and setting.alpha is not None and start.alpha <= setting.alpha:
+        change = "change weight and temperature"  # no weight is enough at this temperature
+    alpha = f"alpha = {within(start.alpha, answer.alpha.safe)}"
+    at = f"at temperature {show(start.temperature)}"
+    if form is None:
+        return f"{change}: start from {alpha} {at} (recommend --mix says it in the weights of your code)"
+    try:
+        weights = to_weights(form, start.alpha, answer.setting.with_(temperature=start.temperature))
+    except (NotCovered, SettingError) as reason:
+        return f"{change}: start from {alpha} {at} ({reason})"
+    named = ", ".join(f"{name} = {show(value)}" for name, value in zip(form.weights, weights, strict=True))
+    return f"{change}: start from {named} in {form.formula}, which is {alpha}, {at}"
 
 
 def _long_tail(setting: Setting | None, reasons: list[Reason], change: list[str]) -> None:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from ssem_advisor import recommend
 from ssem_advisor.cli import app
+from ssem_advisor.convert import to_alpha, to_weights
 from ssem_advisor.diagnosis import LossCurve, diagnose
 from ssem_advisor.domain import Setting
 from ssem_advisor.measurement import measure
@@ -207,8 +208,6 @@ def test_whether_batches_are_gathered_is_asked_for_by_option(devices, config):
     assert refused.exit_code == 2
     assert "does not say how many processes there are; give --world-size N as well" in refused.stderr
     assert "--gather or --no-gather" in run("recommend", "--config", config, "--world-size", 2).stderr
-    data = json.loads(run("recommend", "--config", config, *["--gather", "--world-size", "2", "-f", "json"]).stdout)
-    assert data["setting"]["batch_size"] == 1024  # the batch of SupContrast is that of all devices
 
 
 @pytest.mark.parametrize("command", ["recommend", "diagnose", "explain", "measure", "plot", "validate"])
@@ -292,6 +291,55 @@ def test_plain_supcon_can_be_said_where_no_config_says_it():
     told = run("diagnose", *setting.split(), "--plain").stdout
     assert told.startswith("on the way to collapse")
     assert "give one of the two" in run("diagnose", *setting.split(), "--plain", "--alpha", 0.2).stderr
+
+
+MINE = "--classes 5 --dim 16 --temperature 0.2 --batch-size 250 --sampler balanced".split()
+
+
+def test_the_weights_of_ones_own_loss_are_judged_as_the_alpha_they_are():
+    mine, true = run("diagnose", *MINE, "--mix", "mixed:0.005"), to_alpha("mixed", 0.005, SETTING).alpha
+    assert mine.stdout.startswith("on the way to collapse")  # what the first term holds of L_self included
+    assert f"alpha = {true:.4g} is at or below" in mine.stdout
+    start = recommend(SETTING).recommended
+    own = to_weights("mixed", start.alpha, SETTING.with_(temperature=start.temperature))[0]
+    told = " ".join(mine.stdout.split())
+    assert f"start from w = {own:.3g} in (1-w) SupCon(f, y) + w SupCon(f), which is alpha = {start.alpha:.3g}," in told
+
+
+@pytest.mark.parametrize("form", ["two-weights:3,0.5", "supcontrast:0.1", "sums:0.1"])
+def test_the_value_of_ones_own_loss_is_placed_on_its_own_scale(tmp_path, form):
+    name, _, weights = form.partition(":")
+    scale = to_alpha(name, tuple(map(float, weights.split(","))), SETTING).scale
+    assert scale > 2
+    (tmp_path / "log.csv").write_text("loss\n" + f"{scale * math.log(499)}\n" * 20)
+    assert run("diagnose", *MINE, "--mix", form, "--loss-curve", tmp_path / "log.csv").stdout.startswith(
+        "has not started"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--mix", "mixed"], "which weights does the run have? write --mix mixed:0.05"),
+        (["--mix", "two-weights"], "write --mix two-weights:1,0.3"),
+        (["--mix", "mixed:0.1", "--plain"], "give one of the two"),
+        (["--mix", "mixed:0.1", "--alpha", 0.2], "the weights of --mix decide it"),
+        (["--mix", "cross-entropy:1,0.1", "--loss-curve", "log.csv"], "leave --loss-curve out"),
+        (["--mix", "solo-learn:0.1", "--loss-curve", "log.csv"], "leave --loss-curve out"),
+    ],
+)
+def test_a_mixture_that_cannot_be_judged_says_why(tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    Path("log.csv").write_text("loss\n5\n5\n")
+    result = run("diagnose", *MINE, *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_what_the_weights_of_a_mixture_mean_depends_on_the_batch():
+    for options, missing in (("-t 0.1", "--classes"), ("--classes 5", "--temperature")):
+        assert f"give {missing}" in run("diagnose", "--mix", "mixed:0.1", *options.split()).stderr
 
 
 def test_whether_a_curve_still_falls():

@@ -293,7 +293,7 @@ def test_plain_supcon_can_be_said_where_no_config_says_it():
     assert "give one of the two" in run("diagnose", *setting.split(), "--plain", "--alpha", 0.2).stderr
 
 
-MINE = "--classes 5 --dim 16 --temperature 0.2 --batch-size 250 --sampler balanced".split()
+MINE = ["--classes", "5", "--dim", "16", "--temperature", "0.2", "--batch-size", "250", "--sampler", "balanced"]
 
 
 def test_the_weights_of_ones_own_loss_are_judged_as_the_alpha_they_are():

@@ -8,6 +8,7 @@ import pytest
 import ssem_advisor
 
 WRONG = [
+    "ssem_advisor.recomend",
     "a: int = ssem_advisor.recommend(ssem_advisor.Setting(classes=3, dim=8))  # E: Advice is no int",
     'ssem_advisor.recommend("nonsense")  # E: a str is no Setting',
     "ssem_advisor.recommend(ssem_advisor.Setting(classes=3), foo=3)  # E: no such argument",

@@ -9,6 +9,10 @@ module does on import. Not changed: docstrings, annotations, prose (strings of s
 Tests are those of `tests/theory`, `tests/advice`, `tests/lint` and `tests/experiments/test_claims.py`; for a mutant
 only those that run the changed line, quick ones first, for at most `--seconds` of processor time: what outlasts them
 counts as not noticed. Which test runs which line is recorded once, into `--map`.
+
+Tests are collected once. A mutant inside a function is a copy of that process in which the function has other code and
+no cache holds anything; one outside of functions, as in a decorator or a constant, is imported into a fresh process,
+which takes seconds longer. What `--log` already holds is not asked again, so that a run can be interrupted.
 """
 
 from __future__ import annotations
@@ -17,9 +21,12 @@ import argparse
 import ast
 import contextlib
 import copy
+import functools
+import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import inspect
 import json
 import os
 import random
@@ -27,6 +34,7 @@ import resource
 import signal
 import sys
 import time
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -253,6 +261,36 @@ def noticed(path: Path, code: Any, tests: list[str], seconds: float) -> bool:
     """Whether a test fails, in a process of its own that has loaded nothing of the package yet."""
     if not tests:
         return False
+
+    def child() -> bool:
+        sys.meta_path.insert(0, Mutated(path, code))
+        # 1: a test failed; 2, 3, 4: the code could not even be imported
+        return pytest.main([*tests, *QUIET], plugins=[Budget(seconds)]) != 0
+
+    return _in_a_child(child)
+
+
+class Budget:
+    """Ends a process that has run tests for so many seconds of processor time: as far as we waited, none failed."""
+
+    def __init__(self, seconds: float) -> None:
+        self.limit = seconds
+        self.began = time.process_time()
+
+    def pytest_collection_finish(self) -> None:
+        self.began = time.process_time()
+
+    def pytest_runtest_logstart(self) -> None:
+        # A test that takes far longer than without the mutant hangs: that is noticed (SIGVTALRM kills).
+        signal.setitimer(signal.ITIMER_VIRTUAL, 60)
+
+    def pytest_runtest_logfinish(self) -> None:
+        if time.process_time() - self.began > self.limit:
+            os.kill(os.getpid(), signal.SIGPROF)
+
+
+def _in_a_child(fails: Any) -> bool:
+    """What a function answers in a copy of this process; True also where the copy dies, unless of its budget."""
     child = os.fork()
     if child:
         _, status = os.waitpid(child, 0)
@@ -263,28 +301,101 @@ def noticed(path: Path, code: Any, tests: list[str], seconds: float) -> bool:
         out = os.open(os.devnull, os.O_WRONLY)
         os.dup2(out, 1)
         os.dup2(out, 2)
-        sys.meta_path.insert(0, Mutated(path, code))
-        limit = int(seconds)
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))
-        started: list[float] = []
-
-        class Budget:
-            def pytest_runtest_logstart(self) -> None:
-                # A test that takes far longer than without the mutant hangs: that is noticed (SIGVTALRM kills).
-                signal.setitimer(signal.ITIMER_VIRTUAL, 60)
-
-            def pytest_collection_finish(self) -> None:
-                started.append(time.process_time())
-
-            def pytest_runtest_logfinish(self) -> None:
-                if time.process_time() - started[0] > limit:
-                    os.kill(os.getpid(), signal.SIGPROF)
-
-        status = pytest.main([*tests, *QUIET], plugins=[Budget()])
-        # 1: a test failed; 2, 3, 4: the code could not even be imported
-        os._exit(0 if status == 0 else 1)
+        os._exit(1 if fails() else 0)
     os._exit(1)
+
+
+Place = tuple[str, int]  # qualified name and first line of a function
+
+
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    for part in code.co_consts:
+        if isinstance(part, types.CodeType):
+            yield part
+            yield from _codes(part)
+
+
+def _by_place(code: types.CodeType) -> dict[Place, list[types.CodeType]]:
+    found: dict[Place, list[types.CodeType]] = {}
+    for part in _codes(code):
+        found.setdefault((part.co_qualname, part.co_firstlineno), []).append(part)
+    return found
+
+
+def changed_functions(path: Path, mutated: types.CodeType) -> dict[Place, types.CodeType]:
+    """New code for the functions that a mutant changes; empty where it changes what the module does on import."""
+    before = compile(path.read_text(encoding="utf-8"), str(path), "exec")
+    old, found = _by_place(before), {}
+    if _alone(before) != _alone(mutated):
+        return {}
+    for place, codes in _by_place(mutated).items():
+        was = old.get(place, [])
+        if codes == was:
+            continue
+        in_a_function = codes[0].co_flags & inspect.CO_OPTIMIZED
+        if not in_a_function and _alone(codes[0]) == _alone(was[0]):  # a class of which a method is changed
+            continue
+        if not in_a_function or len(codes) != 1 or len(was) != 1 or codes[0].co_freevars != was[0].co_freevars:
+            return {}  # the body of a class, or lambdas of one line, which cannot be told apart
+        found[place] = codes[0]
+    return found
+
+
+def _alone(code: types.CodeType) -> tuple[Any, ...]:
+    """A piece of code without the functions in it."""
+    return (code.co_code, code.co_names, [c for c in code.co_consts if not isinstance(c, types.CodeType)])
+
+
+def functions_of(path: Path) -> Iterator[types.FunctionType]:
+    for function in gc.get_objects():
+        if isinstance(function, types.FunctionType) and function.__code__.co_filename == str(path):
+            yield function
+
+
+def _place(function: types.FunctionType) -> Place:
+    return function.__code__.co_qualname, function.__code__.co_firstlineno
+
+
+class Collected:
+    """All tests, collected once; asks them about one mutant after another instead of running them."""
+
+    def __init__(self, ask: Any, seconds: float) -> None:
+        self.ask, self.seconds = ask, seconds
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        items = {item.nodeid: item for item in session.items}
+
+        def noticed(path: Path, codes: dict[Place, types.CodeType], tests: list[str]) -> bool | None:
+            """As the function of that name, for functions that are loaded; None where they are not."""
+            if codes.keys().isdisjoint(map(_place, functions_of(path))):
+                return None
+
+            def child() -> bool:
+                for function in functions_of(path):
+                    function.__code__ = codes.get(_place(function), function.__code__)
+                for cached in gc.get_objects():
+                    if isinstance(cached, functools._lru_cache_wrapper):
+                        cached.cache_clear()
+                session.config.pluginmanager.register(FirstFailure(self.seconds))
+                chosen = [items[test] for test in tests if test in items]
+                for item, following in zip(chosen, [*chosen[1:], None], strict=True):
+                    session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                return False
+
+            return _in_a_child(child)
+
+        self.ask(noticed)
+        return True
+
+
+class FirstFailure(Budget):
+    """Ends the process at the first test that fails."""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            os._exit(1)
 
 
 def main() -> None:
@@ -294,10 +405,11 @@ def main() -> None:
     parser.add_argument("--only", default="", help="a part of the paths to change, as theory/")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--map", type=Path, default=ROOT / "mutants" / "map.json")
+    parser.add_argument("--log", type=Path, default=None, help="default: beside the map, named after the seed")
     options = parser.parse_args()
     os.chdir(ROOT)
+    options.map.parent.mkdir(exist_ok=True)
     if not options.map.exists():
-        options.map.parent.mkdir(exist_ok=True)
         child = os.fork()
         if not child:
             record(options.map)
@@ -305,29 +417,52 @@ def main() -> None:
         if os.waitpid(child, 0)[1] != 0 or not options.map.exists():
             raise SystemExit("no map")
     known = json.loads(options.map.read_text())
+    log = options.log or options.map.with_name(f"seed-{options.seed}.jsonl")
+    asked = dict(map(json.loads, log.read_text().splitlines())) if log.exists() else {}
     import hypothesis, jsonschema, mpmath, numpy, rich, ruamel.yaml, scipy.optimize, scipy.special, sympy, torch, typer  # noqa: E401, F401, I001
 
     every = [m for m in mutants() if options.only in str(m[0])]
     chosen = random.Random(options.seed).sample(every, min(options.sample, len(every)))
-    alive = 0
-    for count, (path, number) in enumerate(chosen, 1):
-        code, first, last, what = mutant_of(path, number)
-        begin = time.time()
-        tests = tests_of(known, path, first, last)
-        few = tests[:FIRST]  # most mutants are noticed by these, and collecting the rest costs seconds
-        lives = not noticed(path, code, few, options.seconds) and not noticed(
-            path, code, tests[FIRST:], options.seconds
-        )
-        alive += lives
-        name = path.relative_to(ROOT / "ssem_advisor")
+
+    def tell(path: Path, number: int, tests: list[str], lives: bool, begin: float) -> None:
+        _, first, _, what = mutant_of(path, number)
+        name = f"{path.relative_to(ROOT / 'ssem_advisor')}"
+        asked[f"{name} {number}"] = lives
+        with log.open("a") as file:
+            file.write(json.dumps([f"{name} {number}", lives]) + "\n")
         print(
-            f"{count} {'LIVES  ' if lives else 'noticed'} {name}:{first} "
+            f"{len(asked)} {'LIVES  ' if lives else 'noticed'} {name}:{first} "
             f"[{len(tests)} tests, {time.time() - begin:.0f} s]  {what}",
             flush=True,
         )
-    print(
-        f"{len(chosen) - alive} of {len(chosen)} noticed ({1 - alive / len(chosen):.0%}); {len(every)} mutants in all"
-    )
+
+    def left() -> Iterator[tuple[Path, int, Any, list[str]]]:
+        for path, number in chosen:
+            if f"{path.relative_to(ROOT / 'ssem_advisor')} {number}" not in asked:
+                code, first, last, _ = mutant_of(path, number)
+                yield path, number, code, tests_of(known, path, first, last)
+
+    def ask_copies(noticed: Any) -> None:
+        for path, number, code, tests in left():
+            begin = time.time()
+            found = noticed(path, changed_functions(path, code), tests)
+            if found is not None:
+                tell(path, number, tests, not found, begin)
+
+    worker = os.fork()
+    if not worker:
+        pytest.main([*TESTS, *QUIET], plugins=[Collected(ask_copies, options.seconds)])
+        sys.stdout.flush()
+        os._exit(0)
+    os.waitpid(worker, 0)
+    asked = dict(map(json.loads, log.read_text().splitlines())) if log.exists() else {}
+    for path, number, code, tests in left():
+        begin = time.time()
+        few, rest = tests[:FIRST], tests[FIRST:]  # most mutants are noticed by these; collecting the rest costs seconds
+        lives = not noticed(path, code, few, options.seconds) and not noticed(path, code, rest, options.seconds)
+        tell(path, number, tests, lives, begin)
+    alive = sum(asked.values())
+    print(f"{len(asked) - alive} of {len(asked)} noticed ({1 - alive / len(asked):.0%}); {len(every)} mutants in all")
 
 
 if __name__ == "__main__":

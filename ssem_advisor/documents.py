@@ -351,8 +351,9 @@ class SpreadOfClass(TypedDict):
 class SpreadShown(TypedDict):
     """Where a squared length of 1 goes; unbiased, so that a part that is 0 may come out below it.
 
-    view_noise: null with one view an instance; confusion, free_spread: null where `missing` says why; free_share: of
-    what the common mean leaves.
+    view_noise: null with one view an instance; confusion, free_spread: null where `missing` says why; local_free: the
+    estimate that stands in for it where class means take most of the directions, else null; free_share: the one or the
+    other as a share of what the common mean leaves.
     """
 
     common_mean: Estimated | None
@@ -361,12 +362,24 @@ class SpreadShown(TypedDict):
     view_noise: Estimated | None
     confusion: Estimated | None
     free_spread: Estimated | None
+    local_free: Estimated | None
     free_share: Estimated | None
     view_reliability: Estimated | None
     directions: Estimated | None
     missing: str
     classes_left_out: Count
     free_spread_by_class: list[SpreadOfClass]
+
+
+class StructureShown(TypedDict):
+    """Share of instances whose class is told rightly by the nearest class mean and by a vote of the nearest neighbours.
+
+    gap: the second less the first.
+    """
+
+    by_mean: float
+    by_neighbours: float
+    gap: Estimated
 
 
 class VarianceOfClass(TypedDict):
@@ -438,6 +451,7 @@ class MeasureEmbeddings(TypedDict):
     between_class_variance: float
     total_variance: float
     spread: SpreadShown
+    structure: StructureShown | None
     intervals: Annotated[dict[str, Pair], says(description="95% bootstrap intervals by statistic")]
     per_class: list[VarianceOfClass]
     nc1: float | None

@@ -164,17 +164,17 @@ def _say_extended(setting: Any, facts: Any, form: Format) -> None:
 
 @dataclass(frozen=True)
 class _Pilot:
-    """What `--from` measured: the network of a pilot run and the free spread at which it was measured, if known."""
+    """What `--from` measured: the network of a pilot run and the free spread at which it was measured."""
 
     network: Any
-    free_spread: float | None
+    free_spread: float
 
     @classmethod
     def read(cls, path: Path, given: dict[str, Any]) -> _Pilot:
         """Measure a file; classes and dim that `given` leaves open are those of the file."""
         import numpy as np
 
-        from ssem_advisor.measurement import MeasurementError, load, spread_of
+        from ssem_advisor.measurement import load, spread_of
 
         rows = load(path)
         spread = spread_of(rows.embeddings, rows.labels, rows.instance_ids)
@@ -188,15 +188,12 @@ class _Pilot:
             classes = len(np.unique(rows.labels))
             if given.setdefault("classes", classes) != classes:
                 tell(f"--from {path}: {classes} labels, while the loss is told of {given['classes']} classes")
-        try:
-            network = spread.network()
-        except MeasurementError as reason:
-            raise SettingError(f"--from {path}: {reason}") from None
+        if spread.why_no_network:
+            raise SettingError(f"--from {path}: {spread.why_no_network}, or leave --from out for a typical network")
+        network = spread.network()
+        assert spread.free_spread is not None  # else there is no network
         _, low, high = spread.reliability or (0.0, 0.01, 1.0)
         network = replace(network, reliability_range=(min(max(low, 0.01), 1.0), min(max(high, 0.01), 1.0)))
-        if spread.free_spread is None:
-            tell(f"--from {path}: the free spread of the pilot cannot be told: {spread.missing}")
-            return cls(network, None)
         return cls(network, max(spread.free_spread.value, 0.0))
 
 

@@ -14,10 +14,10 @@ import numpy as np
 from ssem_advisor.domain import Setting
 from ssem_advisor.measurement.moments import Array, Moments, SSEMFit
 from ssem_advisor.measurement.prediction import Comparison, compare
-from ssem_advisor.measurement.rows import MeasurementError, UnitRows
+from ssem_advisor.measurement.rows import UnitRows
 from ssem_advisor.measurement.spread import FEWEST, Spread, spread_of_rows
+from ssem_advisor.measurement.structure import Structure, structure_of
 from ssem_advisor.measurement.verdict import Name, SpreadVerdict, judge_spread
-from ssem_advisor.theory.network import Network
 
 _BOOTSTRAP_INSTANCES = 20_000
 
@@ -29,6 +29,7 @@ class Measurement:
     within_class_variance, between_class_variance, total_variance: in [0, 1], within + between = total.
     class_variances: within-class variance of each label.
     spread: the same without the bias of few rows, divided into view noise, confusion and free spread.
+    structure: how often the nearest class mean and the nearest neighbours tell the class; None with few instances.
     nc1: tr(S_W S_B^+) / classes (Papyan, Han, Donoho 2020); 0 = classes are points.
     class_distance_variance: mean over class pairs of (var_a + var_b) / (2 |mu_a - mu_b|^2) (Galanti et al. 2022); above
         4096 classes over the pairs with 4096 of them, evenly spaced.
@@ -55,6 +56,7 @@ class Measurement:
     class_distance_variance: float
     etf_deviation: float
     spread: Spread
+    structure: Structure | None
     ssem: SSEMFit
     effective_rank: float
     effective_dimension: float
@@ -116,9 +118,10 @@ def measure(
         classes=m,
         dim=rows.dim,
         measured=spread.within.value if spread.free_spread is None else spread.free_spread.value,
-        network=_network(spread),
+        network=None if spread.why_no_network else spread.network(),
     )
-    diagnosis = judge_spread(spread, theory)
+    structure = structure_of(rows, seed)
+    diagnosis = judge_spread(spread, theory, structure)
     return Measurement(
         rows=rows.rows,
         instances=int(rows.instances.sum()),
@@ -133,6 +136,7 @@ def measure(
         class_distance_variance=moments.class_distance_variance(),
         etf_deviation=moments.etf_deviation(),
         spread=spread,
+        structure=structure,
         ssem=ssem,
         effective_rank=moments.effective_rank(),
         effective_dimension=moments.effective_dimension,
@@ -145,13 +149,6 @@ def measure(
         theory=theory,
         notes=(*_notes(rows, moments, spread, common, diagnosis), *remarks),
     )
-
-
-def _network(spread: Spread) -> Network | None:
-    try:
-        return spread.network()
-    except MeasurementError:
-        return None
 
 
 def _intervals(

@@ -13,6 +13,11 @@ spread: what the theorems say of the within-class variance, they say of the free
 Estimators. A class mean of n instances holds 1/n of their variance: every term is a mean over pairs of *different*
 instances or views and thus unbiased. A span fitted on the rows that it is applied to follows their noise: it is fitted
 on four fifths of the instances of every class and applied to the last fifth, in turn. Every class counts the same.
+
+Where class means take most of the directions, or all of them, little or nothing lies beside them. What stands in is
+local: confusion is sought towards the means of the nearest classes alone, as many as take a third of the directions,
+and the rest is scaled up by the share of the directions in which it was sought. This is an estimate: it takes free
+spread to be the same in all directions, and what a class shares with distant ones it counts as free.
 """
 
 from __future__ import annotations
@@ -24,11 +29,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ssem_advisor.domain import Setting
 from ssem_advisor.measurement.rows import MeasurementError, UnitRows
-from ssem_advisor.theory.network import Network
+from ssem_advisor.theory.network import Network, shares_directions
 
 FOLDS = 5
 FEWEST = 8  # instances of a class; with fewer, half of them place its mean too badly to correct for
+NEAREST = 64  # classes at most, whose means stand in for those of all
+WIDEST = 2.0  # ratio of the ends of an interval of the directions beyond which it says nothing
 _PAIRED = 1024  # instances of a class that its directions are counted on
 _TINY = 1e-30
 
@@ -53,6 +61,7 @@ class Spread:
         the free spread an upper bound. confusion, free_spread: None where `missing` says why.
     reliability: own spread over the within-class variance; None with one view. directions: tr(C)^2 / tr(C^2) of the
         within-class covariance C, mean over classes, corrected for few rows; its interval is over classes.
+    local_free: what stands in for the free spread where class means take most of the directions; else None.
     missing: why the own spread cannot be divided; empty where it is.
     left_out: classes that are not measured, for fewer than FEWEST instances. free_by_class: free spread by label; empty
         where it is not divided. dim: dimension of the embeddings.
@@ -70,6 +79,7 @@ class Spread:
     reliability: Measured | None
     directions: Measured
     free_by_class: dict[Any, float]
+    local_free: Measured | None = None
     missing: str = ""
     left_out: int = 0
 
@@ -85,29 +95,43 @@ class Spread:
 
     @property
     def free_share(self) -> Measured | None:
-        """Free spread as a share of `available`: the quantity that verdicts judge."""
-        if self.free_spread is None or self.available < _TINY:
+        """Free spread as a share of `available`, the local one where there is one: what verdicts judge."""
+        free = self.free_spread if self.local_free is None else self.local_free
+        if free is None or self.available < _TINY:
             return None
-        value, low, high = (x / self.available for x in self.free_spread)
+        value, low, high = (x / self.available for x in free)
         return Measured(value, low, high)
 
-    def network(self) -> Network:
-        """Reliability and directions, as `recommend` takes them. Raises MeasurementError where views are missing."""
+    @property
+    def why_no_network(self) -> str:
+        """Why reliability and directions cannot be told, and what to measure instead; empty where they can."""
         if self.reliability is None:
-            raise MeasurementError(
-                "embeddings: one view of each instance; view reliability needs two or more: save (instances, views, "
-                "dim), or rows with instance ids"
+            return (
+                "one view of each instance; view reliability needs two or more: save (instances, views, dim), or rows "
+                "with instance ids"
             )
+        if self.free_spread is None:
+            wanted = f"a projection of dim >= {self.classes}" if self.dim < self.classes else "more of each class"
+            return f"cannot tell free spread from confusion: {self.missing}; measure {wanted}"
         if not self.reliability.value > 0:
-            raise MeasurementError(
-                f"embeddings: the views of an instance have nothing in common beside their class (view reliability "
+            return (
+                f"the views of an instance have nothing in common beside their class (view reliability "
                 f"{self.reliability.value:.3f}); check which rows are views of one instance, or train longer"
             )
-        if not np.isfinite(self.directions.value):
-            raise MeasurementError(
-                "embeddings: too few instances of a class to count the directions of its spread; measure more of them"
+        value, low, high = self.directions
+        if not (np.isfinite(value) and 0 < high <= WIDEST * low):
+            return (
+                f"cannot tell how many directions the spread uses: {self.instances / self.classes:.0f} instances of "
+                "a class are too few; measure more of each class"
             )
-        return Network(min(self.reliability.value, 1.0), max(self.directions.value, 1.0))
+        return ""
+
+    def network(self) -> Network:
+        """Reliability and directions, as `recommend` takes them. Raises MeasurementError where they cannot be told."""
+        if self.why_no_network:
+            raise MeasurementError(f"embeddings: {self.why_no_network}")
+        assert self.reliability is not None
+        return Network(min(self.reliability.value, 1.0), min(max(self.directions.value, 1.0), float(self.dim)))
 
 
 def spread_of(embeddings: Any, labels: Any, instance_ids: Any = None) -> Spread:
@@ -138,6 +162,8 @@ def spread_of_rows(rows: UnitRows) -> Spread:
     means = sums.sum(axis=1) / per_class[:, None]
     overall = means.mean(axis=0)
     spans = [] if missing else _spans(sums, counts)
+    crowded = m > rows.dim or shares_directions(Setting(classes=m, dim=rows.dim))
+    near = max(1, min(rows.dim // 3, m - 1, NEAREST)) if crowded and counts.min() > 0 and rows.dim > 2 else 0
 
     tables: list[dict[str, Array]] = []
     noise_of_mean = np.empty(m)
@@ -145,8 +171,9 @@ def spread_of_rows(rows: UnitRows) -> Spread:
     rng = np.random.default_rng(0)
     for k, c in enumerate(chosen):
         centres = sums[k] / np.maximum(counts[k], 1)[:, None]
+        local = _nearest(sums, counts, means, k, near) if near else None
         blocks = [
-            _contributions(z, starts, fold, centres, counts[k], means[k], overall, spans, rows.has_views)
+            _contributions(z, starts, fold, centres, counts[k], means[k], overall, spans, local, rows.has_views)
             for z, starts, fold in _blocks(rows, c)
         ]
         found = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
@@ -189,6 +216,7 @@ def spread_of_rows(rows: UnitRows) -> Spread:
         free_by_class={} if missing else {
             rows.labels[c]: float(np.nanmean(table["free"])) for c, table in zip(chosen, tables, strict=True)
         },
+        local_free=_scaled(estimate("local"), rows.dim / (rows.dim - near)) if near else None,
         missing=missing,
         left_out=len(rows.labels) - m + len(rows.lonely),
     )  # fmt: skip
@@ -230,6 +258,24 @@ def _spans(sums: Array, counts: Array) -> list[tuple[tuple[float, Array], ...]]:
     return result
 
 
+def _nearest(sums: Array, counts: Array, means: Array, k: int, near: int) -> list[Array]:
+    """Of each fold, an orthonormal basis (near, dim) of the way from class k to its nearest classes, without that
+    fold."""
+    distance = ((means - means[k]) ** 2).sum(axis=1)
+    distance[k] = np.inf
+    chosen = [k, *np.argpartition(distance, near - 1)[:near]]
+    result = []
+    for f in range(FOLDS):
+        others = [(f + i) % FOLDS for i in range(1, FOLDS)]
+        found = sums[chosen][:, others].sum(axis=1) / counts[chosen][:, others].sum(axis=1)[:, None]
+        result.append(np.linalg.qr((found[1:] - found[0]).T)[0].T)
+    return result
+
+
+def _scaled(value: Measured, factor: float) -> Measured:
+    return Measured(*(factor * x for x in value))
+
+
 def _contributions(
     z: Array,
     starts: NDArray[np.int64],
@@ -239,6 +285,7 @@ def _contributions(
     mean: Array,
     overall: Array,
     spans: list[tuple[tuple[float, Array], ...]],
+    local: list[Array] | None,
     has_views: bool,
 ) -> dict[str, Array]:
     """What every instance of a block of one class adds to the means over instances; NaN where it has no second view.
@@ -260,7 +307,8 @@ def _contributions(
     # A residual from a mean is short by the part of that mean that is the instance itself; `rest` makes up for it.
     own, noise = shared(z - mean, views, np.full(len(views), max(counts.sum() - 1, 1)))
     result = {"own": own, "noise": noise}
-    if spans:
+
+    def beside(spans: list[tuple[tuple[float, Array], ...]]) -> Array:
         e = z - np.repeat(centres[fold], views, axis=0)
         rest = np.maximum(counts[fold] - 1, 1)
         free, _ = shared(e, views, rest)
@@ -269,7 +317,13 @@ def _contributions(
             for weight, axes in bases if here.any() else ():
                 part, _ = shared(e[np.repeat(here, views)] @ axes.T, views[here], rest[here])
                 free[here] -= weight * part
+        return free
+
+    if spans:
+        free = beside(spans)
         result |= {"free": free, "confusion": own - free}
+    if local:
+        result["local"] = beside([((1.0, axes),) for axes in local])
     deviation = np.add.reduceat(z, starts, axis=0) / views[:, None] - mean
     result["to_mean"] = (deviation**2).sum(axis=1)
     result["to_overall"] = 2 * deviation @ overall

@@ -14,18 +14,17 @@ from ssem_advisor.advice import State
 from ssem_advisor.domain import Setting
 from ssem_advisor.measurement.prediction import Comparison, advised
 from ssem_advisor.measurement.spread import Spread
-from ssem_advisor.theory.network import shares_directions
+from ssem_advisor.measurement.structure import Structure
 
 COLLAPSED = 0.02  # share below which variance counts as lost
 # Free spread up to which finer labels are as bad as after plain SupCon, unless it stands out from view noise.
 HIDDEN, HIDDEN_ONE_VIEW = 0.05, 0.16
+CLEAR_ONE_VIEW = 2.0  # free spread over confusion from which view noise alone does not explain it
 ENOUGH, ENOUGH_ONE_VIEW = 0.1, 0.2  # free spread from which finer labels are near their best; one view holds view noise
-TOO_MUCH = 0.5  # free spread above which classes and finer labels suffer
-CONFUSED, CONFUSED_ONE_VIEW = 0.7, 0.72  # confusion over confusion and between: coarse accuracy falls
-LOOSE, LOOSE_ONE_VIEW = 0.85, 0.9  # own spread over own spread and between: coarse accuracy falls
-LOST_CONFUSION, LOST_OWN = 0.8, 0.9
-LOST_ONE_VIEW = 0.93
-MEAN_KEPT = 0.25  # squared common mean with which the self-supervised term, whose optimum has none, has not taken over
+# Neighbours tell the class more often than class means do: by a hundredth, a certain difference; by this share of what
+# neighbours tell, most of the classes are in pieces.
+IN_PIECES, LOST_SHARE = 0.01, 0.2
+LEAST_SKILL = 0.15  # what class means tell above chance, of all that is above it; less is no structure to speak of
 
 Name = Literal[
     "total collapse", "class collapse", "too little", "healthy", "too loose", "class structure lost", "cannot tell"
@@ -41,10 +40,11 @@ class SpreadVerdict:
     remedy: str
 
 
-def judge_spread(spread: Spread, theory: Comparison | None = None) -> SpreadVerdict:
+def judge_spread(spread: Spread, theory: Comparison | None = None, structure: Structure | None = None) -> SpreadVerdict:
     """The verdict on embeddings, most severe first.
 
     spread: as `spread_of` measures it. theory: what is expected in the setting that they were trained in, if known.
+    structure: as `structure_of` measures it; without it too much spread is not noticed.
     Raises nothing: what cannot be told is the verdict "cannot tell".
     """
     if spread.available < COLLAPSED:
@@ -64,53 +64,34 @@ def judge_spread(spread: Spread, theory: Comparison | None = None) -> SpreadVerd
         return _lost(spread, theory, f"the {between:.1%} of the variance between classes are no more than chance gives")
     if own < COLLAPSED:
         return class_collapse(spread, theory, share=own)
+    in_pieces = _in_pieces(spread, theory, structure)
+    if in_pieces is not None:
+        return in_pieces
     one_view = spread.view_noise is None
-    overlap = _overlap(spread, theory, own=own, between=between, noise=within - own)
-    # Classes that are hard to tell apart overlap at every weight. Where the weight is known not to be too large, or a
-    # common mean says that the self-supervised term, which pushes all apart, has not taken over, it is they.
-    known = theory is not None and theory.weight_is_not_too_large
-    kept_mean = spread.common_mean.low > MEAN_KEPT
-    if overlap is not None and not known:
-        if not kept_mean:
-            return overlap
-        if one_view:
-            return SpreadVerdict(
-                "cannot tell",
-                f"{overlap.meaning}; in one view of an instance that may be view noise, or classes that are hard to "
-                "tell apart",
-                "save two views of each instance",
-            )
     share = spread.free_share
-    if spread.confusion is None or share is None:
+    if share is None:
         return SpreadVerdict(
             "cannot tell",
             f"{spread.missing}; whether the {own:.1%} of the variance that instances keep inside their class is free "
             "spread or confusion of classes stays open",
-            "measure more instances of each class"
-            if spread.dim >= spread.classes
-            else f"use a projection of dim >= {spread.classes} (the number of classes), or judge by a probe of finer "
-            "labels",
+            "measure more instances of each class",
         )
     enough = ENOUGH_ONE_VIEW if one_view else ENOUGH
     why_collapse = theory.why_collapse if theory is not None else ""
-    if share.value < enough and not why_collapse and shares_directions(Setting(classes=spread.classes, dim=spread.dim)):
-        return SpreadVerdict(
-            "cannot tell",
-            f"the means of {spread.classes} classes take {spread.classes - 1} of {spread.dim} directions; whether the "
-            f"{own:.1%} of the variance that instances keep inside their class is free spread or confusion of classes "
-            "stays open",
-            f"compare accuracy on the trained labels with that of plain SupCon, or use a projection of dim >= "
-            f"{4 * spread.classes}",
-        )
-    confusion = max(spread.confusion.value, 0.0) / available
-    if not one_view and share.value > TOO_MUCH:
-        return _loose(spread, theory, f"free spread is {share.value:.1%} of the variance, more than {TOO_MUCH:.0%}")
     if share.low < COLLAPSED and share.high > enough:
         return SpreadVerdict(
             "cannot tell",
             f"the free spread lies between {max(share.low, 0):.1%} and {share.high:.1%} of the variance, from nothing "
             "to enough: too few instances",
             "measure more instances of each class, or more views of each",
+        )
+    confusion = max(own - share.value, 0.0)
+    if one_view and ENOUGH_ONE_VIEW <= share.value < CLEAR_ONE_VIEW * confusion:
+        return SpreadVerdict(
+            "cannot tell",
+            f"{share.value:.1%} of the variance lie beside the classes and {confusion:.1%} towards other classes, and "
+            "view noise has its part in both: one view cannot tell it from free spread",
+            "save two views of each instance",
         )
     # A little is enough where it stands out: from view noise, and, where that is not known, from confusion.
     rival = confusion if one_view else max(confusion, within - own)
@@ -132,6 +113,13 @@ def judge_spread(spread: Spread, theory: Comparison | None = None) -> SpreadVerd
             "view cannot tell from free spread",
             "save two views of each instance",
         )
+    if structure is not None and structure.skill < LEAST_SKILL:
+        return _lost(
+            spread,
+            theory,
+            f"the nearest class mean tells the class of {structure.by_mean:.1%} of the instances, chance that of "
+            f"{1 / structure.classes:.1%}",
+        )
     return SpreadVerdict(
         "healthy",
         f"classes are apart, and instances within a class still differ beside them: free spread is {share.value:.1%} "
@@ -140,29 +128,18 @@ def judge_spread(spread: Spread, theory: Comparison | None = None) -> SpreadVerd
     )
 
 
-def _overlap(
-    spread: Spread, theory: Comparison | None, *, own: float, between: float, noise: float
-) -> SpreadVerdict | None:
-    """The verdict on classes that overlap, as where the self-supervised term has taken over; None where they do not.
-
-    own, between, noise: variances as shares of what the common mean leaves.
-    """
-    one_view = spread.view_noise is None
-    looseness = own / (own + between)
-    instances = f"instances differ {own / between:.1f} times as much as classes do"
-    if looseness > (LOST_ONE_VIEW if one_view else LOST_OWN):
-        return _lost(spread, theory, instances)
-    # Augmentation that moves instances more than they differ says that the network is unsure, not that it is too free.
-    sure = (one_view or own > noise) and not shares_directions(Setting(classes=spread.classes, dim=spread.dim))
-    if sure and spread.confusion is not None:
-        confusion = max(spread.confusion.value, 0.0) / spread.available
-        confused = confusion / (confusion + between)
-        nearer = f"confusion is {confusion / between:.1f} times the variance between classes"
-        if confused > LOST_CONFUSION:
-            return _lost(spread, theory, nearer)
-        if confused > (CONFUSED_ONE_VIEW if one_view else CONFUSED):
-            return _loose(spread, theory, nearer)
-    return _loose(spread, theory, instances) if looseness > (LOOSE_ONE_VIEW if one_view else LOOSE) else None
+def _in_pieces(spread: Spread, theory: Comparison | None, structure: Structure | None) -> SpreadVerdict | None:
+    """The verdict on classes that have fallen into pieces; None where they have not, or where it was not measured."""
+    if structure is None or structure.gap.low <= 0 or structure.gap.value < IN_PIECES:
+        return None
+    why = (
+        f"the nearest class mean tells the class of {structure.by_mean:.1%} of the instances, their neighbours that of "
+        f"{structure.by_neighbours:.1%}"
+    )
+    if structure.gap.value > LOST_SHARE * structure.by_neighbours:
+        return _lost(spread, theory, why)
+    remedy = _less(spread, theory)
+    return SpreadVerdict("too loose", f"classes fall into pieces: {why}", remedy)
 
 
 def class_collapse(
@@ -182,16 +159,8 @@ def _lost(spread: Spread, theory: Comparison | None, why: str) -> SpreadVerdict:
     return SpreadVerdict(
         "class structure lost",
         f"classes hardly differ: {why}",
-        f"check that labels belong to these rows; else {_less(spread, theory)}{_HARD if theory is None else ''}",
+        f"check that labels belong to these rows; else {_less(spread, theory)}",
     )
-
-
-def _loose(spread: Spread, theory: Comparison | None, why: str) -> SpreadVerdict:
-    remedy = _less(spread, theory) + (_HARD if theory is None else "")
-    return SpreadVerdict("too loose", f"classes give way to their instances: {why}", remedy)
-
-
-_HARD = "; classes that are hard to tell apart look alike: with --alpha and --temperature of the run it is decided"
 
 
 def _more(spread: Spread, theory: Comparison | None) -> str:
@@ -216,6 +185,8 @@ def _more(spread: Spread, theory: Comparison | None) -> str:
 
 
 def _less(spread: Spread, theory: Comparison | None) -> str:
+    if theory is not None and theory.weight_is_not_too_large:
+        return f"train longer: alpha={theory.setting.alpha or 0:.3g} is not too large a weight"
     return f"lower alpha, the weight of the self-supervised term: {_weight(spread, theory)}"
 
 
@@ -223,7 +194,7 @@ def _weight(spread: Spread, theory: Comparison | None) -> str:
     """What to set, with its number where one is known, and the command that says more."""
     options = f"--classes {spread.classes} --dim {spread.dim}"
     command = f"ssem-advisor recommend {options}"
-    if spread.reliability is not None:
+    if not spread.why_no_network:
         command += " --from FILE"
     setting = theory.setting if theory is not None else Setting(classes=spread.classes, dim=spread.dim)
     said = advised(setting).clause

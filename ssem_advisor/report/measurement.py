@@ -10,10 +10,18 @@ from ssem_advisor.measurement.embeddings import Measurement
 from ssem_advisor.measurement.loss_value import LossPlacement
 from ssem_advisor.measurement.prediction import Comparison
 from ssem_advisor.measurement.spread import Measured, Spread
+from ssem_advisor.measurement.structure import Structure
 from ssem_advisor.printing import WIDTH, Paint, uncoloured, wrapped
 
 if TYPE_CHECKING:
-    from ssem_advisor.documents import Estimated, MeasureEmbeddings, MeasureLoss, SpreadShown, Theory
+    from ssem_advisor.documents import (
+        Estimated,
+        MeasureEmbeddings,
+        MeasureLoss,
+        SpreadShown,
+        StructureShown,
+        Theory,
+    )
 
 _MANY = 12  # classes listed in full
 
@@ -52,6 +60,11 @@ def measurement_text(m: Measurement, paint: Paint = uncoloured, width: int = WID
         ("alignment", m.alignment, views),
         ("uniformity", m.uniformity, f"{m.uniformity_pairs} random pairs, seed {m.seed}"),
     ]
+    if m.structure is not None:
+        rows += [
+            ("told by class means", m.structure.by_mean, "share of instances nearest to the mean of their class"),
+            ("told by neighbours", m.structure.by_neighbours, "whose nearest instances are of their class"),
+        ]
     for name, value, text in rows:
         lines += _row(name, value, text, width)
     for note in m.notes:
@@ -98,6 +111,7 @@ def measurement_json(m: Measurement, threads: int | None = None) -> MeasureEmbed
         "between_class_variance": m.between_class_variance,
         "total_variance": m.total_variance,
         "spread": _spread_json(m.spread),
+        "structure": _structure_json(m.structure),
         "intervals": {name: list(interval) for name, interval in m.intervals.items()},
         "per_class": [{"label": label, "within_class_variance": value} for label, value in m.class_variances.items()],
         "nc1": m.nc1,
@@ -121,9 +135,23 @@ def measurement_json(m: Measurement, threads: int | None = None) -> MeasureEmbed
     return _plain(found)
 
 
+def _estimated(value: Measured) -> Estimated:
+    return {"value": value.value, "interval": [value.low, value.high]}
+
+
+def _structure_json(structure: Structure | None) -> StructureShown | None:
+    if structure is None:
+        return None
+    return {
+        "by_mean": structure.by_mean,
+        "by_neighbours": structure.by_neighbours,
+        "gap": _estimated(structure.gap),
+    }
+
+
 def _spread_json(spread: Spread) -> SpreadShown:
     def part(estimate: Measured | None) -> Estimated | None:
-        return None if estimate is None else {"value": estimate.value, "interval": [estimate.low, estimate.high]}
+        return None if estimate is None else _estimated(estimate)
 
     return {
         "common_mean": part(spread.common_mean),
@@ -132,6 +160,7 @@ def _spread_json(spread: Spread) -> SpreadShown:
         "view_noise": part(spread.view_noise),
         "confusion": part(spread.confusion),
         "free_spread": part(spread.free_spread),
+        "local_free": part(spread.local_free),
         "free_share": part(spread.free_share),
         "view_reliability": part(spread.reliability),
         "directions": part(spread.directions),
@@ -177,6 +206,7 @@ def _parts(spread: Spread, width: int) -> list[str]:
         ("  view noise", spread.view_noise, "what augmentation moves"),
         ("  confusion", spread.confusion, "towards other classes"),
         ("  free spread", spread.free_spread, "beside the classes"),
+        ("  locally free", spread.local_free, "beside the nearest classes: an estimate"),
     ]
     lines = [f"{'squared length':<17} {'':>7}   {'share':>6}   95% interval"]
     for name, part, text in parts:

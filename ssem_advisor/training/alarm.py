@@ -7,6 +7,7 @@ from typing import Any
 
 from ssem_advisor.measurement.prediction import Comparison, advised
 from ssem_advisor.measurement.spread import Measured, Spread
+from ssem_advisor.measurement.structure import Structure
 from ssem_advisor.measurement.verdict import SpreadVerdict, class_collapse, judge_spread
 
 # Where theory says that collapse is the optimum, a within-class share this low is on its way there.
@@ -29,10 +30,18 @@ class Alarm:
         self._bad, self._lowest = 0, 0.0  # bad reports in a row; the lowest total variance in them
         self._little = 0  # measurements with too little free spread in a row
 
-    def judge(self, coarse: Spread, fresh: Spread | None, predicted: Comparison | None, steps: int) -> str | None:
+    def judge(
+        self,
+        coarse: Spread,
+        fresh: Spread | None,
+        structure: Structure | None,
+        predicted: Comparison | None,
+        steps: int,
+    ) -> str | None:
         """Take in the report after so many updates; the warning where it is due now, else None.
 
-        coarse: what pair sums tell; fresh: a measurement of the free spread, where one was made for this report.
+        coarse: what pair sums tell; fresh: a measurement of the free spread, where one was made for this report,
+        and structure: of the classes, measured with it.
         """
         spread, total = coarse.within.value, coarse.within.value + coarse.between.value
         if math.isnan(total):  # no pair of one class, or of two, since the last report; or NaN embeddings
@@ -41,7 +50,7 @@ class Alarm:
         found = judge_spread(coarse, predicted)
         if found.name == "cannot tell":
             if fresh is not None:
-                self.verdict = judge_spread(fresh, predicted)
+                self.verdict = judge_spread(fresh, predicted, structure)
             elif self.verdict is None or self.verdict.name in ("total collapse", "class structure lost"):
                 self.verdict = found
         else:

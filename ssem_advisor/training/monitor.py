@@ -15,8 +15,9 @@ from ssem_advisor.domain import Setting, SettingError
 from ssem_advisor.losses import supervised_contrastive_loss
 from ssem_advisor.measurement.loss_value import references
 from ssem_advisor.measurement.prediction import Comparison, compare
-from ssem_advisor.measurement.rows import MeasurementError
+from ssem_advisor.measurement.rows import MeasurementError, UnitRows
 from ssem_advisor.measurement.spread import Spread, spread_of
+from ssem_advisor.measurement.structure import Structure, structure_of
 from ssem_advisor.measurement.verdict import SpreadVerdict
 from ssem_advisor.training.alarm import Alarm, undivided
 from ssem_advisor.training.loggers import Scalars, log_to, log_to_active_runs
@@ -85,6 +86,7 @@ class CollapseMonitor:
         self._wake = 0  # until this update there is nothing to do
         self._alarm = Alarm(patience)
         self.spread: Spread | None = None  # as last measured
+        self._structure: Structure | None = None  # measured with it
         self.spread_every = spread_every
         self._sums: Tensor | None = None
         self._recent: list[tuple[Tensor, Tensor, Tensor | None]] = []  # for the measurement that is due
@@ -208,7 +210,7 @@ class CollapseMonitor:
         fresh = self._measure()
         if fresh is not None:
             scalars |= _scalars(fresh)
-        due = self._alarm.judge(undivided(spread, structure, m, dim), fresh, predicted, self.steps)
+        due = self._alarm.judge(undivided(spread, structure, m, dim), fresh, self._structure, predicted, self.steps)
         if due is not None and _rank() == 0:
             warnings.warn(due, CollapseWarning, stacklevel=6)
         return scalars
@@ -248,6 +250,7 @@ class CollapseMonitor:
             )
         try:
             self.spread = spread_of(rows, labels, ids)
+            self._structure = _structure(*recent[-1])
         except MeasurementError:  # one class, a class of one, NaN: nothing to be told from these batches
             return None
         return self.spread
@@ -282,6 +285,12 @@ class CollapseMonitor:
             except SettingError:  # a last batch that the sampler of the setting could not have drawn
                 self._references[batch] = (None, None, None)
         return self._references[batch]
+
+
+def _structure(z: Tensor, y: Tensor, ids: Tensor | None) -> Structure | None:
+    """Class means against neighbours in one batch, which holds no instance twice: it would be its own neighbour."""
+    known = None if ids is None or z.ndim == 3 else ids.cpu().numpy()
+    return structure_of(UnitRows(z.float().cpu().numpy(), y.cpu().numpy(), known))
 
 
 def _scalars(spread: Spread) -> Scalars:

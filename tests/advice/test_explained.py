@@ -103,7 +103,7 @@ def test_the_command_fills_in_what_recommend_would_set_or_names_what_is_missing(
     text = explain("FINITE", "--classes", 100, "--dim", 128)
     assert "alpha(v) = " in text
     assert (
-        "alpha 0.344, as recommended" in CliRunner().invoke(app, ["explain", "FINITE", "-m", "100", "-d", "128"]).stderr
+        "alpha 0.373, as recommended" in CliRunner().invoke(app, ["explain", "FINITE", "-m", "100", "-d", "128"]).stderr
     )
     assert "give --dim as well" in explain("FINITE", "--classes", 100)
     assert "give --alpha as well" in explain(

@@ -13,7 +13,7 @@ from ssem_advisor import Setting, collapse_threshold, recommend
 from ssem_advisor.advice import SAFE_SPREAD, WANTED
 from ssem_advisor.catalogue import get
 from ssem_advisor.theory import equivalent_alpha
-from ssem_advisor.theory.network import TYPICAL_RANGE, TYPICAL_RELIABILITY, TYPICAL_SHARE
+from ssem_advisor.theory.network import TYPICAL_MOST, TYPICAL_RANGE, TYPICAL_RELIABILITY, TYPICAL_SHARE
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = Setting(classes=100, dim=128, batch_size=512)  # what the first screen, the home page and their picture show
@@ -90,7 +90,8 @@ def test_fitted_constants_are_those_of_the_code(name, sentence, value):
 @pytest.mark.parametrize("name", ["docs/limitations.md", "docs/theory/estimates.md"])
 def test_a_typical_network_uses_half_of_the_directions(name):
     assert "half of the directions" in page(name)
-    assert TYPICAL_SHARE == 0.5
+    assert "at most 32" in page(name)
+    assert (TYPICAL_SHARE, TYPICAL_MOST) == (0.5, 32)
 
 
 def test_the_wanted_free_spread_is_what_the_option_says():

@@ -66,6 +66,7 @@ def _constants() -> str:
     typical = {
         "reliability": network.TYPICAL_RELIABILITY,
         "share": network.TYPICAL_SHARE,
+        "most": network.TYPICAL_MOST,
         "near": estimates.SHARE_NEAR_CLASSES,
     }
     aims = {"safe": SAFE_SPREAD, "wanted": WANTED, "beside": LEAST_SHARE_BESIDE, "largest": LARGEST_WEIGHT}

@@ -148,10 +148,10 @@ const SSEM = (() => {
 
   /** Whose spread is shown: the loss minimiser's, or that of a network as trained on real images. */
   function network(s) {
-    const { reliability, share, near } = CONSTANTS.typical;
+    const { reliability, share, near, most } = CONSTANTS.typical;
     const left = max(s.dim - s.classes + 1, near * (s.dim - 1));
     if (s.network === "perfect") return { reliability: 1, directions: max(left, 1) };
-    return { reliability, directions: max(1, share * left) };
+    return { reliability, directions: max(1, min(share * left, most)) };
   }
 
   /** Estimated for a network: residuals spread evenly over its directions, views share the part `reliability` of them. */

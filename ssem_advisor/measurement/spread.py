@@ -60,7 +60,7 @@ class Spread:
     view_noise: None with one view an instance; confusion and free_spread then hold the view noise as well, which makes
         the free spread an upper bound. confusion, free_spread: None where `missing` says why.
     reliability: own spread over the within-class variance; None with one view. directions: tr(C)^2 / tr(C^2) of the
-        within-class covariance C, mean over classes, corrected for few rows; its interval is over classes.
+        within-class covariance C, mean over classes, corrected for few rows; its interval is over pairs of instances.
     local_free: what stands in for the free spread where class means take most of the directions; else None.
     missing: why the own spread cannot be divided; empty where it is.
     left_out: classes that are not measured, for fewer than FEWEST instances. free_by_class: free spread by label; empty
@@ -167,7 +167,7 @@ def spread_of_rows(rows: UnitRows) -> Spread:
 
     tables: list[dict[str, Array]] = []
     noise_of_mean = np.empty(m)
-    traces = np.empty((m, 2))
+    traces = np.empty((m, 3))
     rng = np.random.default_rng(0)
     for k, c in enumerate(chosen):
         centres = sums[k] / np.maximum(counts[k], 1)[:, None]
@@ -331,8 +331,9 @@ def _contributions(
     return result
 
 
-def _traces(rows: UnitRows, c: int, rng: np.random.Generator) -> tuple[float, float]:
-    """tr(C)^2 and tr(C^2) of the covariance C of a class, from differences of different pairs of instances."""
+def _traces(rows: UnitRows, c: int, rng: np.random.Generator) -> tuple[float, float, float]:
+    """tr(C)^2 and tr(C^2) of the covariance C of a class, from differences of different pairs of instances, and the
+    number of products of two of these that they rest on."""
     picked = rng.permutation(np.arange(*rows.span(c)))[:_PAIRED]
     z, starts = rows.instances_of(picked)
     z = z[starts]
@@ -341,18 +342,21 @@ def _traces(rows: UnitRows, c: int, rng: np.random.Generator) -> tuple[float, fl
     gram = differences @ differences.T
     squares = np.diag(gram).copy()
     if half < 2:
-        return float("nan"), float("nan")
+        return float("nan"), float("nan"), 0.0
     np.fill_diagonal(gram, 0.0)
     pairs = half * (half - 1)
-    return float(squares.sum() ** 2 - (squares**2).sum()) / pairs / 4, float((gram**2).sum()) / pairs / 4
+    square = float(squares.sum() ** 2 - (squares**2).sum()) / pairs / 4
+    return square, float((gram**2).sum()) / pairs / 4, pairs / 2
 
 
 def _directions(traces: Array) -> Measured:
-    """tr(C)^2 / tr(C^2) of sums over classes: classes too small to tell their own add what they have."""
+    """tr(C)^2 / tr(C^2) of sums over classes: classes too small to tell their own add what they have.
+
+    The square of an inner product of normal rows varies by root two of its mean, whatever their covariance.
+    """
     traces = traces[~np.isnan(traces).any(axis=1)]
     if not len(traces) or traces[:, 1].sum() <= _TINY**2:
         return Measured(float("nan"), float("nan"), float("nan"))
     value = float(traces[:, 0].sum() / traces[:, 1].sum())
-    deviation = (traces[:, 0] - value * traces[:, 1]) / traces[:, 1].mean()
-    half = 1.96 * float(deviation.std(ddof=1)) / np.sqrt(len(traces)) if len(traces) > 1 else float("nan")
+    half = 1.96 * value * float(np.sqrt(2 / traces[:, 2].sum()))
     return Measured(value, value - half, value + half)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import takewhile
 
 from ssem_advisor.config import scalars
 from ssem_advisor.config.model import Kind
@@ -43,7 +44,7 @@ _LABELLED = re.compile(r"(?:^|_)(?:b?ce|cls|xent|classif\w*|arc_?face|cos_?face)
 VAGUE = re.compile(
     r"contrast(?:ive|(?-i:(?=[A-Z]))|(?![a-z]))|(?<![a-z])[a-z]{0,6}_?scl(?![a-z])|(?<![a-z])(?:dual|patchmix)_?cl(?![a-z])"
     r"|(?<![a-z])[a-z]{1,3}cl(?![a-z])"
-    r"|sup[-_]?simclr|(?<![a-z])ssem(?![a-z])|sup[-_ ]?con(?![a-z]{2})",
+    r"|(?<![a-z])sup[-_]?(?:in|out)(?![a-z])|sup[-_]?simclr|(?<![a-z])ssem(?![a-z])|sup[-_ ]?con(?![a-z]{2})",
     re.I,
 )
 _VAGUE_KEY = re.compile(
@@ -104,17 +105,20 @@ _MIXING = re.compile(
     rf"{_TERM}_(?:loss_)?(?:weight|coef\w*|lambda|lamda|ratio)|(?:lambda|lamda|weight|coef|w)_{_TERM}|lamda"
 )
 _WEIGHT = re.compile(r"alpha|weights?|lambdas?|lamda|lam|coef\w*|w|scale|ratio|gamma|gama|beta")
-_SWITCH = re.compile(r"(?:use|enable|with|do|is|add|apply)_|_?(?:enabled?|on|active)$")
+_SWITCH = re.compile(r"^(?:use|with|do|is|add|apply)(?:_|$)|(?:^|_)(?:enabled?|on|active|used?)$|^enable_")
 _REFERENCE_RUN = re.compile(r"(?:.*[-_])?(?:ce|x?ent|cross[-_]?entropy|erm|baseline|linear)(?:[-_].*)?", re.I)
 _PHASE = frozenset({"mode", "phase", "stage", "step", "train_stage"})
 _LATER = re.compile(r"test|eval\w*|linear|second|probe|knn|infer\w*|predict|finetune|ce|2", re.I)
-_EVALUATES = frozenset({"eval", "evaluate", "eval_only", "test_only", "only_eval", "only_test", "test", "inference"})
+_EVALUATES = frozenset(
+    {"help", "eval", "evaluate", "eval_only", "test_only", "only_eval", "only_test", "test", "inference"}
+)
 TRAINING = frozenset({"batch_size", "bsz", "lr", "learning_rate", "optimizer", "temperature", "temp", "tau"}) | {
     f"{prefix}epochs" for prefix in ("", "max_", "num_", "n_", "num_train_")
 }
 _TEMPERED = re.compile(r"temperature|(?:^|_)(?:temp|tau|t)(?:_|$)")
 _PROJECTED = re.compile(r"proj|feat_dim|moco_dim|emb(?:edding)?_dim|head")
 
+_SUP_CON = re.compile(r"sup[-_]?con", re.I)
 MENTIONS = re.compile("|".join(word.pattern for word in (SUPERVISED, SELF, SPREAD, VAGUE, _VAGUE_KEY)), re.I)
 """What a text must hold to say anything about contrastive training, apart from the keys that dialects know."""
 
@@ -184,9 +188,14 @@ def out_of_scope(tree: Tree) -> bool:
     return bool(workflow or containers or results)
 
 
-def elsewhere(leaf: Leaf) -> bool:
-    """Whether the sections around a leaf speak of something else than the contrastive training."""
-    return any(map(_OTHER_SECTIONS.search, leaf.keys[:-1]))
+def elsewhere(leaf: Leaf, witness: Leaf | None = None) -> bool:
+    """Whether the sections around a leaf speak of something else than the contrastive training.
+
+    A section in which the witness names the loss itself is that training, whatever it is called.
+    """
+    home = witness.keys[:-1] if witness is not None else ()
+    own = takewhile(lambda pair: pair[0] == pair[1], zip(leaf.keys[:-1], home, strict=False))
+    return any(map(_OTHER_SECTIONS.search, leaf.keys[len([*own]) : -1]))
 
 
 def _is(leaf: Leaf, pattern: str) -> bool:
@@ -255,10 +264,17 @@ class _Hearing:
         elif value is UNKNOWN and self.chooses(sections, name):
             self.open = self.open or leaf
         elif value is False or value is None or value == 0:
-            if value is not None and SUPERVISED.search(leaf.dotted) and not _TEMPERED.search(name):
+            if value is not None and self.switches(sections, name):
                 self.off = self.off or leaf
         elif not any(_OTHER_USES.search(key) for key in sections):
             self.key(leaf, sections, name)
+
+    def switches(self, sections: list[str], name: str) -> bool:
+        """Whether a key turns the supervised contrastive loss on or off: by its own name, or as one of its section."""
+        if SUPERVISED.search(name):
+            return not _TEMPERED.search(name)
+        inside = SUPERVISED.search(".".join(sections)) is not None
+        return inside and bool(_SWITCH.search(name) or any(map(_WEIGHT.fullmatch, name.split("_"))))
 
     def chooses(self, sections: list[str], name: str) -> str:
         """What the key chooses, itself or as the name within such a section: "loss", "method", "option" or nothing."""
@@ -382,6 +398,8 @@ class _Hearing:
         """The names of the launched script and of the file, and at last the comments."""
         if self.tree.script:
             self.called(self.tree.script, f"the script {self.tree.script}")
+        if any(word.search(self.tree.package) for word in (MENTIONS, _SUP_CON)):
+            self.say("vague", Grade.NAME, None, f"the package {self.tree.package}")
         stem = self.tree.path.stem
         if not only_evaluates(stem) and self.tree.format != "other":
             self.called(stem, f"the file name {self.tree.path.name}", self.tempered)

@@ -225,9 +225,9 @@ def _launch(command: _Command, constants: dict[str, _Word | None], text: Text, p
     program = _program(words, start)
     if program is None:
         return None
-    script, launcher, arguments = program
+    package, script, launcher, arguments = program
     first, last = words[0], words[-1]
-    tree = Tree([], "shell", path, text.text, script, text.at(first.start, last.end))
+    tree = Tree([], "shell", path, text.text, script, text.at(first.start, last.end), package=package)
     given = {leaf.path: leaf for leaf in _leaves(arguments[:MAX_LEAVES], constants, text)}  # of a flag the last counts
     started = [leaf for leaf in _leaves(launcher, constants, text) if leaf.keys[-1:] and leaf.keys[-1] in LAUNCHER]
     tree.leaves = [*started, *given.values()]
@@ -255,20 +255,21 @@ def _expanded(word: _Word, constants: dict[str, _Word | None], text: str) -> lis
     return inner if len(inner) > 1 or _ARRAY.fullmatch(word.text) else [word]
 
 
-def _program(words: list[_Word], start: int) -> tuple[str, list[_Word], list[_Word]] | None:
-    """The name of the script or module, the words for the launcher, and those for the program."""
+def _program(words: list[_Word], start: int) -> tuple[str, str, list[_Word], list[_Word]] | None:
+    """The package, the name of the script or module, the words for the launcher, and those for the program."""
     position = start
     while position < len(words):
         word = words[position].text
         if word == "-m" and position + 1 < len(words):
             module = words[position + 1].text
             if module not in _LAUNCH_MODULES:
-                return module.rsplit(".", 1)[-1], words[start + 1 : position], words[position + 2 :]
+                package, _, name = module.rpartition(".")
+                return package, name, words[start + 1 : position], words[position + 2 :]
             position += 1
         elif word == "-c":
             return None
         elif word.endswith(".py"):
-            return PurePosixPath(word).stem, words[start + 1 : position], words[position + 1 :]
+            return "", PurePosixPath(word).stem, words[start + 1 : position], words[position + 1 :]
         elif word.endswith(".ipynb"):
             return None
         position += 1

@@ -15,7 +15,7 @@ from typing import Any
 
 from ssem_advisor.config import datasets, scalars
 from ssem_advisor.config.dialects import DIALECTS, GENERIC, Dialect, LossCase
-from ssem_advisor.config.evidence import SUPERVISED, TRAINING, Evidence, elsewhere, out_of_scope, weigh
+from ssem_advisor.config.evidence import SUPERVISED, TRAINING, Evidence, Grade, elsewhere, out_of_scope, weigh
 from ssem_advisor.config.hazards import hazards
 from ssem_advisor.config.model import Kind, Location, Origin, Run, Trap, Value
 from ssem_advisor.config.own import Section
@@ -53,6 +53,8 @@ class _Reading:
         self.tree, self.dialect, self.own = tree, dialect, own
         self.fields: dict[str, Value] = {}
         self.traps = list(tree.traps)
+        self.home: Leaf | None = None
+        """The leaf whose value names the loss."""
         self.blocked: set[str] = set()
         """Quantities the file does speak about, but not in a way that gives a value."""
         self.farther: dict[str, list[Leaf]] = {}
@@ -60,6 +62,8 @@ class _Reading:
 
     def run(self) -> Run | None:
         evidence = weigh(self.tree)
+        if evidence.witness is not None and evidence.witness.grade >= Grade.VALUE:
+            self.home = evidence.witness.leaf
         kind, loss, place = self.loss(evidence)
         doubt = "" if self.case(evidence) else evidence.doubt
         if kind == "not-contrastive" or (kind is None and not self.claimed()):
@@ -180,7 +184,7 @@ class _Reading:
             leaves = [leaf for name in names for leaf in self.tree.find(name)]
             if not leaves and quantity in LISTS:
                 leaves = [leaf for name in names for leaf in self.listed(name)]
-            leaves = [leaf for leaf in leaves if not elsewhere(leaf)]
+            leaves = [leaf for leaf in leaves if not elsewhere(leaf, self.home)]
             if leaves:
                 if tier.startswith("+"):
                     return leaves

@@ -38,6 +38,8 @@ def convert(quantity: str, leaf: Leaf) -> tuple[Any, Trap | None]:
             return UNKNOWN, trap("string-number", f"the training program gets the text {value!r}, not a number")
         if isinstance(value, (str, bool)):
             return UNKNOWN, None
+        if quantity == "temperature" and leaf.keys[-1] in ("tau", "t") and value >= 0.9:
+            return UNKNOWN, None  # as likely the momentum of a slow copy of the network
         if not _inside(quantity, value):
             return UNKNOWN, trap("out-of-domain", f"{quantity} = {leaf.raw[:40]}")
         return (int(value) if quantity in LEAST else value), None

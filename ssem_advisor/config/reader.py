@@ -77,7 +77,12 @@ def _read(document: Document, section: Section, text: str | None) -> None:
     told = section.fields or "kind" in section.defaults  # the user says what the file means
     if told or mentioned(document.text) or mentioned(document.path.name):
         trees = (tree for tree in _trees(document) if tree.leaves)
-        document.runs = [run for tree in trees if (run := interpret(tree, section)) is not None]
+        try:
+            document.runs = [run for tree in trees if (run := interpret(tree, section)) is not None]
+        except Unreadable:
+            if document.path.suffix.lower() in ("", *SUFFIXES):
+                raise
+            document.format = "other"  # a form of its own, whose first lines look like a known one
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,8 @@ class Tree:
     traps: list[Trap] = field(default_factory=list)
     complete: bool = True
     """False where part of the run could not be read, so that no default may be assumed for what is absent."""
+    package: str = ""
+    """The package of a module that a launch line starts."""
 
     @cached_property
     def _by_name(self) -> dict[str, list[tuple[tuple[str, ...], Leaf]]]:

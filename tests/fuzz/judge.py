@@ -91,7 +91,7 @@ def command(arguments: list[str]) -> tuple[Any, str, str]:
         signal.signal(signal.SIGVTALRM, _hang)
         signal.setitimer(signal.ITIMER_VIRTUAL, MOST_SECONDS)
         try:
-            app(arguments, standalone_mode=False)
+            code = app(arguments, standalone_mode=False) or 0  # the exit code comes back, no exception
         except SystemExit as end:
             code = end.code or 0
         except _Crash:

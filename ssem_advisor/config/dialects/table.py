@@ -202,6 +202,14 @@ KERAS = Dialect(
     notes="One view, and the anchor stays in its own softmax. The temperature was 1 before it became 0.05.",
 )
 
+MOCO = Dialect(
+    name="moco",
+    title="MoCo's own letters: K, m and T",
+    signs=(Sign(keys=("k", "m", "t")),),
+    fields={"temperature": ("*_temperature *_temp *_tau *_t moco.t", "temperature temp", "t")},
+    notes="K is the length of the queue, m the momentum of the second network, T the temperature.",
+)
+
 SUPCONTRAST = Dialect(
     name="supcontrast",
     title="SupContrast (PyTorch reference code of SupCon)",
@@ -243,7 +251,7 @@ _DIMS = (
     "projection_head.dim head.output_dim"
 )
 _BATCHES = (
-    "batch_size batchsize bsz train_batch_size batch_size.train batch_size_train per_device_batch_size "
+    "batch_size batchsize bsz bs train_batch_size batch_size.train batch_size_train per_device_batch_size "
     "per_device_train_batch_size per_gpu_batch_size samples_per_gpu batch_size_per_gpu ims_per_batch"
 )
 _VIEWS = "n_views num_views views n_augment n_augmentations num_augmentations"
@@ -253,7 +261,7 @@ GENERIC = Dialect(
     title="Any other config that names its loss",
     signs=(Sign(),),
     fields={
-        "temperature": ("*_temperature *_temp *_tau *_t moco.t", _TEMPERATURES),
+        "temperature": ("*_temperature *_temp *_tau *_t moco.t", _TEMPERATURES, "tau"),
         "base_temperature": ("base_temperature base_temp temp_base",),
         "classes": ("num_classes n_classes nb_classes num_class n_class n_cls classifier.out_features cls_num",
             "classifier.d_output d_output", "classes class_names",),
@@ -262,7 +270,7 @@ GENERIC = Dialect(
             "*_dim *_out_dim *_projection_dim *_proj_dim *_embedding_dim *_feat_dim",
             _DIMS,
             "feat_dim feature_dim emb_dim dim out_dim lin_neurons",
-            "embedding_dim embed_dim",
+            "embedding_dim embed_dim embedding_size",
         ),
         "batch_size": ("*_batch_size *_bsz", _BATCHES),
         "views": ("+augmentations.num_crops", _VIEWS),
@@ -290,6 +298,7 @@ DIALECTS: tuple[Dialect, ...] = (
     PACO,
     PYTORCH_METRIC_LEARNING,
     KERAS,
+    MOCO,
     SUPCONTRAST,
     GENERIC,
 )

@@ -64,7 +64,7 @@ def _excerpt(finding: Finding, source: str | None, width: int | None) -> list[st
     if not line.isprintable() and line.replace("\t", "").isprintable():
         line = line.replace("\t", " ")
     column = place.start - begin
-    if not line.isprintable() or column >= room:
+    if plain(line) != line or column >= room:  # a line that must be shown otherwise has no columns to point at
         return []
     length = max(1, min(place.end - place.start, len(line) - column, room - column))
     number = str(place.line)

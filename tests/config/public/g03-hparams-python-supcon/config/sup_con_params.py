@@ -1,0 +1,15 @@
+sup_con_hparams = dict(
+    emb_dim=64,
+    softmax_temperature=0.1,
+    contrast_mode='one',
+    instance_encoder='resnet18',
+    optimizer='sgd',
+    learning_rate=0.03,
+    dataset='KMNIST',
+    OOD_dataset=['MNIST'],
+    model_type='SupCon',
+    bsz=128,
+    epochs=200,
+    num_classes=10,
+    fast_run=False,
+)

@@ -1,0 +1,3 @@
+_base_ = ['../base/model.py']
+model = dict(head=dict(loss=dict(temperature=0.2)))
+train_dataloader = dict(batch_size=16)

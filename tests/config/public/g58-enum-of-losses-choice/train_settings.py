@@ -1,0 +1,5 @@
+LOSS_CHOICES = ["ce", "supcon", "triplet"]
+LOSS = LOSS_CHOICES[0]
+BATCH_SIZE = 64
+EPOCHS = 20
+TEMPERATURE = 0.07

@@ -257,7 +257,7 @@ def tests_of(known: dict[str, Any], path: Path, first: int, last: int) -> list[s
 # -- one mutant -------------------------------------------------------------------------------------------------------
 
 
-def noticed(path: Path, code: Any, tests: list[str], seconds: float) -> bool:
+def noticed(path: Path, code: Any, tests: list[str], seconds: float, usual: dict[str, float]) -> bool:
     """Whether a test fails, in a process of its own that has loaded nothing of the package yet."""
     if not tests:
         return False
@@ -265,7 +265,7 @@ def noticed(path: Path, code: Any, tests: list[str], seconds: float) -> bool:
     def child() -> bool:
         sys.meta_path.insert(0, Mutated(path, code))
         # 1: a test failed; 2, 3, 4: the code could not even be imported
-        return pytest.main([*tests, *QUIET], plugins=[Budget(seconds)]) != 0
+        return pytest.main([*tests, *QUIET], plugins=[Budget(seconds, usual)]) != 0
 
     return _in_a_child(child)
 
@@ -273,16 +273,16 @@ def noticed(path: Path, code: Any, tests: list[str], seconds: float) -> bool:
 class Budget:
     """Ends a process that has run tests for so many seconds of processor time: as far as we waited, none failed."""
 
-    def __init__(self, seconds: float) -> None:
-        self.limit = seconds
+    def __init__(self, seconds: float, usual: dict[str, float]) -> None:
+        self.limit, self.usual = seconds, usual
         self.began = time.process_time()
 
     def pytest_collection_finish(self) -> None:
         self.began = time.process_time()
 
-    def pytest_runtest_logstart(self) -> None:
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
         # A test that takes far longer than without the mutant hangs: that is noticed (SIGVTALRM kills).
-        signal.setitimer(signal.ITIMER_VIRTUAL, 60)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 5 + 10 * self.usual.get(nodeid, 5))
 
     def pytest_runtest_logfinish(self) -> None:
         if time.process_time() - self.began > self.limit:
@@ -361,8 +361,8 @@ def _place(function: types.FunctionType) -> Place:
 class Collected:
     """All tests, collected once; asks them about one mutant after another instead of running them."""
 
-    def __init__(self, ask: Any, seconds: float) -> None:
-        self.ask, self.seconds = ask, seconds
+    def __init__(self, ask: Any, seconds: float, usual: dict[str, float]) -> None:
+        self.ask, self.seconds, self.usual = ask, seconds, usual
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items = {item.nodeid: item for item in session.items}
@@ -378,7 +378,7 @@ class Collected:
                 for cached in gc.get_objects():
                     if isinstance(cached, functools._lru_cache_wrapper):
                         cached.cache_clear()
-                session.config.pluginmanager.register(FirstFailure(self.seconds))
+                session.config.pluginmanager.register(FirstFailure(self.seconds, self.usual))
                 chosen = [items[test] for test in tests if test in items]
                 for item, following in zip(chosen, [*chosen[1:], None], strict=True):
                     session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
@@ -451,7 +451,7 @@ def main() -> None:
 
     worker = os.fork()
     if not worker:
-        pytest.main([*TESTS, *QUIET], plugins=[Collected(ask_copies, options.seconds)])
+        pytest.main([*TESTS, *QUIET, "-s"], plugins=[Collected(ask_copies, options.seconds, known["seconds"])])
         sys.stdout.flush()
         os._exit(0)
     os.waitpid(worker, 0)
@@ -459,7 +459,7 @@ def main() -> None:
     for path, number, code, tests in left():
         begin = time.time()
         few, rest = tests[:FIRST], tests[FIRST:]  # most mutants are noticed by these; collecting the rest costs seconds
-        lives = not noticed(path, code, few, options.seconds) and not noticed(path, code, rest, options.seconds)
+        lives = not any(noticed(path, code, part, options.seconds, known["seconds"]) for part in (few, rest))
         tell(path, number, tests, lives, begin)
     alive = sum(asked.values())
     print(f"{len(asked) - alive} of {len(asked)} noticed ({1 - alive / len(asked):.0%}); {len(every)} mutants in all")

@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 from ssem_advisor.experiments.claims import EXIT_CODES
 from ssem_advisor.experiments.protocol import Protocol, read
 from ssem_advisor.experiments.record import Record
-from ssem_advisor.experiments.study import run
+from ssem_advisor.experiments.study import run_study
 from ssem_advisor.experiments.suite import SuiteReport
 from ssem_advisor.report import evidence_pictures
 
@@ -30,7 +30,7 @@ HERE = Path(__file__).parent
 def record(name: str, work: Path, jobs: int | None, data_root: str | None) -> int:
     path = HERE / name / "protocol.yaml"
     protocols = [p.with_(data_root=data_root) for p in read(path, YAML(typ="safe").load(path.read_text()))]
-    report = run(protocols, out=work, device="cpu", jobs=jobs, warn=lambda m: print(m, file=sys.stderr))
+    report = run_study(protocols, out=work, device="cpu", jobs=jobs, warn=lambda m: print(m, file=sys.stderr))
     (suite,) = report["suites"]
     suite["protocol"]["data_root"] = None
     lines = [json.dumps({k: v for k, v in r.items() if k != "view"}) for r in suite.pop("runs")]

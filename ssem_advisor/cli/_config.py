@@ -13,14 +13,15 @@ from ssem_advisor.domain import SettingError
 from ssem_advisor.printing import WIDTH, wrapped
 
 if TYPE_CHECKING:
-    from ssem_advisor.config.model import Document, Kind, Run, Value
+    from ssem_advisor.config.model import Document, Kind, TrainingRun, Value
     from ssem_advisor.documents import ConfigShown
 
 
 @dataclass(frozen=True)
 class ConfigFacts:
-    """What a config said. kind: as `ssem_advisor.config.Run` has it. facts: (name, value, place) as read; overruled:
-    names that the command line decided; asked: what it leaves open, by option name; odd: places that need a look."""
+    """What a config said. kind: as `ssem_advisor.config.TrainingRun` has it. facts: (name, value, place) as read;
+    overruled: names that the command line decided; asked: what it leaves open, by option name; odd: places that need a
+    look."""
 
     path: Path
     kind: Kind
@@ -96,7 +97,7 @@ def adopt(path: Path, given: dict[str, Any]) -> ConfigFacts:
     return ConfigFacts(path, reading.run.kind, tuple(facts), overruled, tuple(asked), odd, base)
 
 
-def odd_places(document: Document, run: Run, stated: Collection[str] = ()) -> tuple[str, ...]:
+def odd_places(document: Document, run: TrainingRun, stated: Collection[str] = ()) -> tuple[str, ...]:
     """The places of a config that need a look, as clauses: two values of which one was taken, further runs, traps.
 
     stated: names that the command line decides.
@@ -128,7 +129,7 @@ def adopted(path: Path, given: dict[str, Any]) -> ConfigFacts:
     return facts
 
 
-def _joined(path: Path, run: Run, given: dict[str, Any]) -> Run:
+def _joined(path: Path, run: TrainingRun, given: dict[str, Any]) -> TrainingRun:
     """The run with what the command line says of its processes, which `given` is freed of."""
     from ssem_advisor.config.model import Value
 

@@ -33,12 +33,12 @@ def validate(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder for all results. An interrupted run continues from it."),
+        typer.Option("--output", "-o", help="Folder for all results. An interrupted study continues from it."),
     ] = None,
     former_output: Annotated[Path | None, typer.Option("--out", hidden=True)] = None,
     seeds: Annotated[
         int | None,
-        typer.Option("--seeds", min=1, help="Number of runs for each point. Intervals are computed over these."),
+        typer.Option("--seeds", min=1, help="Number of trainings for each point. Intervals are computed over these."),
     ] = None,
     alphas: Annotated[
         str | None, typer.Option("--alphas", help="Weights alpha, separated by commas. Default: around the threshold.")
@@ -90,7 +90,9 @@ def validate(
     width: Annotated[int | None, typer.Option("--width", min=1, help="Channels of a ResNet's first stage.")] = None,
     budget: Annotated[
         float | None,
-        typer.Option("--budget", min=0, help="Minutes after which the report is made from the runs that are finished."),
+        typer.Option(
+            "--budget", min=0, help="Minutes after which the report is made from the trainings that are finished."
+        ),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     jobs: Annotated[
@@ -119,7 +121,7 @@ def validate(
     need("validate", "validate")
     from ssem_advisor.experiments.protocol import Protocol
     from ssem_advisor.experiments.store import Store
-    from ssem_advisor.experiments.study import run
+    from ssem_advisor.experiments.study import run_study
     from ssem_advisor.report import validation
 
     changes: dict[str, Any] = {
@@ -149,7 +151,7 @@ def validate(
         tell(f"ssem-advisor: {message}")
 
     with _Progress() as progress:
-        report = run(
+        report = run_study(
             protocols, out=out, device=device, jobs=jobs, budget=budget, executor=executor,
             notify=progress.notify, warn=warn, keep_embeddings=keep_embeddings,
         )  # fmt: skip
@@ -202,7 +204,7 @@ def _sizes(
 
 
 def _configured(path: Path) -> list[Protocol]:
-    """The protocols of a protocol file, or the proxy of the first contrastive run of a training config."""
+    """The protocols of a protocol file, or the proxy of the first contrastive training run of a config."""
     from ssem_advisor import config
     from ssem_advisor.cli._config import odd_places
     from ssem_advisor.domain import LOSSES, AdvisorError

@@ -17,7 +17,7 @@ from ssem_advisor.config import datasets, scalars
 from ssem_advisor.config.dialects import DIALECTS, GENERIC, Dialect, LossCase
 from ssem_advisor.config.evidence import SUPERVISED, TRAINING, Evidence, Grade, elsewhere, out_of_scope, weigh
 from ssem_advisor.config.hazards import hazards
-from ssem_advisor.config.model import Kind, Location, Origin, Run, Trap, Value
+from ssem_advisor.config.model import Kind, Location, Origin, TrainingRun, Trap, Value
 from ssem_advisor.config.own import Section
 from ssem_advisor.config.prepare import completed, resolved
 from ssem_advisor.config.quantities import LISTS, convert
@@ -36,7 +36,7 @@ _NODES = ("num_nodes", "nnodes", "n_nodes")
 _PER_CLASS = ("MPerClassSampler.m", "n_per_class", "m_per_class", "samples_per_class")
 
 
-def interpret(tree: Tree, own: Section) -> Run | None:
+def interpret(tree: Tree, own: Section) -> TrainingRun | None:
     """The run that a tree describes; None where it has nothing to do with contrastive training."""
     if out_of_scope(tree):
         return None
@@ -60,7 +60,7 @@ class _Reading:
         self.farther: dict[str, list[Leaf]] = {}
         """Leaves of a quantity that `pick` passed over for nearer ones, where no contrastive section decided."""
 
-    def run(self) -> Run | None:
+    def run(self) -> TrainingRun | None:
         evidence = weigh(self.tree)
         if evidence.witness is not None and evidence.witness.grade >= Grade.VALUE:
             self.home = evidence.witness.leaf
@@ -89,7 +89,7 @@ class _Reading:
         if evidence.multi_label is not None:
             leaf = evidence.multi_label
             self.traps.append(Trap("multi-label", f"{leaf.dotted}: {leaf.raw[:60]}", leaf.dotted, leaf.location))
-        return Run(kind, self.dialect.name, self.fields, missing, self.traps, start, witness, doubt)
+        return TrainingRun(kind, self.dialect.name, self.fields, missing, self.traps, start, witness, doubt)
 
     def claimed(self) -> bool:
         """Whether our own config says that a file without any word of a loss is contrastive all the same."""

@@ -69,7 +69,7 @@ class Trap:
 
 
 @dataclass
-class Run:
+class TrainingRun:
     """One training run found in a file: a YAML document, one launch command, one Python config.
 
     fields may hold temperature, alpha, classes, dim, batch_size, views, sampler, classes_per_batch,
@@ -127,7 +127,7 @@ class Document:
     path: Path
     text: str
     format: Literal["yaml", "json", "toml", "python", "shell", "other"]
-    runs: list[Run] = field(default_factory=list)
+    runs: list[TrainingRun] = field(default_factory=list)
     error: str | None = None
     newline: str = "\n"
     encoding: str = "utf-8"

@@ -12,7 +12,7 @@ from ssem_advisor.config import own as own_config
 from ssem_advisor.config.dialects import DIALECTS, GENERIC
 from ssem_advisor.config.evidence import MENTIONS, only_evaluates, states_rival
 from ssem_advisor.config.interpret import interpret
-from ssem_advisor.config.model import Document, Run, Value
+from ssem_advisor.config.model import Document, TrainingRun, Value
 from ssem_advisor.config.own import OwnConfig, Section
 from ssem_advisor.config.sources import MAX_BYTES, SUFFIXES, load_text
 from ssem_advisor.config.tree import Text, Tree, Unreadable, normalise
@@ -95,7 +95,7 @@ class Reading:
     """
 
     document: Document
-    run: Run
+    run: TrainingRun
 
     @property
     def facts(self) -> dict[str, Value]:

@@ -2,8 +2,8 @@
 
 A claim is confirmed when the whole interval lies on its side, refuted when the whole interval lies on the other side,
 undecided in between, and not confirmed unless its negative control fails by the same test. Collapse and spread are
-judged on free spread: view noise and confusion are no sign that instances are told apart. A run that has not left total
-collapse, or has not converged, is no evidence and left out.
+judged on free spread: view noise and confusion are no sign that instances are told apart. A training that has not left
+total collapse, or has not converged, is no evidence and left out.
 """
 
 from __future__ import annotations

@@ -32,9 +32,9 @@ class Curve:
     """Measured against predicted over alpha at one temperature: of a problem, or of one of its unequal classes.
 
     free, share: seeds x alphas, the free spread, and the same over what the common mean leaves of the total variance
-    (1 - mean); NaN where a run is missing. threshold: collapse threshold. expected: seeds x alphas, the free spread
-    estimated with the view reliability and directions of the very run (None: no theory); wrong, expected_wrong: the
-    same at the wrong temperature. at_least: the threshold is but a lower bound.
+    (1 - mean); NaN where a training is missing. threshold: collapse threshold. expected: seeds x alphas, the free
+    spread estimated with the view reliability and directions of the very training (None: no theory); wrong,
+    expected_wrong: the same at the wrong temperature. at_least: the threshold is but a lower bound.
     """
 
     name: str

@@ -112,7 +112,7 @@ def synthetic(
 
 @dataclass(frozen=True)
 class BatchSampler:
-    """Draws the instances of a step: a function of the seed and the step alone, so that a run can resume anywhere."""
+    """Draws the instances of a step: a function of seed and step alone, so that a training can resume anywhere."""
 
     kind: str
     labels: Tensor

@@ -120,7 +120,7 @@ def picture(z: Tensor, coarse: Tensor, fine: Tensor, points: int = 200) -> dict[
     chosen = torch.linspace(0, len(z) - 1, min(points, len(z))).long().to(z.device)
     x = z.double() - z.double().mean(0)
     axes = torch.linalg.eigh(x.mT @ x).eigenvectors[:, -2:].flip(1)
-    # The sign of an axis is free; the heavier side is put on the right, so that pictures of equal runs are equal.
+    # The sign of an axis is free; the heavier side is put on the right, so that pictures of equal trainings are equal.
     axes = axes * axes.sum(0).sign()
     flat = (x[chosen] @ axes).cpu()
     return {

@@ -80,7 +80,7 @@ class Record:
         return 1.0 - (self.mean or 0.0)
 
     def why_untrained(self) -> str | None:
-        """Why this run is no evidence of where training goes; None where it is."""
+        """Why this training is no evidence of where training goes; None where it is."""
         if self.mean is not None and self.left < min(self.temperature, 0.5):
             return "every embedding is still at one point"
         if self.steps is not None and self.steps < FEWEST_UPDATES:

@@ -1,6 +1,6 @@
-"""The folder of a run: what was asked, on what machine, what came out, and where to go on after an interruption.
+"""The folder of a study: what was asked, on what machine, what came out, and where to go on after an interruption.
 
-    config.json         the protocols; a folder holds one run and resumes only that
+    config.json         the protocols; a folder holds one study and resumes only that
     environment.json    versions and machine
     runs.jsonl          one line per trained model or minimised point
     results/            the same by task, written whole when a task is done; the truth on resume
@@ -50,7 +50,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 class Store:
-    """Reads and writes the folder of a run; shared by the process that plans and those that train."""
+    """Reads and writes the folder of a study; shared by the process that plans and those that train."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -58,7 +58,7 @@ class Store:
         self._lock: int | None = None
 
     def open(self, config: dict[str, Any]) -> None:
-        """Make the folder, or take up the run that it holds, until `close`.
+        """Make the folder, or take up the study that it holds, until `close`.
 
         Raises AdvisorError if it holds another one, or another process works in it.
         """
@@ -73,7 +73,7 @@ class Store:
         path = self.folder / "config.json"
         if path.exists():
             if _load(path) != json.loads(json.dumps(config)):
-                raise AdvisorError(f"--output {self.folder}: holds the run of another protocol; give another folder")
+                raise AdvisorError(f"--output {self.folder}: holds the study of another protocol; give another folder")
         else:
             self._attempt(path, lambda: write_text(path, json.dumps(config, indent=2) + "\n"))
             place = self.folder / "environment.json"

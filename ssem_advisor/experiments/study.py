@@ -42,7 +42,7 @@ CERTAIN = 2.0
 """How much wider the intervals are for that purpose: looking early, and often, must not buy a verdict."""
 
 
-def run(
+def run_study(
     protocols: Sequence[Protocol],
     out: Path | None = None,
     device: str = "auto",
@@ -155,7 +155,7 @@ class _Study:
         return [record for task in tasks for record in self.found.get(task.key, [])]
 
     def _adopt(self, task: Task, records: list[Record] | None) -> None:
-        """Take a task's records; which weight is the recommended one is as of today, not as of the run."""
+        """Take a task's records; which weight is the recommended one is as of today, not as of the training."""
         if records is not None:
             if task.protocol.suite != "embeddings":
                 records = [replace(r, recommended=r.alpha == task.recommended) for r in records]
@@ -222,7 +222,7 @@ class _Study:
         return self.early
 
     def _adopt_results(self) -> None:
-        """Take what an earlier run, or a worker while this process was interrupted, has written."""
+        """Take what an earlier call, or a worker while this process was interrupted, has written."""
         for task in self.tasks:
             if task.key not in self.found:
                 self._adopt(task, self.store.results(task.key, task.read))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ssem_advisor.config.model import Document, Location, Origin, Run, Trap, Value
+from ssem_advisor.config.model import Document, Location, Origin, TrainingRun, Trap, Value
 from ssem_advisor.domain import NotCovered, Setting, SettingError
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class Case:
     """
 
     document: Document
-    run: Run
+    run: TrainingRun
     goal: str | None = None
     missing: list[str] = field(default_factory=list)
     not_covered: list[str] = field(default_factory=list)

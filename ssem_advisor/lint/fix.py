@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ssem_advisor.config.model import Document, Run, Value
+from ssem_advisor.config.model import Document, TrainingRun, Value
 from ssem_advisor.config.reader import values
 from ssem_advisor.domain import AdvisorError, Setting
 from ssem_advisor.files import write_atomically
@@ -133,7 +133,7 @@ def _unwritable(value: Value | None, name: str) -> str | None:
 _PROBE = "0.123456789"  # no config says this already
 
 
-def _shared(document: Document, run: Run, name: str) -> str | None:
+def _shared(document: Document, run: TrainingRun, name: str) -> str | None:
     """Why writing a value would change more than its own key: the place is one that others read too.
 
     Another number is written there in memory, and all keys whose value then differs are compared with the one meant.
@@ -201,7 +201,7 @@ def _python_readers(text: str, own: str, names: set[str]) -> set[str]:
     return readers
 
 
-def _shell_readers(text: str, value: Value, run: Run) -> set[str]:
+def _shell_readers(text: str, value: Value, run: TrainingRun) -> set[str]:
     """Who else reads the variable whose value stands at this place; nobody where the place is the flag's own."""
     place, command = value.location, run.location
     assert place is not None

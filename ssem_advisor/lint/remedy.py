@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ssem_advisor.config.model import Run
+from ssem_advisor.config.model import TrainingRun
 from ssem_advisor.domain import AdvisorError, Setting
 from ssem_advisor.rounding import above, below
 
@@ -43,7 +43,7 @@ class Remedy:
     missing: tuple[str, ...] = ()
 
 
-def remedy_for(run: Run, path: Path, queue: int | None = None) -> Remedy:
+def remedy_for(run: TrainingRun, path: Path, queue: int | None = None) -> Remedy:
     """The weight of a self-supervised term for a run that has none, its safe range, and the loss at collapse.
 
     path: the file that the run is read from, as the user wrote it. queue: keys that a queue adds to the loss; then the

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ssem_advisor.config import Document, OwnConfig, Run, Value, names_another_loss, own, read
+from ssem_advisor.config import Document, OwnConfig, TrainingRun, Value, names_another_loss, own, read
 from ssem_advisor.domain import FIELDS, AdvisorError, Setting, SettingError
 from ssem_advisor.lint.checking import Policy, check_document
 from ssem_advisor.lint.core import SEVERITIES
@@ -68,7 +68,7 @@ def _read(config: Any, goal: str | None, facts: dict[str, Any]) -> tuple[Documen
 def _document_of(setting: Setting) -> Document:
     values = {name: getattr(setting, name) for name in FIELDS}
     fields = {name: Value(value, "stated", name) for name, value in values.items() if value is not None}
-    return Document(Path("setting"), "", "other", [Run("supcon+self", "setting", fields)])
+    return Document(Path("setting"), "", "other", [TrainingRun("supcon+self", "setting", fields)])
 
 
 def _plain(config: Any) -> Any:

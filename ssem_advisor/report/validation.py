@@ -162,7 +162,7 @@ def html(report: Validate) -> str:
 
 
 def views_of(suite: Suite) -> list[RunRecorded]:
-    """The runs whose embeddings are shown: collapsed first, recommended second, by temperature."""
+    """The trainings whose embeddings are shown: collapsed first, recommended second, by temperature."""
     shown = [r for r in suite["runs"] if "view" in r]
     return sorted(shown, key=lambda r: (r["temperature"], r["alpha"]))
 

@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from ssem_advisor.config import Run, Value, read
+from ssem_advisor.config import TrainingRun, Value, read
 from ssem_advisor.lint import Policy, check_document
 
 HERE = Path(__file__).parent / "public"
@@ -69,7 +69,7 @@ def outcome(case: Path) -> dict[str, Any]:
     document = read(case / want["file"])
     result = check_document(document, Policy(), want["file"])
     kinds = {want["kind"], *RIGHT_TOO.get(want["kind"], ()), *listed(want["accept"].get("kind", []))}
-    runs: list[Run] = document.runs or [Run("not-contrastive", "")]
+    runs: list[TrainingRun] = document.runs or [TrainingRun("not-contrastive", "")]
     fitting = [run for run in runs if run.kind in kinds]
     readings = [{name: judge(name, run.fields.get(name), want, run.kind) for name in FIELDS} for run in fitting or runs]
     best = min(readings, key=lambda fields: (Counter(fields.values())["wrong"], -Counter(fields.values())["right"]))

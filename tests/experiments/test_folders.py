@@ -23,7 +23,7 @@ from ssem_advisor.experiments import study
 from ssem_advisor.experiments.images import patches, readers
 from ssem_advisor.experiments.protocol import Protocol
 from ssem_advisor.experiments.store import Store
-from ssem_advisor.experiments.study import run
+from ssem_advisor.experiments.study import run_study
 
 PROTOCOL = Protocol.default(
     "digits", epochs=1, seeds=2, alphas=(0.5,), temperatures=(0.5,), hidden=(32,), batch_size=50
@@ -43,7 +43,7 @@ def numbers(folder):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished") / "run"
-    run([PROTOCOL], out=folder, device="cpu", jobs=0)
+    run_study([PROTOCOL], out=folder, device="cpu", jobs=0)
     return folder
 
 
@@ -83,7 +83,7 @@ def test_a_damaged_result_is_said_and_made_again(copy, finished, damage):
     path = first_result(copy)
     path.write_text(damage(path.read_text()))
     warned = []
-    report = run([PROTOCOL], out=copy, device="cpu", jobs=0, warn=warned.append)
+    report = run_study([PROTOCOL], out=copy, device="cpu", jobs=0, warn=warned.append)
     assert any(str(path) in warning and "done again" in warning for warning in warned)
     assert report["ended"] == "complete"
     assert numbers(copy) == numbers(finished)
@@ -95,7 +95,7 @@ def test_bytes_that_are_no_text_and_a_torn_last_line(copy, finished):
     lines = (copy / "runs.jsonl").read_bytes()
     (copy / "runs.jsonl").write_bytes(lines[: len(lines) - 40])
     (copy / "progress" / "x").write_text("nan")
-    run([PROTOCOL], out=copy, device="cpu", jobs=0)
+    run_study([PROTOCOL], out=copy, device="cpu", jobs=0)
     assert numbers(copy) == numbers(finished)
 
 
@@ -103,7 +103,7 @@ def test_bytes_that_are_no_text_and_a_torn_last_line(copy, finished):
 def test_a_damaged_config_of_a_folder_is_one_line(copy, content):
     (copy / "config.json").write_text(content)
     with pytest.raises(AdvisorError, match=r"config.json: not readable .*remove it or give another --output"):
-        run([PROTOCOL], out=copy, device="cpu", jobs=0)
+        run_study([PROTOCOL], out=copy, device="cpu", jobs=0)
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "other", "harmful"])
@@ -122,7 +122,7 @@ def test_a_damaged_checkpoint_starts_its_task_again(tmp_path, finished, damage, 
         changed = {"flipped": bytes(data), "cut": data[:-50], "empty": b"", "harmful": pickle.dumps(Trap(tmp_path))}
         path.write_bytes(changed[damage])
     warned = []
-    run([PROTOCOL], out=tmp_path, device="cpu", jobs=0)  # the task warns in its own process
+    run_study([PROTOCOL], out=tmp_path, device="cpu", jobs=0)  # the task warns in its own process
     store.warn = warned.append
     path.write_bytes(bytes(data))
     assert store.restore(key, [0.0, 0.5]) is None
@@ -143,7 +143,7 @@ def test_a_checkpoint_of_other_weights_is_not_taken_up(tmp_path):
 def test_stop_that_cannot_be_removed_is_one_line(copy):
     (copy / "stop").mkdir()
     with pytest.raises(AdvisorError, match="`stop` in it cannot be removed"):
-        run([PROTOCOL], out=copy, device="cpu", jobs=0)
+        run_study([PROTOCOL], out=copy, device="cpu", jobs=0)
 
 
 def test_tasks_that_somebody_stopped_are_not_complete(tmp_path, monkeypatch):
@@ -151,7 +151,7 @@ def test_tasks_that_somebody_stopped_are_not_complete(tmp_path, monkeypatch):
         Store(folder).ask_to_stop()
 
     monkeypatch.setattr(study, "execute", asked_to_stop)
-    report = run([PROTOCOL], out=tmp_path, device="cpu", jobs=0)
+    report = run_study([PROTOCOL], out=tmp_path, device="cpu", jobs=0)
     assert report["ended"] == "interrupted"
     assert report["verdict"] == "undecided"
 
@@ -227,7 +227,7 @@ import resource, sys
 from pathlib import Path
 from ssem_advisor.experiments import store
 from ssem_advisor.experiments.protocol import Protocol
-from ssem_advisor.experiments.study import run
+from ssem_advisor.experiments.study import run_study
 
 store.Pulse.__init__.__defaults__ = (0.0, 0.0)
 small = dict(alphas=(0.5,), temperatures=(0.5,), hidden=(32,), batch_size=50)
@@ -235,7 +235,7 @@ protocol = Protocol.default("digits", epochs=4, seeds=3, **small)
 if __name__ == "__main__":
     if len(sys.argv) > 2:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
-    print(run([protocol], out=Path(sys.argv[1]), device="cpu", jobs=0, warn=print)["ended"])
+    print(run_study([protocol], out=Path(sys.argv[1]), device="cpu", jobs=0, warn=print)["ended"])
 """
 
 

@@ -16,7 +16,7 @@ from ssem_advisor.experiments.data import stream
 from ssem_advisor.experiments.images import augmentation, patches, readers
 from ssem_advisor.experiments.images.resnet import network
 from ssem_advisor.experiments.protocol import Protocol
-from ssem_advisor.experiments.study import run
+from ssem_advisor.experiments.study import run_study
 
 TINY = {"network": "resnet18", "width": 4, "epochs": 1, "seeds": 1, "alphas": (0.0, 0.5), "dim": 32}
 
@@ -28,7 +28,7 @@ def test_cifar10(tmp_path):
     assert data.x.dtype == torch.uint8
     assert data.counts == [5] * 10
     assert not data.has_fine
-    report = run([Protocol.default("cifar10", data_root=str(tmp_path), **TINY)], device="cpu", jobs=0)
+    report = run_study([Protocol.default("cifar10", data_root=str(tmp_path), **TINY)], device="cpu", jobs=0)
     (suite,) = report["suites"]
     assert report["verdict"] == "not trained"  # a single step of one batch moves nothing
     assert {0.0, 0.5} <= {r["alpha"] for r in suite["runs"]}
@@ -42,7 +42,7 @@ def test_cifar100_coarse_probes_the_fine_labels(tmp_path):
     assert len(data.counts) == 20
     assert int(data.fine.max()) == 99
     assert torch.equal(data.coarse, data.fine // 5)
-    report = run([protocol.with_(alphas=(0.0,))], device="cpu", jobs=0)
+    report = run_study([protocol.with_(alphas=(0.0,))], device="cpu", jobs=0)
     assert all("probe_fine" in r for r in report["suites"][0]["runs"])
 
 
@@ -62,7 +62,7 @@ def test_imagenet_lt(tmp_path):
     data = readers.load(protocol)
     assert data.counts == [8, 4, 4]
     assert data.x[torch.tensor([0, 9])].shape == (2, 3, 256, 256)
-    report = run([protocol.with_(alphas=(0.0,))], device="cpu", jobs=0)
+    report = run_study([protocol.with_(alphas=(0.0,))], device="cpu", jobs=0)
     assert report["suites"][0]["runs"]
 
 
@@ -116,7 +116,7 @@ def test_the_fast_front_end_trains_on_cached_views_and_measures_others(tmp_path,
     standard_files.cifar10(tmp_path)
     small = {"classes": 5, "epochs": 2, "seeds": 1, "alphas": (0.5,), "hidden": (16,), "dim": 16, "batch_size": 20}
     protocol = Protocol.default("cifar10", data_root=str(tmp_path), **small)
-    report = run([protocol], out=tmp_path / "run", device="cpu", jobs=0, keep_embeddings=True)
+    report = run_study([protocol], out=tmp_path / "run", device="cpu", jobs=0, keep_embeddings=True)
     data = patches.features(readers.load(protocol), tmp_path / "run" / "features-0.pt")
     assert data.trained.shape == (50, patches.TRAINED_VIEWS, patches.FEATURES)
     assert data.held.shape[1] == patches.HELD_VIEWS
@@ -134,7 +134,7 @@ def test_the_fast_front_end_trains_on_cached_views_and_measures_others(tmp_path,
         raise AssertionError("features are computed once")
 
     monkeypatch.setattr(patches, "_features", never)
-    assert run([protocol], out=tmp_path / "run", device="cpu", jobs=0)["suites"][0]["runs"] == runs
+    assert run_study([protocol], out=tmp_path / "run", device="cpu", jobs=0)["suites"][0]["runs"] == runs
 
 
 class Trap:

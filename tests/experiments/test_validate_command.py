@@ -24,7 +24,7 @@ from ssem_advisor.experiments.claims import Claim
 from ssem_advisor.experiments.intervals import Outcome
 from ssem_advisor.experiments.pool import Processes
 from ssem_advisor.experiments.protocol import Protocol
-from ssem_advisor.experiments.study import run
+from ssem_advisor.experiments.study import run_study
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "ssem_advisor/schemas/validate.schema.json").read_text())
 TINY = (
@@ -110,7 +110,7 @@ def test_misuse_is_one_line_and_exit_code_two(arguments, message):
 
 @pytest.mark.parametrize("option", ["--output", "-o", "--out"])  # the last one is its former name
 def test_a_folder_holds_one_run(tmp_path, option):
-    run([PROTOCOL], out=tmp_path, device="cpu", jobs=0)
+    run_study([PROTOCOL], out=tmp_path, device="cpu", jobs=0)
     result = validate(*TINY, option, tmp_path)
     assert result.exit_code == 2
     assert "another protocol" in result.stderr
@@ -154,8 +154,8 @@ def test_training_config_gets_a_proxy(tmp_path):
 
 
 def test_stacks_and_processes_give_the_same_numbers(tmp_path):
-    run([PROTOCOL], out=tmp_path / "here", device="cpu", jobs=0)
-    run([PROTOCOL], out=tmp_path / "there", device="cpu", jobs=1)
+    run_study([PROTOCOL], out=tmp_path / "here", device="cpu", jobs=0)
+    run_study([PROTOCOL], out=tmp_path / "there", device="cpu", jobs=1)
     assert numbers(tmp_path / "here") == numbers(tmp_path / "there")
 
 
@@ -176,16 +176,16 @@ class Mortal:
 
 
 def test_the_task_of_a_dead_worker_is_done_again_and_it_is_said(tmp_path, monkeypatch):
-    run([PROTOCOL], out=tmp_path / "straight", device="cpu", jobs=0)
+    run_study([PROTOCOL], out=tmp_path / "straight", device="cpu", jobs=0)
     said = []
     monkeypatch.setattr(study, "executor_of", lambda *_: contextlib.nullcontext(Mortal(2)))
-    run([PROTOCOL], out=tmp_path / "mortal", device="cpu", warn=said.append)
+    run_study([PROTOCOL], out=tmp_path / "mortal", device="cpu", warn=said.append)
     assert numbers(tmp_path / "mortal") == numbers(tmp_path / "straight")
     assert said
     assert all("a worker process died" in message and "digits" in message for message in said)
     monkeypatch.setattr(study, "executor_of", lambda *_: contextlib.nullcontext(Mortal(100)))
     with pytest.raises(AdvisorError, match="its process died 3 times"):
-        run([PROTOCOL], out=tmp_path / "doomed", device="cpu")
+        run_study([PROTOCOL], out=tmp_path / "doomed", device="cpu")
 
 
 def test_processes_start_again_after_one_of_them_died():
@@ -206,13 +206,13 @@ from ssem_advisor.experiments import store, study
 from ssem_advisor.experiments.claims import Claim
 from ssem_advisor.experiments.intervals import Outcome
 from ssem_advisor.experiments.protocol import Protocol
-from ssem_advisor.experiments.study import run
+from ssem_advisor.experiments.study import run_study
 
 store.Pulse.__init__.__defaults__ = (0.0, 0.0)
 small = dict(alphas=(0.5,), temperatures=(0.5,), hidden=(32,), batch_size=50)
 if __name__ == "__main__":
     protocol = Protocol.default("digits", epochs=4, seeds=1, **small)
-    run([protocol], out=Path(sys.argv[1]), device="cpu", jobs=int(sys.argv[2]))
+    run_study([protocol], out=Path(sys.argv[1]), device="cpu", jobs=int(sys.argv[2]))
 """
 
 
@@ -272,10 +272,10 @@ def test_a_process_computes_with_one_thread_and_says_so(tmp_path, monkeypatch):
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        report = run([PROTOCOL], device="cpu", jobs=0)
+        report = run_study([PROTOCOL], device="cpu", jobs=0)
         assert torch.get_num_threads() == 3
         monkeypatch.setenv("OMP_NUM_THREADS", "3")
-        own = run([PROTOCOL], device="cpu", jobs=0)
+        own = run_study([PROTOCOL], device="cpu", jobs=0)
     finally:
         torch.set_num_threads(before)
     assert report["environment"]["threads"] == {"processes": 1, "each": 1}
@@ -285,7 +285,7 @@ def test_a_process_computes_with_one_thread_and_says_so(tmp_path, monkeypatch):
 
 
 def test_a_spent_budget_ends_in_a_report():
-    report = run([PROTOCOL], device="cpu", jobs=0, budget=0.0)
+    report = run_study([PROTOCOL], device="cpu", jobs=0, budget=0.0)
     assert report["ended"] == "budget"
     assert report["verdict"] == "not trained"  # five updates are no training
     jsonschema.validate(report, SCHEMA)
@@ -297,7 +297,7 @@ def test_a_full_disk_costs_files_not_results(tmp_path, monkeypatch):
 
     warnings = []
     monkeypatch.setattr(store.os, "replace", full)
-    report = run([PROTOCOL], out=tmp_path, device="cpu", jobs=0, warn=warnings.append)
+    report = run_study([PROTOCOL], out=tmp_path, device="cpu", jobs=0, warn=warnings.append)
     assert len(report["suites"][0]["runs"]) == 6
     assert any("No space left" in w for w in warnings)
     left = [p for p in tmp_path.rglob("*") if p.is_file() and p.parent.name != "progress"]
@@ -307,7 +307,7 @@ def test_a_full_disk_costs_files_not_results(tmp_path, monkeypatch):
 def test_more_seeds_are_not_trained_once_the_verdict_is_certain(monkeypatch):
     certain = [Claim(n, Outcome.CONFIRMED, "") for n in range(1, 6)]
     monkeypatch.setattr(study, "judge_claims", lambda *_: certain)
-    report = run([PROTOCOL.with_(seeds=6, epochs=1)], device="cpu", jobs=0)
+    report = run_study([PROTOCOL.with_(seeds=6, epochs=1)], device="cpu", jobs=0)
     assert report["suites"][0]["stopped_early"]
     assert {r["seed"] for r in report["suites"][0]["runs"]} == {0, 1, 2}
 
@@ -319,14 +319,14 @@ def test_a_verdict_that_wider_intervals_leave_open_ends_no_suite_early(monkeypat
 
     assert study.CERTAIN >= 2
     monkeypatch.setattr(study, "judge_claims", judged)
-    report = run([PROTOCOL.with_(seeds=4, epochs=1)], device="cpu", jobs=0)
+    report = run_study([PROTOCOL.with_(seeds=4, epochs=1)], device="cpu", jobs=0)
     assert not report["suites"][0]["stopped_early"]
     assert {r["seed"] for r in report["suites"][0]["runs"]} == {0, 1, 2, 3}
 
 
 def test_time_left_is_told(tmp_path):
     told = []
-    run([PROTOCOL], out=tmp_path, device="cpu", jobs=0, notify=lambda done, left, what: told.append((done, left)))
+    run_study([PROTOCOL], out=tmp_path, device="cpu", jobs=0, notify=lambda done, left, what: told.append((done, left)))
     shares = [done for done, _ in told]
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
@@ -336,8 +336,8 @@ def test_time_left_is_told(tmp_path):
 @pytest.mark.parametrize("executor", ["debug", "local"])
 def test_submitit_executors(tmp_path, executor):
     pytest.importorskip("submitit")
-    direct = run([PROTOCOL], out=tmp_path / "direct", device="cpu", jobs=0)
-    run([PROTOCOL], out=tmp_path / executor, device="cpu", executor=executor)
+    direct = run_study([PROTOCOL], out=tmp_path / "direct", device="cpu", jobs=0)
+    run_study([PROTOCOL], out=tmp_path / executor, device="cpu", executor=executor)
     assert numbers(tmp_path / executor) == numbers(tmp_path / "direct")
     assert direct["ended"] == "complete"
 

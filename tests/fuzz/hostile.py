@@ -482,11 +482,11 @@ def _finished() -> dict[str, bytes]:
     import tempfile
 
     from ssem_advisor.experiments.protocol import Protocol
-    from ssem_advisor.experiments.study import run
+    from ssem_advisor.experiments.study import run_study
 
     with tempfile.TemporaryDirectory() as name:
         protocol = Protocol.default("embeddings", loss="ssem", temperatures=(0.5,), seeds=1, alphas=(0.5,))
-        run([protocol], out=Path(name), device="cpu", jobs=0)
+        run_study([protocol], out=Path(name), device="cpu", jobs=0)
         files = [path for path in Path(name).rglob("*") if path.is_file()]
         return {str(path.relative_to(name)): path.read_bytes() for path in files}
 

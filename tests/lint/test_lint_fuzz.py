@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ssem_advisor.config import Document, Run, Trap, Value
+from ssem_advisor.config import Document, TrainingRun, Trap, Value
 from ssem_advisor.config.model import Location
 from ssem_advisor.lint import Policy, Report, Session, all_rules, check_document
 from ssem_advisor.lint.exceptions import comments
@@ -46,12 +46,14 @@ def documents(draw):
     traps = draw(
         st.lists(st.builds(Trap, st.sampled_from(["queue", "string-number", "no-shuffle"]), st.text()), max_size=2)
     )
-    return Document(Path("made.yaml"), draw(st.text(max_size=40)), "yaml", [Run(kind, "made", values, [], traps)])
+    return Document(
+        Path("made.yaml"), draw(st.text(max_size=40)), "yaml", [TrainingRun(kind, "made", values, [], traps)]
+    )
 
 
 def a_run(**fields):
     values = {name: Value(value, "stated", name, None, str(value)) for name, value in fields.items()}
-    return Document(Path("made.yaml"), "", "yaml", [Run("supcon+self", "made", values, [], [])])
+    return Document(Path("made.yaml"), "", "yaml", [TrainingRun("supcon+self", "made", values, [], [])])
 
 
 @given(documents(), st.sampled_from([None, "transfer", "classification"]))

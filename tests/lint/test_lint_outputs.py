@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from ssem_advisor.advice import recommend
 from ssem_advisor.cli import app
-from ssem_advisor.config import Document, Run, Value
+from ssem_advisor.config import Document, TrainingRun, Value
 from ssem_advisor.config.model import Location
 from ssem_advisor.domain import Setting
 from ssem_advisor.lint import Finding, Report, Result, Session, all_rules
@@ -55,7 +55,7 @@ def hostile():
     place = Location(3, 5, 10, 12)
     finding = Finding(all_rules()[0], nasty, "error", "stated", nasty, nasty, nasty, nasty, place, 0)
     value = Value([math.nan, (math.inf, {1})], "stated", nasty, place)
-    document = Document(Path("x"), "", "yaml", [Run("supcon", "made", {"temperature": value})], error=nasty)
+    document = Document(Path("x"), "", "yaml", [TrainingRun("supcon", "made", {"temperature": value})], error=nasty)
     silenced = replace(finding, suppressed=Suppression("comment", nasty))
     return Report([Result(nasty, document, [finding, silenced], [nasty]), Result(nasty, None, [finding])])
 

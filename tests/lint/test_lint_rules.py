@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ssem_advisor.config import Document, OwnConfig, Run, Value, read
+from ssem_advisor.config import Document, OwnConfig, TrainingRun, Value, read
 from ssem_advisor.lint import Policy, Session, all_rules, check_document, pages, rules_matching
 from ssem_advisor.theory import registry
 
@@ -181,7 +181,7 @@ def test_a_missing_fact_is_named_and_is_no_finding():
 
 def document(kind="supcon+self", **fields):
     values = {name: Value(value, "stated", name) for name, value in fields.items()}
-    return Document(Path("made.yaml"), "", "yaml", [Run(kind, "made", values)])
+    return Document(Path("made.yaml"), "", "yaml", [TrainingRun(kind, "made", values)])
 
 
 @pytest.mark.parametrize(("tau", "classes", "decided"), [(0.1, 10, False), (50.0, 1000, True)])
@@ -296,7 +296,7 @@ def test_every_page_names_its_theorem_as_reference():
 
 
 def test_a_batch_for_all_devices_is_divided_where_nothing_is_gathered():
-    run = Run("supcon", "made", {
+    run = TrainingRun("supcon", "made", {
         name: Value(value, "stated", name)
         for name, value in {"batch_size": 512, "world_size": 4, "batch_scope": "total", "gather": False}.items()
     })  # fmt: skip

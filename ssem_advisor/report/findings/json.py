@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ssem_advisor import __version__
-from ssem_advisor.config.model import Run, Value
+from ssem_advisor.config.model import TrainingRun, Value
 from ssem_advisor.lint.checking import Report, Result
 from ssem_advisor.lint.core import Finding
 from ssem_advisor.report.findings.text import summary
@@ -66,7 +66,7 @@ def _file(result: Result) -> FileChecked:
     return content
 
 
-def _run(run: Run) -> RunRead:
+def _run(run: TrainingRun) -> RunRead:
     place = run.location
     return {
         "kind": run.kind,
@@ -77,7 +77,7 @@ def _run(run: Run) -> RunRead:
     }
 
 
-def _agreed(runs: list[Run]) -> dict[str, Value]:
+def _agreed(runs: list[TrainingRun]) -> dict[str, Value]:
     """The fields that all runs agree on: an ambiguous value is unknown."""
     if not runs:
         return {}

@@ -32,6 +32,7 @@ from ssem_advisor.theory import (
     optimal_variance,
     reference_losses,
 )
+from ssem_advisor.theory.estimates import expected_variance
 from ssem_advisor.theory.network import PERFECT, alpha_for_free_spread, expected_free_spread, typical
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -223,6 +224,21 @@ def test_expected_free_spread_is_the_one_of_python(engine: Any, network: str) ->
 
 
 @needs_chromium
+def test_l_spread_in_finite_dimensions_is_the_estimate_of_python(engine: Any) -> None:
+    settings = [setting.with_(loss="l_spread") for setting in finite_settings() if setting.loss == "supcon"]
+    agree(ask(engine, "(s) => SSEM.freeSpread({...s, network: 'typical'})", [(s,) for s in settings]),
+          [expected_variance(s) for s in settings])  # fmt: skip
+    outlooks = [outlook_of(s) for s in settings]
+    got = ask(engine, "(s) => SSEM.safeWeights({...s, network: 'typical'})", [(s,) for s in settings])
+    safe = [outlook.safe_weights(outlook.setting.temperature) for outlook in outlooks]
+    assert [found is None for found in got] == [found is None for found in safe]
+    pairs = [(g, w) for g, w in zip(got, safe, strict=True) if w is not None]
+    assert len(pairs) > 20
+    for found, wanted in pairs:
+        assert found == pytest.approx(wanted, rel=1e-6)
+
+
+@needs_chromium
 @pytest.mark.parametrize("network", ["typical", "perfect"])
 def test_advice_is_the_one_of_python(engine: Any, network: str) -> None:
     settings = finite_settings()[::3]
@@ -250,8 +266,8 @@ def test_advice_is_the_one_of_python(engine: Any, network: str) -> None:
 
 
 def crowded_settings() -> list[Setting]:
-    """Fewer dimensions than classes, down to 8; every one with thresholds that Python finds in a moment."""
-    shapes = [(9, 8), (20, 12), (40, 39), (60, 24), (100, 64), (300, 32)]
+    """Fewer dimensions than classes; every one with thresholds that Python finds in a moment."""
+    shapes = [(9, 8), (20, 12), (40, 39), (60, 24), (100, 64), (300, 32), (5, 2), (7, 3), (12, 4), (20, 5), (12, 7)]
     draws: list[dict[str, Any]] = [{"sampler": "random"}, {"sampler": "balanced"}]
     return [
         Setting(classes=m, dim=d, batch_size=6 * m, loss=loss, temperature=tau, alpha=0.5, **draw)
@@ -260,24 +276,30 @@ def crowded_settings() -> list[Setting]:
 
 
 @needs_chromium
-def test_with_fewer_dimensions_than_classes_nothing_is_safe_that_python_does_not_call_safe(engine: Any) -> None:
-    settings = crowded_settings()
+@pytest.mark.parametrize("network", ["typical", "perfect"])
+def test_with_fewer_dimensions_than_classes_nothing_is_safe_that_python_does_not_call_safe(
+    engine: Any, network: str
+) -> None:
+    settings = crowded_settings()[:: 2 if network == "typical" else 7]
     got = ask(
         engine,
-        """(s) => ((t) => [SSEM.collapseThreshold(t), ...(SSEM.safeWeights(t) ?? [null, null])])(
-            {...s, network: "typical"})""",
+        f"""(s) => ((t) => [SSEM.collapseThreshold(t), ...(SSEM.safeWeights(t) ?? [null, null])])(
+            {{...s, network: {network!r}}})""",
         [(setting,) for setting in settings],
     )
     narrow = 0
     for (threshold, low, high), setting in zip(got, settings, strict=True):
-        assert threshold is None or threshold >= min(collapse_limits(setting).open_above, 1.0)
+        true = min(collapse_limits(setting).open_above, 1.0)
+        assert threshold is None or threshold >= true
+        if setting.classes**2 * setting.dim <= 3000 and threshold is not None:  # found by descent, with a margin
+            assert min(threshold, 1.0) <= 1.35 * true, setting
         if low is None:
             continue
-        safe = outlook_of(setting).safe_weights(setting.temperature)
+        safe = outlook_of(setting, PERFECT if network == "perfect" else None).safe_weights(setting.temperature)
         assert safe is not None
         assert safe[0] * (1 - 1e-9) <= low < high <= safe[1] * (1 + 1e-6)
         narrow += 1
-    assert narrow > 20
+    assert narrow > (15 if network == "typical" else 3)
 
 
 @needs_chromium
@@ -406,8 +428,11 @@ def test_numbers_are_those_of_python_and_bounds_are_rounded_to_the_safe_side(vis
         ("alpha=0.99&dim=512", "Too much"),
         ("dim=98&alpha=0.36", "Safe"),
         ("dim=7", "Not covered"),
-        ("loss=l_spread", "Not covered"),
-        ("dim=98&network=perfect", "Not covered"),
+        ("loss=l_spread&alpha=0.06", "Safe"),
+        ("loss=l_spread&dim=99", "Not covered"),
+        ("dim=98&network=perfect&alpha=0.2", "Too little"),
+        ("classes=20&dim=5&alpha=0.05", "Collapse may be the optimum"),
+        ("dim=1", "Not covered"),
         ("views=1", "Not covered"),
         ("batch=512&sampler=balanced", "Not a setting yet"),
     ],

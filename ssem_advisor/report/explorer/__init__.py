@@ -11,9 +11,11 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterator
 from html import escape
 from importlib.resources import files
 from pathlib import Path
+from string import ascii_letters, digits
 from urllib.parse import urlencode
 
 from ssem_advisor.advice import LARGEST_WEIGHT, LEAST_SHARE_BESIDE, SAFE_SPREAD, WANTED, complete
@@ -50,8 +52,7 @@ def page(setting: Setting | None = None) -> str:
     if setting is not None and setting.unequal:
         raise NotCovered("class_counts: not covered, the explorer needs classes of equal size; see `recommend`")
     style = re.sub(r"(?<=[{};:,])\s+|\s+(?=[{}])", "", _lean(_part("style.css")))
-    code = re.sub(r"^(const|let) (.*?) = ", r"\1 \2=", _lean(_part("engine.js") + _part("page.js")), flags=re.MULTILINE)
-    script = _constants() + re.sub(" (=>|===|!==|&&|[|]{2}|[?]{2}|<=|>=) ", r"\1", code)
+    script = _constants() + _tight(_lean(_part("engine.js") + _part("page.js")))
     policy = f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}"
     parts = {"csp": policy, "start": escape(_address(setting or _START)), "style": style, "script": script}
     html = _lean(_part("page.html"))
@@ -78,6 +79,65 @@ def _lean(text: str) -> str:
     """Script or style without indentation and lines that only comment: a fifth less to load."""
     text = re.sub(r"^ */\*.*?\*/\n", "", text, flags=re.DOTALL | re.MULTILINE)
     return re.sub(r"^ +(?://.*\n)?|^//.*\n|(?<=[;,)]) // .*$", "", text, flags=re.MULTILINE)
+
+
+_STRING = re.compile(r"""\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'""")
+_MARK = r"[-=+*/<>!&|?:;,(){}\[\]]"
+
+
+def _tight(code: str) -> str:
+    """Script without the blanks beside its operators and the line ends, in short names."""
+    short = _short_names(code)
+
+    def squeezed(part: str) -> str:
+        part = re.sub(rf"(?<! [-+]) *({_MARK}) (?![-+] ?[-+])| ({_MARK})", r"\1\2", part)
+        part = re.sub(r"\n+(?=\W|$)|(?<=\W)\n+", "", part)  # every statement ends with a semicolon
+        return re.sub(r"(?<![\w.$])[A-Za-z]\w*", lambda name: short.get(name[0], name[0]), part)
+
+    return "".join(part if quoted else squeezed(part) for part, quoted in _quotes(code))
+
+
+def _short_names(code: str) -> dict[str, str]:
+    """A name of two letters for every variable of the script; none for a name that is that of a property, too."""
+    texts = "".join(part for part, quoted in _quotes(code) if quoted)
+    rest = "".join('""' if quoted else part for part, quoted in _quotes(code))
+    properties = set(re.findall(r"\.(\w+)|\b(\w+):|(?<=[{,] )(\w+)(?=,| })|(?<={)(\w+)", rest))
+    kept = {name for found in properties for name in found} | set(re.findall(r"\w+", texts))
+    declared = dict.fromkeys(re.findall(r"\b(?:const|let|function) (\w{3,})", rest))
+    taken = set(re.findall(r"\w+", code))
+    unused = (a + b for a in ascii_letters for b in ascii_letters + digits if a + b not in taken)
+    return {name: next(unused) for name in declared if name not in kept}
+
+
+def _quotes(code: str) -> Iterator[tuple[str, bool]]:
+    """The script in parts: what is quoted, a template with its holes as a whole, and what is not."""
+    place = 0
+    while place < len(code):
+        begin = min((at for at in (code.find(mark, place) for mark in "\"'`") if at >= 0), default=len(code))
+        if begin > place:
+            yield code[place:begin], False
+        place = _end_of_quote(code, begin) if begin < len(code) else begin
+        if place > begin:
+            yield code[begin:place], True
+
+
+def _end_of_quote(code: str, place: int) -> int:
+    """The place after the string or template that begins at one."""
+    if code[place] != "`":
+        found = _STRING.match(code, place)
+        assert found is not None
+        return found.end()
+    place, depth = place + 1, 0
+    while depth or code[place] != "`":
+        if depth and code[place] in "\"'`":
+            place = _end_of_quote(code, place)
+            continue
+        if code[place] == "}" and depth:
+            depth -= 1
+        elif code[place] == "{" and (depth or code[place - 1] == "$"):
+            depth += 1
+        place += 1
+    return place + 1
 
 
 def _part(name: str) -> str:

@@ -119,9 +119,9 @@ const SSEM = (() => {
   /* Two ways to the forces at within-class variance v, for anchors that meet the batches `all`:
    * pull = -S_sup, excess = S_self, sum = S_self - S_sup. The optimum lies where alpha = pull / sum. */
 
-  /** Exact, where the regular geometry has room. */
-  function exact(s, all) {
-    const [rho, lr, logC] = [rhoOf(s), logR(s), log(selfTerm(s))];
+  /** Exact, where the regular geometry has room; rho and lr = log r are those of the simplex unless given. */
+  function exact(s, all, rho = rhoOf(s), lr = logR(s)) {
+    const logC = log(selfTerm(s));
     return (v) => {
       const y = v / (s.tau * spread(s));
       const total = { pull: 0, excess: 0, sum: 0 };
@@ -150,7 +150,7 @@ const SSEM = (() => {
   function network(s) {
     const { reliability, share, near, most } = CONSTANTS.typical;
     const left = max(s.dim - s.classes + 1, near * (s.dim - 1));
-    if (s.network === "perfect") return { reliability: 1, directions: max(left, 1) };
+    if (s.network === "perfect" || s.loss === "l_spread") return { reliability: 1, directions: max(left, 1) };
     return { reliability, directions: max(1, min(share * left, most)) };
   }
 
@@ -169,6 +169,13 @@ const SSEM = (() => {
       const [fixed, moved] = [still * exp(-scale), exp(own - scale)];
       const total = { pull: 0, excess: 0, sum: 0 };
       for (const { k, o, q } of all) {
+        if (s.loss === "l_spread") {
+          const itself = (between + slope) * sigmoid(log(o) + far);
+          const pull = (itself + k * (1 + between + slope) * sigmoid(log(o) + far + v / s.tau)) / (k + 1);
+          const excess = (1 - slope) * sigmoid(log(k) + near);
+          add(total, q, pull, excess, pull + excess);
+          continue;
+        }
         const same = k * exp(near - scale);
         const other = o * exp(far - scale);
         const whole = fixed + moved + same + other;
@@ -224,9 +231,147 @@ const SSEM = (() => {
 
   // -- answers -----------------------------------------------------------------------------------------------------
 
-  /** Fewer dimensions than classes: the means at a tight frame or spread evenly, whichever stays collapsed longer, with
-   * a margin that tests hold above the class by class thresholds of Python. An approximation. */
   const crowded = (s) => s.dim < s.classes;
+
+  /* Fewer dimensions than classes: every class has its own threshold, at the class means that minimise the loss of
+   * collapsed classes. Few means are found by descent, many are bounded. Tests hold both above the thresholds of Python.
+   */
+  const LADDER = Array.from({ length: 15 }, (_, i) => 1.6 * 0.72 ** i); // temperatures of the descents
+  const STARTS = 6;
+  const MARGIN = 1.15; // for other local minima, and for straight lines between the temperatures
+  const isLong = (s) => s.classes ** 2 * s.dim > 3000;
+
+  /** Random unit vectors, the same for the same seed. */
+  function scattered(m, d, seed) {
+    const uniform = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
+    return unit(Float64Array.from({ length: m * d }, () => uniform() + uniform() + uniform() + uniform() - 2), d);
+  }
+
+  function unit(V, d) {
+    for (let i = 0; i < V.length; i += d) {
+      const row = V.subarray(i, i + d);
+      const length = sqrt(dot(row, row));
+      row.forEach((x, c) => (row[c] = x / length));
+    }
+    return V;
+  }
+
+  function dot(a, b) {
+    let sum = 0;
+    for (let c = 0; c < a.length; c++) sum += a[c] * b[c];
+    return sum;
+  }
+
+  /** Minimise sum_i log Z_i, Z_i = same + sum_k T_ik, T_ik = count exp((v_i.v_k - 1) / tau), over the rows of V. */
+  function descend(V, m, d, tau, same, count, steps) {
+    const [T, Z, rows] = [new Float64Array(m * m), new Float64Array(m), []];
+    for (let i = 0; i < m; i++) rows.push(V.subarray(i * d, i * d + d));
+    let [before, old] = [];
+    for (let turn = 0, step = 0; ; turn++) {
+      Z.fill(same);
+      for (let i = 0; i < m; i++)
+        for (let k = 0; k < i; k++) {
+          const t = (T[i * m + k] = T[k * m + i] = count * exp((dot(rows[i], rows[k]) - 1) / tau));
+          Z[i] += t;
+          Z[k] += t;
+        }
+      const slopes = new Float64Array(m * d);
+      for (let i = 0; i < m; i++) {
+        const slope = slopes.subarray(i * d, i * d + d);
+        for (let k = 0; k < m; k++) {
+          const pull = T[i * m + k] * (1 / Z[i] + 1 / Z[k]);
+          for (let c = 0; c < d; c++) slope[c] += pull * rows[k][c];
+        }
+        const along = dot(slope, rows[i]);
+        for (let c = 0; c < d; c++) slope[c] -= along * rows[i][c];
+      }
+      const steepest = slopes.reduce((most, x) => max(most, abs(x)), 0);
+      if (turn === steps || steepest < 1e-9) return { T, Z, rows, value: Z.reduce((sum, z) => sum + log(z), 0) };
+      // The step of Barzilai and Borwein: the change of place against the change of slope.
+      const moved = before && V.map((x, j) => x - before[j]);
+      const bent = before && slopes.map((x, j) => x - old[j]);
+      const product = before ? dot(moved, bent) : 0;
+      if (product > 0) step = turn % 2 ? dot(moved, moved) / product : product / dot(bent, bent);
+      else step = before ? 2 * step : 0.1 / steepest;
+      step = min(step, 0.3 / steepest);
+      [before, old] = [V.slice(), slopes];
+      slopes.forEach((x, j) => (V[j] -= step * x));
+      unit(V, d);
+    }
+  }
+
+  /** The largest threshold of a class at class means: the ordinary one at the r and rho that the class meets. */
+  function lastOpening(s, tau, all, count, { T, Z, rows }) {
+    const [m, d] = [s.classes, s.dim];
+    const leftOut = s.sampler === "random" ? 0 : 1 - all[0].k / (s.instances - 1); // of a class, by its batches
+    const thresholds = rows.map((own, i) => {
+      const [bending, pull] = [new Float64Array(d * d), new Float64Array(d)];
+      let [strength, force] = [0, 0];
+      rows.forEach((row, k) => {
+        const t = T[i * m + k];
+        const attraction = t * (1 + Z[i] / Z[k]);
+        const curved = attraction - (leftOut * t * t * Z[i]) / Z[k] ** 2 / count;
+        strength += t;
+        force += attraction * dot(own, row);
+        for (let a = 0; a < d; a++) {
+          pull[a] += t * row[a];
+          for (let b = 0; b < d; b++) bending[a * d + b] += curved * row[a] * row[b];
+        }
+      });
+      for (let a = 0; a < d; a++) for (let b = 0; b < d; b++) bending[a * d + b] -= (pull[a] * pull[b]) / Z[i];
+      // The least eigenvalue on the tangent space, from above: powers of (shift - bending).
+      const shift = sqrt(dot(bending, bending));
+      let x = Float64Array.from(own, (_, c) => 1 / (c + 1) + (c % 3));
+      let stiffness = 0;
+      for (let turn = 0; turn < 30; turn++) {
+        const along = dot(x, own);
+        x = unit(x.map((y, c) => y - along * own[c]), d);
+        const image = x.map((_, a) => dot(bending.subarray(a * d, a * d + d), x));
+        stiffness = dot(image, x);
+        x = x.map((y, c) => shift * y - image[c]);
+      }
+      const rho = (spread(s) * (stiffness / (2 * tau) - force / 2)) / strength;
+      return weight(exact({ ...s, tau }, all, rho, log(strength / count / (m - 1)))(0));
+    });
+    return max(...thresholds);
+  }
+
+  /** The largest thresholds of the classes at the temperatures of LADDER, remembered while only alpha and tau change. */
+  let [ladderOf, rungs] = [];
+  function ladder(s) {
+    const key = [s.loss, s.sampler, s.classes, s.instances, s.batch, s.perBatch, s.views, s.dim].join();
+    if (key === ladderOf) return rungs;
+    const all = batches(s);
+    const [m, d] = [s.classes, s.dim];
+    const mean = (name) => all.reduce((sum, b) => sum + b.q * b[name], 0);
+    const [same, count] = [selfTerm(s) + mean("k"), mean("o") / (m - 1)];
+    const best = LADDER.map(() => ({ value: Infinity }));
+    for (let start = 0; start < STARTS; start++) {
+      const noise = scattered(m, d, 104729 * (start + 1));
+      const cooled = start % 2 === 0; // every other start is cooled from the highest temperature, with some noise
+      let V = scattered(m, d, 7919 * (start + 1));
+      LADDER.forEach((tau, i) => {
+        if (!cooled) V = scattered(m, d, 7919 * (start + 1) + i);
+        const found = descend(V.slice(), m, d, tau, same, count, cooled ? 80 : 150);
+        if (found.value < best[i].value) best[i] = found;
+        if (cooled) V = unit(Float64Array.from(noise, (x, j) => found.rows[floor(j / d)][j % d] + 0.02 * x), d);
+      });
+    }
+    rungs = best.map((found, i) => MARGIN * lastOpening(s, LADDER[i], all, count, found));
+    for (let i = rungs.length - 2; i >= 0; i--) rungs[i] = max(rungs[i], rungs[i + 1]); // they grow with tau
+    ladderOf = key;
+    return rungs;
+  }
+
+  function descended(s) {
+    const found = ladder(s);
+    const place = log(s.tau / LADDER[0]) / log(0.72);
+    if (place <= 0) return max(1, found[0]);
+    const i = min(floor(place), found.length - 2);
+    return found[i] + (found[i + 1] - found[i]) * min(place - i, 1);
+  }
+
+  /** Many class means: at a tight frame or spread evenly, whichever stays collapsed longer. */
   function frame(s, all) {
     const [c, even] = [selfTerm(s), exp(logMeanExp(1 / s.tau, s.dim)[0] - 1 / s.tau)];
     const alpha = (r, rho, curved) => {
@@ -244,7 +389,10 @@ const SSEM = (() => {
   }
 
   /** Collapse minimises the loss if and only if alpha is at most this; above 1 no weight prevents collapse. */
-  const thresholdOf = (s, all) => (crowded(s) ? frame(s, all) : weight(exact(s, all)(0)));
+  const thresholdOf = (s, all) => {
+    if (!crowded(s)) return weight(exact(s, all)(0));
+    return min(s.dim < 8 ? Infinity : frame(s, all), isLong(s) ? Infinity : descended(s));
+  };
   const collapseThreshold = (s) => thresholdOf(s, batches(s));
 
   /** The weight at whose optimum, with room for every instance, the within-class variance is v. */
@@ -281,10 +429,11 @@ const SSEM = (() => {
 
   /** Why no theorem speaks about a setting, or null. */
   function notCovered(s) {
-    if (crowded(s) && (s.dim < 8 || basis(s) !== "estimate"))
-      return `${s.classes} classes need ${s.classes} dimensions here. The command line covers fewer.`;
-    if (s.loss === "l_spread" && basis(s) !== "exact")
-      return "For L_spread the command line estimates few dimensions; here, leave the dimension blank.";
+    const { classes, dim } = s;
+    if (dim === 1) return "Points on a line cannot spread: use at least 2 dimensions.";
+    if (crowded(s) && s.loss === "l_spread") return `L_spread with ${classes} classes is covered from ${classes} dimensions on.`;
+    if (crowded(s) && dim < 8 && isLong(s))
+      return `${classes} classes in ${dim} dimensions take too long in a page: run the command below.`;
     if (s.loss !== "ssem" && s.views === 1)
       return "With one view the self-supervised term has no positive: give each instance a second view.";
     return null;

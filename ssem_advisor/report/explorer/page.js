@@ -149,13 +149,12 @@
       note: "estimate for a typical network",
       title: "Free spread of a typical network: an estimate. The collapse boundary is exact.",
     },
-    crowded: {
-      inWords: "to expect",
-      note: "estimate for a typical network",
-      title: "Free spread of a typical network: an estimate. With fewer dimensions than classes the boundary is approximate, on the safe side.",
-    },
   };
-  const basis = (s) => BASIS[SSEM.crowded(s) ? "crowded" : SSEM.basis(s)];
+  function basis(s) {
+    const found = BASIS[SSEM.basis(s)];
+    const crowded = "With fewer dimensions than classes the boundary is approximate, on the safe side.";
+    return SSEM.crowded(s) ? { ...found, title: found.title.replace(/The collapse.*/, crowded) } : found;
+  }
   const rangeOf = (s) => SSEM.aims(s).safe.map((v) => digits(v)).join(" to ");
 
   function verdict(s) {

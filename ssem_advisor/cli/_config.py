@@ -85,7 +85,7 @@ def adopt(path: Path, given: dict[str, Any]) -> ConfigFacts:
     wanted = ["classes", "dim", "temperature", "batch_size"] + (["alpha"] if reading.run.kind == "supcon+self" else [])
     asked = []
     for name in wanted:
-        if name not in given:
+        if name not in given and not (name == "classes" and "class_counts" in given):
             spread = name == "batch_size" and reading.run.get("batch_size") is not None
             asked.append(
                 "whether the loss gathers the batches of all devices: --gather or --no-gather"

@@ -173,6 +173,8 @@ def test_what_a_config_leaves_open_is_asked_for_by_option(tmp_path):
     assert result.exit_code == 2
     assert "classes: missing" in result.stderr
     assert "--batch-size" in run("recommend", "--config", path, "--classes", 10).stdout
+    path.write_text("loss: supcon\ntemperature: 0.1\nclass_counts: [500, 200, 80]\nbatch_size: 64\n")
+    assert "not in the file: --classes" not in run("recommend", "--config", path).stdout
 
 
 @pytest.fixture

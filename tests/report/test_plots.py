@@ -444,7 +444,8 @@ def test_command_takes_setting_and_point_from_a_config(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     assert "100 classes" in result.stdout
     assert "random batches of 512" in result.stdout
-    assert "your config: α 0.0467, τ 0.1" in result.stdout
+    assert "your config: α 0.0893, τ 0.1" in result.stdout  # plain SupCon in the batches of the command line
+    assert "your config: α 0.0467, τ 0.1" in command("--config", config, "--terminal").stdout
 
 
 @pytest.mark.parametrize(
@@ -467,7 +468,7 @@ def test_command_takes_setting_and_point_from_a_config(tmp_path: Path) -> None:
         (["--config", "missing.yaml", "--terminal"], "missing.yaml: no such file"),
         (["--config", "{configs}/other.yaml", "--terminal"], "other.yaml: names no contrastive loss"),
         (["--config", "{configs}/simclr.yaml", "--terminal"], "describes no supervised contrastive training"),
-        (["--config", "{configs}/open.yaml", "--terminal"], "does not say temperature, so"),
+        (["--config", "{configs}/open.yaml", "--terminal"], "give --temperature as well"),
         (["--config", "{configs}/sizes.yaml", "--terminal"], "classes of equal size"),
     ],
 )

@@ -3,15 +3,16 @@
 One thread, float32. Every update counts, reports and measurements of the free spread included; the first report, which
 asks theory once, is told apart. Step and update are timed apart in one run, in processor time: the difference of two
 noisy step times would drown what is measured. Measurements of the free spread are close together at first; the share
-in a long run is put together from the measured means of each kind of update.
+in a long run is put together from the measured means of each kind of update. Medians of several runs, with their range.
 
-    python benchmarks/bench_monitor.py [STEPS]
+    python benchmarks/bench_monitor.py [STEPS [RUNS]]
 """
 
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -49,7 +50,20 @@ def mlp() -> nn.Module:
     return nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 32))
 
 
-def run(name: str, model: nn.Module, setting: Setting, inputs: Callable[[int], torch.Tensor], steps: int) -> None:
+@dataclass(frozen=True)
+class Cost:
+    """Of one run: seconds of a step, of an update of each kind, of the first report; shares of a step."""
+
+    step: float
+    idle: float
+    reporting: float
+    measuring: float
+    first: float
+    so_far: float
+    long_run: float
+
+
+def cost(model: nn.Module, setting: Setting, inputs: Callable[[int], torch.Tensor], steps: int) -> Cost:
     batch = setting.batch_size
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     criterion = SupervisedContrastiveLoss(setting.alpha, setting.temperature)
@@ -72,38 +86,49 @@ def run(name: str, model: nn.Module, setting: Setting, inputs: Callable[[int], t
         updates.append(time.thread_time() - start)
         kinds.append("idle" if scalars is None else "measuring" if "ssem/free_spread" in scalars else "reporting")
     base = statistics.median(training)
-    print(f"{name}, {batch} x 2 views, {setting.classes} classes: step {1e3 * base:.1f} ms")
     first = next(i for i, kind in enumerate(kinds) if kind != "idle")  # asks theory once; what it spends is told apart
     clock = statistics.median(calls)  # what the clock and a call cost where the caches hold the step's data
     updates = [seconds - clock for seconds in updates]
-    spent = {
-        kind: [
-            seconds for i, (seconds, own) in enumerate(zip(updates, kinds, strict=True)) if own == kind and i != first
-        ]
-        for kind in ("idle", "reporting", "measuring")
-    }
+    spent: dict[str, list[float]] = {"idle": [], "reporting": [], "measuring": []}
+    for i, (seconds, kind) in enumerate(zip(updates, kinds, strict=True)):
+        if i != first:
+            spent[kind].append(seconds)
     mean = {kind: statistics.fmean(seconds) for kind, seconds in spent.items()}
-    for kind, seconds in mean.items():
-        print(f"  {kind:<10} {1e3 * seconds:.3f} ms, mean of {len(spent[kind])} updates")
-    print(f"  the first report, once: {1e3 * updates[first]:.0f} ms")
-    so_far = sum(map(sum, spent.values())) / (base * (steps - 1))
     share = 1 / monitor.every
     long = (1 - share) * mean["idle"] + share * mean["reporting"] + mean["measuring"] / monitor.spread_every
-    print(f"  {so_far:.2%} of a step in these {steps} updates, {long / base:.2%} in a long run")
+    so_far = sum(map(sum, spent.values())) / (base * (steps - 1))
+    return Cost(base, **mean, first=updates[first], so_far=so_far, long_run=long / base)
+
+
+def report(name: str, steps: int, runs: list[Cost]) -> None:
+    def middle(field: str, form: str, factor: float = 1.0) -> str:
+        values = sorted(factor * getattr(run, field) for run in runs)
+        return f"{statistics.median(values):{form}} ({values[0]:{form}} to {values[-1]:{form}})"
+
+    print(f"{name}: step {middle('step', '.1f', 1e3)} ms; median of {len(runs)} runs (least to most)")
+    for field in ("idle", "reporting", "measuring", "first"):
+        print(f"  {field:<10} {middle(field, '.3f', 1e3)} ms")
+    print(f"  share of a step in {steps} updates {middle('so_far', '.2%')}, in a long run {middle('long_run', '.2%')}")
 
 
 def nothing(z: torch.Tensor, y: torch.Tensor) -> None:
     """What is timed to know what timing costs."""
 
 
-def main(steps: int) -> None:
+def main(steps: int, runs: int) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     digits = Setting(classes=5, dim=32, temperature=0.1, alpha=0.3, batch_size=250)
-    run("MLP 64-256-256-32", mlp(), digits, lambda batch: torch.randn(batch, 2, 64), steps)
     images = Setting(classes=100, dim=128, temperature=0.1, alpha=0.5, batch_size=64)
-    run("ResNet-8", small_resnet(), images, lambda batch: torch.randn(batch, 2, 3, 32, 32), steps)
+    for name, model, setting, shape in (
+        ("MLP 64-256-256-32, 250 x 2 views, 5 classes", mlp, digits, (64,)),
+        ("ResNet-8, 64 x 2 views, 100 classes", small_resnet, images, (3, 32, 32)),
+    ):
+        found = [
+            cost(model(), setting, lambda batch, shape=shape: torch.randn(batch, 2, *shape), steps) for _ in range(runs)
+        ]
+        report(name, steps, found)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 900)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 900, int(sys.argv[2]) if len(sys.argv) > 2 else 5)

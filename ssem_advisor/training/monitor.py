@@ -25,7 +25,8 @@ from ssem_advisor.training.pair_sums import pair_sums
 
 # Instances of the last batches that free spread is measured on: at most _MOST, about _EACH of a class.
 _EACH, _LEAST, _MOST = 20, 512, 4096
-_READ = 3  # batches that a report rests on, at least; the ones between them cost nothing
+# A report rests on so many batches, or on fewer that hold this many instances; the ones between cost nothing.
+_READ, _ROWS = 3, 400
 
 
 class CollapseWarning(UserWarning):
@@ -42,7 +43,7 @@ class CollapseMonitor:
             monitor.update(z, y)
             ...
 
-    Meant to be left on: of `every` updates three to five read their batch, on the device of the embeddings (pair sums,
+    Meant to be left on: of `every` updates one to five read their batch, on the device of the embeddings (pair sums,
     no transfer, no N x N matrix); the others return at once. At the `every`-th the sums are reduced over the ranks of
     torch.distributed, judged and logged, as (prefix `ssem/`):
 
@@ -142,7 +143,7 @@ class CollapseMonitor:
     def _next_event(self, instances: int) -> int:
         """The next update that is read, or kept for a measurement because those after it are too few for one."""
         following = self.steps + 1
-        read = following + (-following % self.every) % self._stride
+        read = following + (-following % self.every) % self._stride(instances)
         if not self.spread_every:
             return read
         return min(read, max(following, self._measured_next + 1 - -(-self._enough // instances)))
@@ -155,7 +156,7 @@ class CollapseMonitor:
             )
         if self.spread_every and (self._measured_next - self.steps) * len(y) < self._enough:
             self._recent.append((z, y, instance_ids))
-        if left % self._stride:
+        if left % self._stride(len(y)):
             return None
         sums = pair_sums(z, y, instance_ids)
         self._sums = sums if self._sums is None else self._sums.to(sums) + sums
@@ -222,10 +223,9 @@ class CollapseMonitor:
         due = last + min(last, self.spread_every) if last else self.spread_every // 20
         return -(-max(due, self.steps) // self.every) * self.every
 
-    @property
-    def _stride(self) -> int:
-        """Updates from one batch that is read to the next."""
-        return max(1, self.every // _READ)
+    def _stride(self, instances: int) -> int:
+        """Updates from one batch that is read to the next, for batches of so many."""
+        return max(1, self.every // min(_READ, -(-_ROWS // max(instances, 1))))
 
     @property
     def _enough(self) -> int:

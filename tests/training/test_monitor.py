@@ -110,18 +110,20 @@ def test_reports_every_kth_update_over_all_of_them():
     assert monitor.update(*batch(3)) is None
 
 
-def test_between_the_batches_that_a_report_rests_on_nothing_is_read(monkeypatch):
+@pytest.mark.parametrize(("size", "steps"), [(24, [1, 34, 67, 100]), (240, [50, 100]), (480, [100])])
+def test_between_the_batches_that_a_report_rests_on_nothing_is_read(monkeypatch, size, steps):
     from ssem_advisor.training import monitor as module
 
     read, reported = [], []
     sums = module.pair_sums
     monkeypatch.setattr(module, "pair_sums", lambda *args: read.append(monitor.steps) or sums(*args))
     monitor = CollapseMonitor(SETTING)
+    z, y = (x.repeat(size // 24, *[1] * (x.ndim - 1)) for x in batch())
     for step in range(1, 201):
-        if monitor.update(*batch(step)) is not None:
+        if monitor.update(z, y) is not None:
             reported.append(step)
     assert reported == [100, 200]
-    assert read == [1, 34, 67, 100, 101, 134, 167, 200]
+    assert read == [*steps, *(100 + step for step in steps)]
 
 
 def test_free_spread_is_measured_early_and_then_ever_more_rarely():

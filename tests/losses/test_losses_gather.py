@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import itertools
+import warnings
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from ssem_advisor.domain import SettingError
-from ssem_advisor.losses import supervised_contrastive_loss
+from ssem_advisor.losses import _gather, supervised_contrastive_loss
 from ssem_advisor.losses._gather import held_twice
 
 VARIANTS = [
@@ -74,6 +76,7 @@ def worker(rank, world, store):
         none = slice(0, 5 if rank == 0 else 0)  # and here it has none at all: no process may wait for ever
         with pytest.raises(ValueError, match="different shapes"):
             compute(linear(), x[mine][none], labels[mine][none], 0, gather=True)
+        _gather._calls = itertools.count(1)  # as in the first call of a run
         with pytest.warns(UserWarning, match="two processes hold the same embeddings"):
             compute(linear(), x[:5], labels[:5], 0, gather=True)
         wrong = labels[mine][: 4 if rank == 0 else 5]  # refused by one process before anything is gathered
@@ -105,6 +108,21 @@ def test_equal_embeddings_within_a_process_are_no_batch_dealt_twice():
     for kind in (torch.float16, torch.bfloat16, torch.float64):
         assert held_twice(torch.cat([z[:4], z[:4]]).to(kind), 2)
         assert not held_twice(z.to(kind), 2)
+
+
+def test_batches_dealt_twice_are_looked_for_ever_more_rarely(monkeypatch):
+    looked = []
+    monkeypatch.setattr(_gather, "_calls", itertools.count(1))
+    monkeypatch.setattr(_gather.dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(_gather, "held_twice", lambda z, world: looked.append(call) or call == 4)
+    told = []
+    for call in range(1, 4097):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            _gather._warn_of_batches_dealt_twice(torch.zeros(2, 2, 2))
+        told += [call] * len(caught)
+    assert looked == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3072, 4096]
+    assert told == [4]
 
 
 def test_one_process_needs_no_group():

@@ -6,20 +6,17 @@ gone and nothing new is found; the rest of the file stays as it is, byte for byt
 
 from __future__ import annotations
 
-import ast
-import re
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ssem_advisor.config.model import Document, TrainingRun, Value
-from ssem_advisor.config.reader import values
+from ssem_advisor.config.model import Document, Value
 from ssem_advisor.domain import AdvisorError, Setting
 from ssem_advisor.files import write_atomically
 from ssem_advisor.lint.checking import shown
 from ssem_advisor.lint.core import TAKES_LONG, Case, Finding
+from ssem_advisor.lint.readers import number_in, shared, written
 from ssem_advisor.rounding import above, below
 from ssem_advisor.theory.regime import coordinates
 
@@ -92,13 +89,13 @@ def _mended(result: Result, finding: Finding, session: Session) -> tuple[Result,
     if coordinates(setting) > _MOST_COORDINATES:
         return TAKES_LONG
     unwritable = {
-        name: why for name in _KNOBS if (why := _unwritable(run.fields.get(name), name) or _shared(document, run, name))
+        name: why for name in _KNOBS if (why := _unwritable(run.fields.get(name), name) or shared(document, run, name))
     }
     for knobs in _ATTEMPTS:
         if not unwritable.keys().isdisjoint(knobs):
             continue
         for chosen in _recommended(setting, knobs):
-            text = _with(document.text, {run.fields[knob]: chosen[knob] for knob in knobs})
+            text = written(document.text, {run.fields[knob]: chosen[knob] for knob in knobs})
             again = session.check(session.read(document.path, text))
             if _better(result, again, finding.run):
                 places = {knob: run.fields[knob].location for knob in knobs}
@@ -124,117 +121,10 @@ def _unwritable(value: Value | None, name: str) -> str | None:
         return f"{name} is {value.raw} although {value.reason}: only the program tells which one counts"
     if value.location.path is not None:
         return f"{name} stands in {shown(value.location.path)}, which has to be given itself"
-    number = _number_in(value.raw)
+    number = number_in(value.raw)
     if number is None or float(number) != value.value:
         return f"{name} is not written as a plain number"
     return None
-
-
-_PROBE = "0.123456789"  # no config says this already
-
-
-def _shared(document: Document, run: TrainingRun, name: str) -> str | None:
-    """Why writing a value would change more than its own key: the place is one that others read too.
-
-    Another number is written there in memory, and all keys whose value then differs are compared with the one meant.
-    """
-    value = run.fields[name]
-    probe = Document(document.path, _with(document.text, {value: _PROBE}), document.format)
-    before, after = values(document), values(probe)
-    changed = {
-        path
-        for old, new in zip(before, after, strict=False)
-        for path in old.keys() | new.keys()
-        if not _same(old.get(path), new.get(path))
-    }
-    own = value.key.rpartition(".")[2]
-    if document.format == "python":
-        foreign = _python_readers(document.text, own, {str(path[0]) for path in changed if len(path) == 1})
-    elif document.format in ("shell", "other"):
-        foreign = _shell_readers(document.text, value, run)
-    else:
-        foreign = {".".join(map(str, path)) for path in changed} - {value.key}
-        foreign |= _interpolating(document.text, own)
-    foreign |= {".".join(map(str, path)) for path in changed if not _named(path, own) and len(path) > 1}
-    if len(before) != len(after) or foreign or not changed:
-        others = ", ".join(sorted(foreign)[:3]) or "other keys"
-        place = value.location
-        return (
-            f"the {name} in line {place.line if place else 0} is also read by {others}; give {name} a value of its own"
-        )
-    return None
-
-
-def _same(old: object, new: object) -> bool:
-    return type(old) is type(new) and (old == new or old != old)
-
-
-def _named(path: tuple[str | int, ...], own: str) -> bool:
-    last = path[-1] if path else ""
-    return isinstance(last, str) and last.lstrip("-").rstrip("?").replace("-", "_") == own.lstrip("-").replace("-", "_")
-
-
-def _interpolating(text: str, own: str) -> set[str]:
-    """Keys of another name whose value asks for a key of this name, as in `lr: ${loss.alpha}`."""
-    asking = re.compile(rf"^[ \t-]*[\"']?([\w.-]+)[\"']?[ \t]*[:=].*\$\{{[^}}\n]*\b{re.escape(own)}\b", re.M)
-    return {match[1] for match in asking.finditer(text) if not _named((match[1].rpartition(".")[2],), own)}
-
-
-def _python_readers(text: str, own: str, names: set[str]) -> set[str]:
-    """Who else reads the constants of these names: a keyword of another name, or any second use under theirs."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        module = ast.parse(text)
-    keywords = {
-        id(keyword.value): keyword.arg or ""
-        for node in ast.walk(module)
-        if isinstance(node, ast.Call)
-        for keyword in node.keywords
-    }
-    readers: set[str] = set()
-    for name in names:
-        uses = [n for n in ast.walk(module) if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)]
-        given = [keywords.get(id(use)) for use in uses]
-        readers |= {keyword for keyword in given if keyword and not _named((keyword,), own)}
-        if not _named((name,), own) and len(uses) > 1:
-            readers.add(f"{name} ({len(uses)} uses)")
-    return readers
-
-
-def _shell_readers(text: str, value: Value, run: TrainingRun) -> set[str]:
-    """Who else reads the variable whose value stands at this place; nobody where the place is the flag's own."""
-    place, command = value.location, run.location
-    assert place is not None
-    if command is None or command.start <= place.start < command.end:
-        return set()
-    variable = re.search(r"(\w+)=['\"]?$", text[: place.start])
-    if variable is None:
-        return {"another command"}
-    name = variable.group(1)
-    line = text[text.rfind("\n", 0, place.start) + 1 : place.start]
-    readers = {"the environment"} if re.search(r"\b(?:export|declare +-\w*x)\b", line) else set()
-    flag = re.escape(value.key.partition(".")[0])
-    for use in re.finditer(rf"\$(?:\{{{name}\b|{name}\b)", text):
-        if not re.search(rf"{flag}(?: +|=)['\"]?$", text[: use.start()]):
-            readers.add(f"${name} elsewhere")
-    return readers
-
-
-def _number_in(raw: str) -> str | None:
-    """The number within a token such as `0.1`, `"0.1"` or `--alpha=0.1`; None if there is not exactly one."""
-    numbers = re.findall(r"(?<![\w.+-])[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])", raw)
-    return numbers[0] if len(numbers) == 1 else None
-
-
-def _with(text: str, new: dict[Value, str]) -> str:
-    """The text with numbers replaced, from the end so that earlier places stay right."""
-    for value, number in sorted(new.items(), key=lambda item: -item[0].location.start):  # type: ignore[union-attr]
-        place = value.location
-        assert place is not None
-        token = text[place.start : place.end]
-        old = _number_in(token) or token
-        text = text[: place.start] + token.replace(old, number, 1) + text[place.end :]
-    return text
 
 
 def _recommended(setting: Setting, knobs: tuple[str, ...]) -> Iterator[dict[str, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 
@@ -19,6 +20,8 @@ _GROUPS, _BINS = 12, 8
 # Compositions are listed one by one up to this number per group; beyond it `_DRAWS` are drawn at each of `_NODES`
 # values of the number of same-class instances.
 _LISTED, _NODES, _DRAWS = 600, 6, 6
+# What drawing compositions instead of listing them may move a weight by.
+DRAWN_ERROR = 0.002
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,19 @@ def groups_of(setting: Setting, single: bool = False) -> SizeGroups:
     return SizeGroups(totals / members, members, totals, of, binned)
 
 
-def anchors_of(setting: Setting, groups: SizeGroups, seed: int = 0) -> Anchors:
-    """Every kind of anchor with its probability; raises SettingError where the sampler lacks a number."""
+@overload
+def anchors_of(setting: Setting, groups: SizeGroups, seed: int = 0) -> Anchors: ...
+
+
+@overload
+def anchors_of(setting: Setting, groups: SizeGroups, seed: int = 0, *, draw: bool) -> Anchors | None: ...
+
+
+def anchors_of(setting: Setting, groups: SizeGroups, seed: int = 0, *, draw: bool = True) -> Anchors | None:
+    """Every kind of anchor with its probability; raises SettingError where the sampler lacks a number.
+
+    draw: draw compositions of a batch where there are too many to list; if not, None there.
+    """
     kinds, m, count = len(groups.sizes), groups.members.sum(), groups.members
     own = np.eye(kinds)
     if setting.sampler == "full":
@@ -85,7 +99,11 @@ def anchors_of(setting: Setting, groups: SizeGroups, seed: int = 0) -> Anchors:
             raise SettingError(
                 f"batch_size={setting.batch_size!r}: asks for {n:g} of each class, the smallest has {smallest:g}"
             )
-        laws = [_draw((count - own[g]).astype(int), drawn - 1, rng, _NODES * _DRAWS) for g in range(kinds)]
+        laws = [
+            _draw((count - own[g]).astype(int), drawn - 1, rng, _NODES * _DRAWS if draw else 0) for g in range(kinds)
+        ]
+        if not draw and any(law[2] for law in laws):
+            return None
         parts = [(share, np.full(len(share), n - 1.0), n * numbers) for share, numbers, _ in laws]
         return _join(parts, count / m, any(law[2] for law in laws))
     size = int(setting.need("batch_size"))
@@ -103,6 +121,8 @@ def anchors_of(setting: Setting, groups: SizeGroups, seed: int = 0) -> Anchors:
         if not drawn_some:
             parts.append((listed, numbers[:, 0], numbers[:, 1:]))
             continue
+        if not draw:
+            return None
         sampled = True
         pieces = []
         for probability, k in _nodes(float(mates + 1), float(rest.sum()), float(size)):

@@ -19,6 +19,7 @@ import numpy as np
 
 from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.theory.batches import Batch, batch_of, random_batch
+from ssem_advisor.theory.crowd import Crowd
 from ssem_advisor.theory.openings import Openings, by_class, only_numbers
 from ssem_advisor.theory.registry import BASIC, NO_LINE, SOFTMAX, assume
 from ssem_advisor.theory.relation import Geometry, Softmax, own_view_weight
@@ -53,31 +54,34 @@ def class_thresholds(setting: Setting) -> np.ndarray:
     classes in fewer than 12 dimensions, and where classes x dim^2 is beyond 5e10.
     Source: UNEQUAL and TIGHT (derived here).
     """
-    return _class_thresholds(setting)[0]
+    return thresholds_and_error(setting)[0]
 
 
 def class_thresholds_error(setting: Setting) -> float:
     """Half width of `class_thresholds`: 0 where they are exact to rounding.
 
     That is for sampler "full", for balanced batches of all classes and for random batches whose compositions can be
-    listed. Drawn compositions and binned sizes cost 0.002; random batches of equal crowded classes, which meet the
+    listed. Drawn compositions and binned sizes cost 0.002. Unequal classes in dim < classes - 1: what the first and the
+    last threshold differ by between the lowest minima found, 0.005 where there are several, and 0.002 for compositions
+    averaged in closed form; classes in between are rougher. Random batches of equal crowded classes, which meet the
     expected number of every other class, 0.5 % of the value; more than 89 equal crowded classes, whose descent stops
     early, 1 %; beyond 4,000 coordinates (classes x dim, dim < classes)
     a good frame stands for the minimiser, good to 3 % of the largest value or 3.75/dim of it if larger. For unequal
     sizes that is measured for the ends that safety needs, the last class upwards and the first downwards; the frame may
     overstate small classes by more (docs/theory/classes.md#frames).
     """
-    return _class_thresholds(setting)[1]
+    return thresholds_and_error(setting)[1]
 
 
-def _class_thresholds(setting: Setting) -> tuple[np.ndarray, float]:
+def thresholds_and_error(setting: Setting, quick: bool = False) -> tuple[np.ndarray, float]:
+    """Both at once; quick: to a larger error, where the class means have to be looked for."""
     assume(setting, "class_thresholds", SOFTMAX, BASIC, NO_LINE)
     only_numbers(setting)
-    return _thresholds(setting.with_(alpha=None))
+    return _thresholds(setting.with_(alpha=None), quick)
 
 
 @lru_cache(maxsize=256)
-def _thresholds(setting: Setting) -> tuple[np.ndarray, float]:
+def _thresholds(setting: Setting, quick: bool = False) -> tuple[np.ndarray, float]:
     sizes, own = _sizes(setting), float(own_view_weight(setting))
     m = len(sizes)
     dim = m if setting.dim is None else min(int(setting.dim), m)
@@ -92,8 +96,7 @@ def _thresholds(setting: Setting) -> tuple[np.ndarray, float]:
     if m * max(dim, _FRAME_DIM) > _CROWD:
         return _frame_thresholds(setting, sizes, own, dim)
     if setting.unequal:
-        problem = Openings.of(setting, single=True)
-        return problem.closed_thresholds(tight=True, starts=1 if dim == m - 1 else 8), problem.error
+        return Crowd(setting).thresholds(quick)
     return _equal_thresholds(setting, sizes, own)
 
 
@@ -163,6 +166,8 @@ def _sampling(means: ClassMeans, counts: np.ndarray, sizes: np.ndarray, batch: B
 def class_means(setting: Setting) -> np.ndarray:
     """Unit vectors (classes, d) of the collapsed minimiser, d = min(dim, classes); see `class_thresholds`."""
     only_numbers(setting)
+    if setting.unequal and setting.dim is not None and setting.dim < setting.classes:
+        return Crowd(setting.with_(alpha=None)).minima()[0]
     sizes, own = _sizes(setting), float(own_view_weight(setting))
     return _collapsed_minimiser(setting, sizes, own, _batches(setting, sizes), _expected_others(setting, sizes)).vectors
 

@@ -16,10 +16,10 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from ssem_advisor.domain import NotCovered, Setting, SettingError
-from ssem_advisor.theory.anchors import Anchors, SizeGroups, anchors_of, groups_of
+from ssem_advisor.theory.anchors import DRAWN_ERROR, Anchors, SizeGroups, anchors_of, groups_of
 from ssem_advisor.theory.registry import BASIC, SOFTMAX, assume
 from ssem_advisor.theory.relation import own_view_weight
-from ssem_advisor.theory.solve import bracketed
+from ssem_advisor.theory.solve import bracketed, fixed_points
 from ssem_advisor.theory.spheres import descend_on_spheres, newton_on_spheres
 
 _MOST_CLASSES = 30_000
@@ -45,21 +45,9 @@ class Terms(NamedTuple):
 
 
 class Openings:
-    """The symmetrised loss of one setting. A state holds one row (M_g, f, a, e) of any length per group.
+    """The symmetrised loss of one setting. A state holds one row (M_g, f, a, e) per group, M_g as long as groups."""
 
-    dim: dimensions of the M_g, as many as groups if None.
-    """
-
-    def __init__(
-        self,
-        groups: SizeGroups,
-        anchors: Anchors,
-        views: float,
-        loss: str,
-        tau: float,
-        own: float,
-        dim: int | None = None,
-    ) -> None:
+    def __init__(self, groups: SizeGroups, anchors: Anchors, views: float, loss: str, tau: float, own: float) -> None:
         self.groups, self.anchors, self.views, self.tau, self.own = groups, anchors, views, tau, own
         kinds = len(groups.sizes)
         self.stretch = views / (views - 1.0) if views > 1 else 1.0
@@ -68,8 +56,8 @@ class Openings:
         self.can_open = groups.sizes > 1
         self.precision = 1e-10 * min(1.0, 1.0 / tau)
         self.slack = 1e-8 / min(1.0, tau**0.5)  # a cost per anchor below this is rounding
-        self.error = (0.001 if groups.binned else 0.0) + (0.002 if anchors.sampled else 0.0)
-        self.free = np.ones((kinds, (kinds if dim is None else dim) + 3))
+        self.error = (0.001 if groups.binned else 0.0) + (DRAWN_ERROR if anchors.sampled else 0.0)
+        self.free = np.ones((kinds, kinds + 3))
         self.free[:, -3] = groups.members > 1
         self.free[:, -2] = self.can_open
         self.free[:, -1] = loss == "supcon" and views > 1
@@ -85,13 +73,12 @@ class Openings:
             self.log_own, self.log_same, self.log_others = np.log(own), np.log(anchors.same), np.log(anchors.others)
 
     @classmethod
-    def of(cls, setting: Setting, seed: int = 0, single: bool = False) -> Self:
-        """seed: of the drawn batch compositions; single: a group for every class, in the setting's own dimension."""
-        groups = groups_of(setting, single)
+    def of(cls, setting: Setting, seed: int = 0) -> Self:
+        """seed: of the drawn batch compositions."""
+        groups = groups_of(setting)
         anchors = anchors_of(setting, groups, seed)
         views, tau = float(setting.views), float(setting.need("temperature"))
-        dim = min(int(setting.dim), len(groups.sizes)) if single and setting.dim is not None else None
-        return cls(groups, anchors, views, setting.loss, tau, float(own_view_weight(setting)), dim)
+        return cls(groups, anchors, views, setting.loss, tau, float(own_view_weight(setting)))
 
     def start(self, seed: int = 0) -> np.ndarray:
         state = np.random.default_rng(seed).standard_normal(self.free.shape) * 0.3
@@ -221,72 +208,25 @@ class Openings:
         terms = self._terms(rows, alpha)
         return np.asarray(terms.by_v - self._multiplier(rows, terms)) / (self.weight_paired + self.weight_alone)
 
-    def tight_curvature(self, rows: np.ndarray, alpha: float) -> np.ndarray:
-        """What the other class means add to the cost of a spread in directions they use, times tau: (kinds,).
-
-        For groups of one class each, all closed: the least eigenvalue on the tangent space at v_i of the curvature
-        M_i of docs/theory/classes.md, over 2 tau; 0 where a direction is orthogonal to all class means.
-        """
-        means, anchors, group = rows[:, :-3], self.anchors, self.anchors.group
-        kinds, dim = means.shape
-        if np.linalg.matrix_rank(means, tol=1e-6) < dim:
-            return np.zeros(kinds)
-        pull = self._softmax(means @ means.T, np.zeros(kinds), np.zeros(kinds))[0]
-        scale = anchors.weight * np.where(self.paired, 1.0, alpha)
-        seen = self.gather @ (scale[:, None] * pull)
-        # A batch that samples a class: the spreads in it no longer sum to zero, which takes off curvature.
-        sizes = self.groups.sizes
-        left = np.maximum(sizes - anchors.others, 0.0) / np.maximum(sizes - 1.0, 1.0)
-        present = np.maximum(anchors.others, 1e-300)
-        sampled = self.gather @ (scale[:, None] * pull * pull / present * np.where(anchors.others > 0, left, 0.0))
-        between = seen + (seen - sampled).T
-        least = np.zeros(kinds)
-        for i in range(kinds):
-            force = pull[group == i] @ means
-            curvature = (means.T * between[i]) @ means - (force.T * scale[group == i]) @ force
-            tangent = np.linalg.svd(means[i][None])[2][1:]
-            least[i] = np.linalg.eigvalsh(tangent @ curvature @ tangent.T)[0]
-        return least / (2.0 * self.tau * (self.weight_paired + self.weight_alone))
-
-    def closed_thresholds(self, tight: bool = False, starts: int = 1) -> np.ndarray:
+    def closed_thresholds(self) -> np.ndarray:
         """The weight up to which a spread of each group raises the loss at full collapse, views aligned: (kinds,)."""
-        kinds = len(self.groups.sizes)
+        closed = np.ones(len(self.groups.sizes), dtype=bool)
         free, self.free = self.free, self.free * np.array([1.0] * (self.free.shape[1] - 2) + [0.0, 0.0])
-        closed = np.ones(kinds, dtype=bool)
+        # At one state the cost is linear in the weight; the state depends on it through lonely anchors alone.
+        moves = not self.paired.all()
+        known = {0.5: self.solve(0.5, self.start() * self.free, closed)}
 
-        def state(alpha: float, begin: np.ndarray) -> np.ndarray:
-            return self.solve(alpha, begin * self.free, closed)
+        def turns(alpha: float) -> np.ndarray:
+            rows = known[min(known, key=lambda other: abs(other - alpha))]
+            if moves and alpha not in known:
+                rows = known[alpha] = self.solve(alpha, rows * self.free, closed)
+            low, high = self.slope_at_closed(rows, 0.0), self.slope_at_closed(rows, 1.0)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return np.where(low > high, low / (low - high), np.inf)
 
-        def costs(alpha: float, rows: np.ndarray) -> np.ndarray:
-            extra = self.tight_curvature(rows, alpha) if tight else 0.0
-            return np.asarray(self.slope_at_closed(rows, alpha) + extra)
-
-        tried = [state(0.5, self.start(seed)) for seed in range(starts)]
-        rows = min(tried, key=lambda found: self.value_and_gradient(found, 0.5)[0])
-        found = np.full(kinds, np.nan)
-        low, high = costs(0.0, rows), costs(1.0, rows)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            # Without lonely anchors the state does not depend on the weight, and the cost is linear in it.
-            linear = np.where(low > high, low / (low - high), np.inf)
-        found[self.can_open] = linear[self.can_open]
-        if not self.paired.all():
-            low, high = costs(0.0, state(0.0, rows)), costs(1.0, state(1.0, rows))
-            for group in np.flatnonzero(self.can_open):
-
-                def cost(alpha: float, group: int = int(group)) -> float:
-                    nonlocal rows
-                    rows = state(alpha, rows)
-                    return float(costs(alpha, rows)[group])
-
-                if high[group] > 0:
-                    found[group] = np.inf
-                elif low[group] <= 0:
-                    found[group] = 0.0
-                else:
-                    near = max(1e-8, 1e-2 * self.error)
-                    found[group] = bracketed(cost, (0.0, low[group]), (1.0, high[group]), near) - 0.5 * near
+        found, _ = fixed_points(turns, max(1e-8, 1e-2 * self.error))
         self.free = free
-        return found
+        return np.where(self.can_open, np.where(found < 1.0, found, np.inf), np.nan)
 
     def opening_cost(self, group: int, state: np.ndarray, alpha: float) -> tuple[float, np.ndarray]:
         """What a first bit of spread costs a group that is held closed, at the minimum of the others, and the state

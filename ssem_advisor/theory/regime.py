@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from ssem_advisor.domain import Setting, SettingError
-from ssem_advisor.theory.classes import class_thresholds, class_thresholds_error
+from ssem_advisor.theory.classes import class_thresholds, thresholds_and_error
 from ssem_advisor.theory.collapse import collapse_threshold
 from ssem_advisor.theory.estimates import is_exact
 from ssem_advisor.theory.extensions import extended_limits
@@ -148,8 +148,8 @@ def _tight(setting: Setting, threshold: float, keys: tuple[str, ...]) -> Collaps
     if setting.dim == 1 or setting.loss == "l_spread":
         # Two classes on a line cannot spread at all; for l_spread the local threshold is not derived.
         return CollapseLimits(Regime.TIGHT, threshold, float("inf"), "bound", 0.0, None, keys)
-    error = class_thresholds_error(setting)
-    local = max(float(np.nanmax(class_thresholds(setting))) + error, threshold)
+    each, error = thresholds_and_error(setting)
+    local = max(float(np.nanmax(each)) + error, threshold)
     return CollapseLimits(Regime.TIGHT, threshold, local, "local", error, None, keys)
 
 
@@ -158,7 +158,7 @@ _BY_CLASS = ("UNEQUAL", "BATCH")
 
 def _crowded(setting: Setting) -> CollapseLimits:
     """Equal classes open at nearly one weight: what their thresholds differ by is part of the answer."""
-    each, error = class_thresholds(setting), class_thresholds_error(setting)
+    each, error = thresholds_and_error(setting)
     return CollapseLimits(
         Regime.CROWDED, _first(each, error), float(np.nanmax(each)) + error, "local", error, each, _BY_CLASS
     )
@@ -192,9 +192,9 @@ def _unequal(setting: Setting, quick: bool) -> CollapseLimits:
     else:
         # With few dimensions the thresholds are those of the crowded means; the others' having opened moves them by as
         # much as it does with many.
-        local, free = class_thresholds(setting), class_thresholds(setting.with_(dim=None))
-        error += class_thresholds_error(setting)
-        first = _first(local, class_thresholds_error(setting))
+        (local, unsure), free = thresholds_and_error(setting, quick), class_thresholds(setting.with_(dim=None))
+        error += unsure
+        first = _first(local, unsure)
         with np.errstate(invalid="ignore"):
             each = np.where(np.isfinite(each) & np.isfinite(local), local + np.maximum(each - free, 0.0), each + local)
     last = float(np.nanmax(each)) + error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -64,6 +65,48 @@ def bracketed(
             b, at_b, at_a = x, value, at_a * (0.5 if stayed < 0 else 1.0)
             stayed = -1
     return x + 0.5 * tolerance * (1.0 if negative[0] > positive[0] else -1.0)
+
+
+def fixed_points(
+    function: Callable[[float], np.ndarray], tolerance: float, most: int = 40, only: Callable[..., Any] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The points x_i in [0, 1] with x_i = f_i(x_i) of functions that change little, and their estimated errors.
+
+    function: point -> values (components,), expensive; values below 0 and beyond 1 stand for those ends. Every
+    evaluation serves all components: each is interpolated between the two nearest points, and the one with the largest
+    error decides where to look next. It ends where no error exceeds the tolerance, or after `most` evaluations.
+    only: estimates -> the components that matter for that.
+    """
+    points, values = np.array([0.5]), function(0.5)[None]
+    while True:
+        found, errors = _interpolated(points, np.clip(values, 0.0, 1.0))
+        matter = np.full(len(found), True) if only is None else only(found)
+        pending = np.where(matter, errors, 0.0)
+        if not np.any(pending > tolerance) or len(points) >= most:
+            return found, errors
+        ahead = float(found[np.argmax(pending)])
+        place = int(np.searchsorted(points, ahead))
+        points, values = np.insert(points, place, ahead), np.insert(values, place, function(ahead), axis=0)
+
+
+def _interpolated(points: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Fixed points of the columns of values (points, columns), and what the nearest point leaves open."""
+    columns = np.arange(values.shape[1])
+    above = (values > points[:, None]).sum(axis=0)  # points before the fixed point
+    low, high = np.clip(above - 1, 0, None), np.clip(above, None, len(points) - 1)
+    gap = points[high] - points[low]
+    at_low, at_high = values[low, columns], values[high, columns]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = np.where(gap > 0, (at_high - at_low) / gap, 0.0)
+        found = np.where(gap > 0, (at_low - slope * points[low]) / (1.0 - slope), at_low)
+    found = np.where(gap > 0, np.clip(found, points[low], points[high]), found)
+    distance = np.abs(found[:, None] - points[None]).min(axis=1)
+    if len(points) == 1:
+        return found, distance
+    # Beyond the last point nothing brackets: the slope there is that of the two points next to it.
+    near = np.clip(low, 0, len(points) - 2)
+    slope = np.abs(values[near + 1, columns] - values[near, columns]) / (points[near + 1] - points[near])
+    return found, distance * slope
 
 
 def multiply_subtract(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:

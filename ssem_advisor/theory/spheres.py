@@ -54,9 +54,9 @@ def newton_on_spheres(
         taken = _step(function, rows, value, system, right, used, pace, damping)
         if taken is None:
             break
-        still = still + 1 if value - taken[1][0] <= 1e-15 * abs(value) else 0
+        still = still + 1 if value - taken[1][0] <= 1e-13 * abs(value) else 0
         rows, (value, slope, curved), damping = taken
-        if still == 10:  # the digits of the value are used up
+        if still == 4:  # the digits of the value are used up, or a flat valley is followed
             break
     return rows
 

@@ -24,11 +24,11 @@ from ssem_advisor.theory.relation import own_view_weight
 from ssem_advisor.theory.solve import fixed_points
 from ssem_advisor.theory.spheres import descend_on_spheres
 
-# Up to this many coordinates the minimum is looked for from this many starts and to the last digits; beyond that from
-# three and to where the ends of the thresholds are settled to this much.
-_PRECISE, _STARTS, _FINE, _SETTLED = 300, 16, 3e-6, 0.005
+# Minima are looked for from up to this many starts, fewer where all would have more than so many coordinates; up to the
+# next number of coordinates to the last digits, beyond that to where the ends of the thresholds are settled to 0.005.
+_STARTS, _COORDINATES, _PRECISE, _FINE, _SETTLED = 16, 12_000, 300, 3e-6, 0.005
 # Minima not found may lie further off than those found lie apart, by this factor; settled on 31 settings.
-_OTHERS = 2.5
+_OTHERS = 2.0
 # What averaging in closed form moves a threshold by, batches being drawn without replacement; measured.
 _AVERAGED = 0.002
 # Points that stand for the law of the number of mates, and the step in log t of the integrals over t.
@@ -242,7 +242,7 @@ class Crowd:
     def minima(self, quick: bool = False) -> list[np.ndarray]:
         """Minima at the weight 0.5 from several starts, the lowest first; of large problems with many compositions
         those at the expected batch. quick: from few starts."""
-        starts = _STARTS if self.small and not quick else 3
+        starts = max(3, min(_STARTS, _COORDINATES // (len(self.sizes) * self.dim)) // (2 if quick else 1))
         if self.dim >= len(self.sizes) - 1:
             starts = 1
         screen = self if self.small else Crowd(self.setting, self.batches.expected())
@@ -257,7 +257,7 @@ class Crowd:
         half width of the first and the last of them.
 
         That is what the ends differ by between the three lowest of the minima found, and what averaging batches, an
-        early end of the search and minima not found add. quick: only the last class is followed, and from three starts.
+        early end of the search and minima not found add. quick: only the last class is followed, and from fewer starts.
         """
         number, tried = len(self.sizes), self.minima(quick)
         fine = self.coarse if quick or self.small else _FINE

@@ -142,6 +142,6 @@ def test_the_ends_hold_against_many_more_starts(counts, dim, temperature, batch)
     exact, _ = fixed_points(lambda alpha: problem._turns(problem.minimum(alpha, lowest, 1e-8)), 1e-4)
     assert abs(np.nanmax(found) - np.nanmax(exact)) <= error
     assert abs(np.nanmin(found) - np.nanmin(exact)) <= error
-    assert error < 0.1
+    assert error < 0.25
     quick, wider = classes.thresholds_and_error(setting, quick=True)
     assert abs(min(np.nanmax(quick), 1.0) - np.nanmax(exact)) <= wider

@@ -11,7 +11,7 @@ from ssem_advisor.domain import Setting, SettingError
 from ssem_advisor.theory.batches import batch_of
 from ssem_advisor.theory.registry import EQUAL_CLASSES, SIMPLEX_FITS, assume, is_basic_but
 from ssem_advisor.theory.relation import geometry_of, own_view_weight, relation_of
-from ssem_advisor.theory.solve import bisect, multiply_subtract
+from ssem_advisor.theory.solve import multiply_subtract, zero
 
 # Elements worked on at once: their temporaries stay in a core's cache.
 _CHUNK = 1 << 13
@@ -109,7 +109,7 @@ def critical_temperature(setting: Setting) -> Any:
             return _threshold(part.with_(temperature=np.exp(log_temperature)))
 
         low, high = np.full_like(alpha * m, -20.0), np.full_like(alpha * m, 25.0)
-        root = np.exp(bisect(lambda t: threshold(t) - alpha, low, high))
+        root = np.exp(zero(lambda t: threshold(t) - alpha, low, high))
         with np.errstate(invalid="ignore"):
             root = np.where(threshold(low) >= alpha, 0.0, root)
             return np.where(threshold(high) <= alpha, np.inf, root)

@@ -20,7 +20,7 @@ from ssem_advisor.theory.batches import Batch, batch_of
 from ssem_advisor.theory.collapse import alpha_for_variance, mapped, optimal_variance
 from ssem_advisor.theory.registry import EQUAL_CLASSES, SOFTMAX, assume
 from ssem_advisor.theory.relation import own_view_weight
-from ssem_advisor.theory.solve import bisect
+from ssem_advisor.theory.solve import zero
 
 # Near dim = classes the minimiser's residuals leave the complement of the class means and use about three quarters of
 # all directions beside their own class mean (direct minimisation).
@@ -48,7 +48,7 @@ def expected_variance(setting: Setting, view_reliability: float = 1.0, effective
         estimate = _estimate_of(part, view_reliability, dimension(part))
         shape = np.broadcast_shapes(estimate.shape, alpha.shape)
         low, high = np.zeros(shape), np.ones(shape)
-        root = bisect(lambda v: estimate.slope(v, alpha), low, high)
+        root = zero(lambda v: estimate.slope(v, alpha), low, high)
         collapsed, open_ = estimate.slope(low, alpha) >= 0, estimate.slope(high, alpha) <= 0
         return np.where(collapsed, 0.0, np.where(open_, 1.0, root))
 

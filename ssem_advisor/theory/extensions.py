@@ -19,7 +19,7 @@ from ssem_advisor.theory.batches import Batch, batch_of
 from ssem_advisor.theory.collapse import mapped
 from ssem_advisor.theory.registry import OWN_VIEW, assume, is_basic_but, require
 from ssem_advisor.theory.relation import Geometry, LSpread, Relation, Softmax, geometry_of, own_view_weight, relation_of
-from ssem_advisor.theory.solve import bisect
+from ssem_advisor.theory.solve import zero
 
 
 class ExtendedLimits(NamedTuple):
@@ -227,4 +227,4 @@ class Weighed(Relation):
             return (1.0 - alpha) * pull - alpha * push
 
         high = furthest + np.zeros_like(alpha)
-        return np.where(together(high) <= 0, high, bisect(together, np.zeros_like(high), high))
+        return np.where(together(high) <= 0, high, zero(together, np.zeros_like(high), high))

@@ -1,4 +1,4 @@
-"""Roots of monotone functions, vectorised: Newton's method inside a bracket, and bisection."""
+"""Roots of monotone functions, vectorised: Newton's method inside a bracket, and interpolation without a derivative."""
 
 from __future__ import annotations
 
@@ -31,16 +31,42 @@ def newton(function: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], high
     return x
 
 
-def bisect(function: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """The root of an increasing function by bisection to the last digit."""
+def zero(function: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """The root of an increasing function between two ends, to the last digits; an end where there is none between them.
+
+    Chandrupatla's method: inverse quadratic interpolation where the last three points allow it, else bisection. The
+    function gets arrays of the ends' common shape, about ten times.
+    """
     low, high = np.broadcast_arrays(np.asarray(low, dtype=float), np.asarray(high, dtype=float))
+    x, kept, other = low, high, high  # the newest point, the one across the root, the one given up last
+    at_x, at_kept = function(low), function(high)
+    at_other = at_kept
+    found = np.where(at_x > 0, low, high)
+    done = (at_x > 0) | (at_kept <= 0)
+    share = np.full(low.shape, 0.5)
     for _ in range(200):
-        middle = 0.5 * (low + high)
-        if np.all((middle == low) | (middle == high)):
+        if np.all(done):
             break
-        positive = function(middle) > 0
-        low, high = np.where(positive, low, middle), np.where(positive, middle, high)
-    return 0.5 * (low + high)
+        middle = x + share * (kept - x)
+        value = function(middle)
+        same = (value > 0) == (at_x > 0)
+        other, at_other = np.where(same, x, kept), np.where(same, at_x, at_kept)
+        kept, at_kept = np.where(same, kept, x), np.where(same, at_kept, at_x)
+        x, at_x = middle, value
+        best = np.where(np.abs(at_x) < np.abs(at_kept), x, kept)
+        width, least = np.abs(kept - x), 4e-16 * np.abs(best) + 5e-324
+        settled = (width <= least) | (at_x == 0)
+        found, done = np.where(settled & ~done, np.where(at_x == 0, x, best), found), done | settled
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+            place, height = (x - kept) / (other - kept), (at_x - at_kept) / (at_other - at_kept)
+            smooth = (1.0 - np.sqrt(1.0 - place) < height) & (height < np.sqrt(place))
+            guess = at_x / (at_kept - at_x) * (at_other / (at_kept - at_other)) + (other - x) / (kept - x) * (
+                at_x / (at_other - at_x)
+            ) * (at_kept / (at_other - at_kept))
+            end = np.minimum(0.5 * least / width, 0.5)
+        share = np.clip(np.where(smooth & np.isfinite(guess), guess, 0.5), end, 1.0 - end)
+        share = np.where(done, 0.5, share)
+    return found
 
 
 def bracketed(

@@ -12,7 +12,7 @@ from ssem_advisor.theory.classes import class_batches
 from ssem_advisor.theory.collapse import mapped, optimal_variance, require_simplex
 from ssem_advisor.theory.openings import symmetrised
 from ssem_advisor.theory.relation import geometry_of, own_view_weight
-from ssem_advisor.theory.solve import bisect
+from ssem_advisor.theory.solve import zero
 
 
 class ReferenceLosses(NamedTuple):
@@ -166,7 +166,7 @@ def _gain_of_drift(setting: Setting) -> Any:
 
         aligned, start = objective(np.zeros(np.broadcast_shapes(tau.shape, alpha.shape, batch.alone.shape)))
         furthest = np.zeros_like(start) + 1.0 / np.where(share > 0, share, 1.0)
-        drift = bisect(lambda e: objective(e)[1], np.zeros_like(start), furthest)
+        drift = zero(lambda e: objective(e)[1], np.zeros_like(start), furthest)
         return np.where((start < 0) & (share > 0), (aligned - objective(drift)[0]) / tau, 0.0)
 
     return mapped(setting, gain)

@@ -280,9 +280,9 @@ def _log_0f1(z: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _log_0f1_debye(z: np.ndarray, b: np.ndarray) -> np.ndarray:
     order = b - 1.0
-    radius = np.sqrt(order * order + z * z)
+    radius = np.hypot(order, z)  # squares of a large z overflow
     t = order / radius
-    correction = sum(np.polyval(c, t * t) / radius**k for k, c in enumerate(_debye(8)))
+    correction = sum(np.polyval(c, t * t) * (1.0 / radius) ** k for k, c in enumerate(_debye(8)))
     log_bessel = radius - order * np.arcsinh(order / z) - 0.5 * np.log(2.0 * np.pi * radius) + np.log(correction)
     return _log_gamma(b) - order * np.log(z / 2.0) + log_bessel
 

@@ -88,6 +88,7 @@ def command(arguments: list[str]) -> tuple[Any, str, str]:
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")
+        warnings.filterwarnings("error", category=RuntimeWarning, module="ssem_advisor")  # a user would see it
         signal.signal(signal.SIGVTALRM, _hang)
         signal.setitimer(signal.ITIMER_VIRTUAL, MOST_SECONDS)
         try:

@@ -187,7 +187,7 @@ def losses(number: int) -> str:
 
 
 FIGURES: dict[str, Callable[[], str]] = {
-    "commands": lambda: commands(1500),
+    "commands": lambda: commands(1000),
     "fixes": lambda: fixes(500),
     "kills": lambda: kills(20),
     "resumes": resumes,

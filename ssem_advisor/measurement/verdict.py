@@ -19,7 +19,9 @@ from ssem_advisor.measurement.structure import Structure
 COLLAPSED = 0.02  # share below which variance counts as lost
 # Free spread up to which finer labels are as bad as after plain SupCon, unless it stands out from view noise.
 HIDDEN, HIDDEN_ONE_VIEW = 0.05, 0.16
-CLEAR_ONE_VIEW = 2.0  # free spread over confusion from which view noise alone does not explain it
+# View noise alone does not explain what one view shows beside the classes where it is so many times the confusion, or
+# where the spread uses so many directions: plain SupCon used at most 17 in every recorded study.
+CLEAR_ONE_VIEW, MANY_ONE_VIEW = 2.0, 20.0
 ENOUGH, ENOUGH_ONE_VIEW = 0.1, 0.2  # free spread from which finer labels are near their best; one view holds view noise
 # Neighbours tell the class more often than class means do: by a hundredth, a certain difference; by this share of what
 # neighbours tell, most of the classes are in pieces.
@@ -86,7 +88,8 @@ def judge_spread(spread: Spread, theory: Comparison | None = None, structure: St
             "measure more instances of each class, or more views of each",
         )
     confusion = max(own - share.value, 0.0)
-    if one_view and ENOUGH_ONE_VIEW <= share.value < CLEAR_ONE_VIEW * confusion:
+    few = not spread.directions.value >= MANY_ONE_VIEW
+    if one_view and few and ENOUGH_ONE_VIEW <= share.value < CLEAR_ONE_VIEW * confusion:
         return SpreadVerdict(
             "cannot tell",
             f"{share.value:.1%} of the variance lie beside the classes and {confusion:.1%} towards other classes, and "

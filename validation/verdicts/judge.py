@@ -88,6 +88,7 @@ STUDIES = {
     "five": Study("cifar100", 64, 0.1, (0, 0.1, 0.15, 0.293, 0.45, 0.7, 1), 500, 40, FIVE, coarse=True),
     "five128": Study("cifar100", 128, 0.1, (0.1, 0.16, 0.3, 0.5), 500, 40, FIVE, coarse=True),
     "five512": Study("cifar100", 512, 0.1, (0, 0.05, 0.1, 0.2, 0.3, 0.5), 500, 40, FIVE, coarse=True),
+    "coarse": Study("cifar100", 64, 0.1, (0, 0.384, 1), 400, 40, lambda data: data, coarse=True),
     "three": Study(
         "cifar10", 32, 0.15, (0, 0.2, 0.35, 0.6, 1), 450, 40, merged([(0, 2, 8), (1, 9, 7, 4), (3, 5, 6)], 400)
     ),

@@ -99,8 +99,6 @@ def plot(
             place = {"temperature", "alpha"}  # of its own point, which the picture marks
             given = {name: value for name in FIELDS if name not in place and (value := getattr(own, name)) is not None}
     setting, assumed = complete(setting_of(given))
-    if assumed:
-        tell(f"assumed batch_size={setting.batch_size}; say --batch-size")
     if output is not None:
         if kind is Picture.phase:
             plots.phase_diagram(setting, output, own, paper)
@@ -112,6 +110,9 @@ def plot(
                 Picture.openings: plots.class_openings,
             }[kind]
             draw(setting, output, paper)
+    if assumed:  # said with a picture, not with a refusal
+        tell(f"assumed batch_size={setting.batch_size}; say --batch-size")
+    if output is not None:
         tell(f"wrote {output}")
     if terminal:
         _show(setting, own, paper)

@@ -385,7 +385,12 @@ class _Hearing:
             self.mixing = self.mixing or leaf
         if _ENTROPY_KEY.search(name) and not _TEMPERED.search(name):
             self.say("entropy", Grade.VALUE, leaf)
-        elif (weight or listed) and _LABELLED.search(name) and leaf.value is not True and not elsewhere(leaf):
+        elif (
+            (weight or listed)
+            and any(map(_LABELLED.search, (name, *sections[-1:])))
+            and leaf.value is not True
+            and not elsewhere(leaf)
+        ):
             self.say("entropy", Grade.KEY, leaf)
         if (weight or listed) and _COMPANION.search(name) and not elsewhere(leaf):
             self.companion = self.companion or leaf

@@ -116,9 +116,11 @@ class Point:
 
     free_spread: share of the total variance that instances of one class are expected to differ in, for the network of
         the answer; None where not covered. spread_range: the same for the least and the most reliable network that
-        the answer allows for; None for a perfect network.
+        the answer allows for; for a perfect network the `minimum_range`, None where that is exact.
     within_class_variance: expected variance of single views within a class, view noise included.
     optimal_variance: of the loss minimiser with unlimited dimension; None where not covered.
+    minimum_range: within-class variance of the loss minimiser in this dimension, in nine of ten settings; both ends
+        the same where it is exact, None where not covered.
     """
 
     alpha: float
@@ -129,6 +131,7 @@ class Point:
     basis: Basis | None = None
     within_class_variance: float | None = None
     optimal_variance: float | None = None
+    minimum_range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,12 @@ import numpy as np
 from ssem_advisor.advice.answer import Basis, Point, State
 from ssem_advisor.domain import NotCovered, Setting
 from ssem_advisor.theory.collapse import optimal_variance
-from ssem_advisor.theory.estimates import alpha_for_expected_variance, expected_variance, is_exact
+from ssem_advisor.theory.estimates import (
+    alpha_for_expected_variance,
+    expected_variance,
+    expected_variance_range,
+    is_exact,
+)
 from ssem_advisor.theory.network import (
     PERFECT,
     Network,
@@ -231,7 +236,7 @@ class Outlook:
             optimum: float | None = float(optimal_variance(self.setting.with_(alpha=alpha, temperature=temperature)))
         except NotCovered:
             optimum = None
-        point = replace(point, optimal_variance=optimum)
+        point = replace(point, optimal_variance=optimum, minimum_range=self._minimum_range(alpha, temperature))
         if alpha <= limits.collapse_up_to:
             return replace(point, state=State.collapse, free_spread=0.0, basis=Basis.exact, within_class_variance=0.0)
         if self.closed or self.why_not_covered is not None:
@@ -255,7 +260,19 @@ class Outlook:
             return State.safe
         return State.too_little if spread < self.safe_spread[0] else State.too_much
 
+    def _minimum_range(self, alpha: float, temperature: float) -> tuple[float, float] | None:
+        """Of the variance of the loss's own minimum, whatever the network."""
+        if self.setting.unequal:
+            return None
+        try:
+            return expected_variance_range(self.setting.with_(alpha=alpha, temperature=temperature))
+        except NotCovered:
+            return None
+
     def _spread_range(self, alpha: float, temperature: float) -> tuple[float, float] | None:
+        if self.network == PERFECT:
+            ends = self._minimum_range(alpha, temperature)
+            return None if ends is None or ends[0] == ends[1] else ends
         if self._minimiser_only or self.network.reliability_range is None:
             return None
         # Hot, the free spread may fall where reliability grows: the network's own value is no mean of the two ends.

@@ -5,6 +5,7 @@ import pytest
 from brute import batches_of, minimise, within_variance
 
 from ssem_advisor import (
+    NotCovered,
     Setting,
     class_openings,
     class_thresholds,
@@ -15,6 +16,7 @@ from ssem_advisor import (
     optimal_variance,
 )
 from ssem_advisor.theory import alpha_for_expected_variance
+from ssem_advisor.theory.estimates import expected_variance_range
 
 LOSSES = ("ssem", "supcon", "l_spread")
 
@@ -199,6 +201,37 @@ def test_the_estimate_where_dimensions_are_hardly_more_than_classes(classes, eac
     measured = within_variance(z, labels)
     assert expected_variance(setting) == pytest.approx(measured, abs=0.05)
     assert expected_variance(setting, effective_dim=dim - classes + 1) < measured - 0.08
+
+
+def test_the_range_of_the_estimate_holds_the_minimum_in_nine_of_ten_settings():
+    """Settings that nothing was settled on."""
+    missed = []
+    for classes, each, dim, temperature, share in (
+        (4, 12, 6, 0.2, 0.3), (6, 9, 8, 0.12, 0.5), (3, 15, 5, 0.4, 0.4), (8, 6, 20, 0.25, 0.7), (5, 10, 5, 0.3, 0.25),
+    ):  # fmt: skip
+        labels = np.repeat(range(classes), each)
+        setting = Setting(
+            classes=classes, instances_per_class=each, dim=dim, temperature=temperature, loss="ssem", sampler="full"
+        )
+        threshold = collapse_threshold(setting)
+        setting = setting.with_(alpha=threshold + share * (1 - threshold))
+        z, _ = minimise(labels, 1, dim, setting.alpha, temperature, "ssem", starts=1, precision=1e-12)
+        low, high = expected_variance_range(setting)
+        assert low < expected_variance(setting) < high < low + 0.25
+        missed.append(max(low - within_variance(z, labels), within_variance(z, labels) - high))
+    assert sum(miss > 0 for miss in missed) <= 1
+    assert max(missed) < 0.02
+
+
+def test_the_range_has_no_width_where_the_answer_is_exact():
+    setting = Setting(classes=4, instances_per_class=5, dim=8, temperature=0.5, sampler="full")
+    threshold = collapse_threshold(setting)
+    assert expected_variance_range(setting.with_(alpha=0.9 * threshold)) == (0.0, 0.0)
+    roomy = setting.with_(dim=19, alpha=0.9)
+    assert expected_variance_range(roomy) == (optimal_variance(roomy),) * 2
+    for other in (setting.with_(dim=3), setting.with_(loss="l_spread")):
+        with pytest.raises(NotCovered):
+            expected_variance_range(other.with_(alpha=0.9))
 
 
 @pytest.mark.parametrize(("temperature", "alpha", "dim"), [(0.152, 0.74, 3), (0.289, 0.678, 4), (0.269, 0.792, 7)])

@@ -88,7 +88,7 @@ def judge_spread(spread: Spread, theory: Comparison | None = None, structure: St
             "measure more instances of each class, or more views of each",
         )
     confusion = max(own - share.value, 0.0)
-    few = not spread.directions.value >= MANY_ONE_VIEW
+    few = not spread.directions.value >= MANY_ONE_VIEW or spread.local_free is not None
     if one_view and few and ENOUGH_ONE_VIEW <= share.value < CLEAR_ONE_VIEW * confusion:
         return SpreadVerdict(
             "cannot tell",

@@ -59,7 +59,8 @@ def validate(
     instances: Annotated[
         int | None,
         typer.Option(
-            "--instances",
+            "--instances-per-class",
+            "-n",
             min=2,
             help="Training instances of each class (for synthetic and CIFAR; CIFAR takes the first ones).",
         ),
@@ -191,7 +192,9 @@ def _sizes(
             if any(count < 2 or count % 1 for count in counts):
                 raise AdvisorError(f"--class-counts {class_counts}: must be integers >= 2")
             if classes not in (None, len(counts)) or instances is not None:
-                raise AdvisorError("--class-counts says the classes and instances; leave --classes and --instances out")
+                raise AdvisorError(
+                    "--class-counts says the classes and instances; leave --classes and --instances-per-class out"
+                )
             return {"class_counts": tuple(int(count) for count in counts), "classes": len(counts)}
         if classes is None and instances is None:
             return {}

@@ -21,8 +21,6 @@ The matrix of similarities is never held: memory is linear in the batch, and val
 precision is computed in float32, at any temperature. Second derivatives in reverse mode, ``torch.func.grad`` and
 ``vmap`` (over alpha and temperature too) and ``torch.compile`` work; forward mode does not (torch says so). Where torch
 traces or maps there are no values to look at, so the checks of values are left out there.
-
-:func:`dense_loss` is the same mathematics with the matrix held, for stacks of small models.
 """
 
 from ssem_advisor.extras import need
@@ -36,13 +34,11 @@ from ssem_advisor.losses._loss import (  # noqa: E402
     supervised_contrastive_loss,
 )
 from ssem_advisor.losses._metric_learning import MetricLearningLoss  # noqa: E402
-from ssem_advisor.losses._mixture import dense_loss  # noqa: E402
 
 __all__ = [
     "LossParts",
     "MetricLearningLoss",
     "SupervisedContrastiveLoss",
-    "dense_loss",
     "plain_supcon_alpha",
     "supervised_contrastive_loss",
 ]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from numbers import Real
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ssem_advisor.domain import LOSSES, Loss, SettingError
+from ssem_advisor.domain import Loss
 from ssem_advisor.losses._groups import Groups
 from ssem_advisor.losses._log_sum_exp import dense_log_sum_exp
 from ssem_advisor.losses._spread import spread_sums
@@ -75,52 +72,6 @@ def softmax_sums(
     each instance and of its class. squares: (*, instances) of the lengths of the rows, summed.
     """
     own = (instance * instance).sum(-1)
-    kin = (instance * of_class).sum(-1)
-    pulls = torch.stack((own - kin, -own if loss == "ssem" else squares - own), -2)
+    same_class = (instance * of_class).sum(-1)
+    pulls = torch.stack((own - same_class, -own if loss == "ssem" else squares - own), -2)
     return torch.addcmul(pulls, positives, groups.per_instance(lse, -1).unsqueeze(-2))
-
-
-def dense_loss(
-    z: Tensor,
-    labels: Tensor,
-    alpha: float | Tensor | None,
-    temperature: float | Tensor,
-    loss: Loss = "supcon",
-    *,
-    normalize: bool = True,
-) -> Tensor:
-    """(1-alpha) L_sup + alpha L_self, averaged over anchors, of a stack of small models at once.
-
-    For stacks of models with up to a few thousand embeddings each; one large batch belongs to
-    :func:`supervised_contrastive_loss`, whose memory is linear. Plain differentiable torch, so autograd of any order
-    and mode, ``torch.func`` and ``torch.compile`` apply. The values of the embeddings are not checked.
-
-    z: (*models, instances, views, dim). labels: (instances,) integers, shared by the models. alpha, temperature:
-    numbers or tensors that broadcast to (*models,); alpha=None is plain SupCon. loss: "supcon", "ssem" or "l_spread".
-    normalize: divide each embedding by
-    its length first; without it the rows are used as they are. Returns (*models,), in nats.
-
-    One view is enough for ``ssem``, whose anchor is its own positive; ``l_spread`` needs two, and ``supcon`` with one
-    view has no self-supervised term (it counts 0). Raises SettingError for what is outside these domains.
-    """
-    if loss not in LOSSES:
-        raise SettingError(f"loss={loss!r}: must be one of {', '.join(LOSSES)}")
-    if alpha is None and loss != "supcon":
-        raise SettingError(f"alpha=None: plain SupCon is the supcon loss, not {loss}; give alpha a number in [0, 1]")
-    if isinstance(alpha, Real) and not 0 <= alpha <= 1:
-        raise SettingError(f"alpha={alpha!r}: must be a number in [0, 1]")
-    if isinstance(temperature, Real) and not 0 < temperature < math.inf:
-        raise SettingError(f"temperature={temperature!r}: must be a finite number > 0")
-    if z.ndim < 3 or labels.shape != z.shape[-3:-2]:
-        raise ValueError(
-            f"embeddings of shape {tuple(z.shape)}, labels of shape {tuple(labels.shape)}: "
-            "must be (*models, instances, views, dim) and (instances,)"
-        )
-    if loss == "l_spread" and z.shape[-2] == 1:
-        raise SettingError("views=1: l_spread compares different views; give at least two")
-    if isinstance(temperature, Tensor):
-        temperature = temperature[..., None, None, None]
-    rows = ((F.normalize(z, dim=-1) if normalize else z) * temperature**-0.5).flatten(-3, -2)
-    groups = Groups.of(rows.shape[-2], labels, None, z.dtype)
-    positives = groups.positives(loss)
-    return MixedLoss(groups, positives, alpha).total(pair_sums(rows, groups, positives, loss))

@@ -445,7 +445,7 @@ def validate(rng: Random, folder: Path) -> list[str]:
             given += ["--config", name]
         case 1:
             given += ["--suite", rng.choice(("digits", "synthetic", "embeddings", "x"))]
-            for option in ("--seeds", "--alphas", "--temperatures", "--epochs", "--classes", "--instances", "--class-counts",
+            for option in ("--seeds", "--alphas", "--temperatures", "--epochs", "--classes", "--instances-per-class", "--class-counts",
                            "--dim", "--batch-size", "--imbalance", "--width", "--budget"):  # fmt: skip
                 given += [option, number(rng)] if rng.random() < 0.2 else []
         case 2:

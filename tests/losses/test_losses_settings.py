@@ -13,7 +13,6 @@ from ssem_advisor.domain import SettingError
 from ssem_advisor.losses import (
     LossParts,
     SupervisedContrastiveLoss,
-    dense_loss,
     plain_supcon_alpha,
     supervised_contrastive_loss,
 )
@@ -184,15 +183,3 @@ def test_plain_supcon_alpha():
     assert plain_supcon_alpha(50) == 1 / 99
     assert plain_supcon_alpha(1) == 1
     assert plain_supcon_alpha(50, views=1) == 0
-
-
-def test_dense_loss_refuses_what_is_no_loss():
-    with pytest.raises(SettingError, match="must be one of supcon"):
-        dense_loss(embeddings(), torch.tensor(LABELS), 0.2, 0.1, "triplet")
-    with pytest.raises(SettingError, match="l_spread compares different views"):
-        dense_loss(embeddings(4, 1, 3), torch.tensor(LABELS), 0.2, 0.1, "l_spread")
-    for alpha, temperature, loss in ((None, 0.1, "ssem"), (2, 0.1, "supcon"), (0.2, -1, "supcon"), (0.2, 0, "supcon")):
-        with pytest.raises(SettingError):
-            dense_loss(embeddings(), torch.tensor(LABELS), alpha, temperature, loss)
-    with pytest.raises(ValueError, match=r"labels of shape \(2,\): must be"):
-        dense_loss(embeddings(), torch.tensor(LABELS[:2]), 0.2, 0.1)

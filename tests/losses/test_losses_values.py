@@ -13,9 +13,9 @@ import torch
 import torch._dynamo.testing
 from loops import loop_loss
 
+from ssem_advisor.experiments.closed_form import contrastive_loss
 from ssem_advisor.losses import (
     SupervisedContrastiveLoss,
-    dense_loss,
     plain_supcon_alpha,
     supervised_contrastive_loss,
 )
@@ -42,6 +42,11 @@ def value_and_gradient(function, z):
     leaf = z.clone().requires_grad_()
     value = function(leaf)
     return value.detach(), torch.autograd.grad(value, leaf)[0]
+
+
+def held(z, labels, alpha, temperature, loss):
+    """The loss from the whole matrix of similarities, with the gradient that was worked out by hand."""
+    return contrastive_loss(torch.nn.functional.normalize(z, dim=-1), labels, alpha, temperature, loss)
 
 
 def assert_same(function, other, z, atol=1e-12):
@@ -153,12 +158,12 @@ def test_alpha_one_is_simclr():
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_tiles_and_the_dense_form_agree(loss):
+def test_tiles_and_the_closed_form_agree(loss):
     z, labels = draw(70, 2, 8), torch.arange(70) % 9
     for chunk in (1, 32, 69, 70, 100, None):  # up to half the batch tiles are computed again, beyond they are kept
         assert_same(
             lambda z, chunk=chunk: supervised_contrastive_loss(z, labels, 0.2, 0.1, loss=loss, chunk=chunk),
-            lambda z: dense_loss(z, labels, 0.2, 0.1, loss),
+            lambda z: held(z, labels, 0.2, 0.1, loss),
             z,
         )
 
@@ -171,17 +176,6 @@ def test_a_gradient_can_be_taken_twice_from_one_graph(temperature):
     torch.testing.assert_close(first, second, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_dense_loss_computes_a_stack_of_models(loss):
-    z, labels = draw(2, 3, 6, 2, 4), torch.tensor(BATCHES["unbalanced"])
-    alpha, temperature = torch.tensor([0.1, 0.5, 0.9]).double(), torch.tensor([[0.1], [0.7]]).double()
-    stack = dense_loss(z, labels, alpha, temperature, loss)
-    assert stack.shape == (2, 3)
-    for i, j in itertools.product(range(2), range(3)):
-        one = supervised_contrastive_loss(z[i, j], labels, alpha[j], temperature[i, 0], loss=loss)
-        torch.testing.assert_close(stack[i, j], one, rtol=0, atol=1e-12)
-
-
 # -- precision ----------------------------------------------------------------------------------------------------
 
 
@@ -189,7 +183,9 @@ def test_dense_loss_computes_a_stack_of_models(loss):
 @pytest.mark.parametrize("temperature", [1e-3, 0.01, 0.024, 0.1, 10.0])
 def test_float32_follows_float64_at_every_temperature(loss, temperature):
     z, labels = draw(40, 2, 16), torch.arange(40) % 5
-    exact, exact_gradient = value_and_gradient(lambda z: dense_loss(z, labels, 0.3, temperature, loss), z)
+    exact, exact_gradient = value_and_gradient(
+        lambda z: supervised_contrastive_loss(z, labels, 0.3, temperature, loss=loss), z
+    )
     value, gradient = value_and_gradient(
         lambda z: supervised_contrastive_loss(z, labels, 0.3, temperature, loss=loss, chunk=32), z.float()
     )
@@ -201,7 +197,7 @@ def test_float32_follows_float64_at_every_temperature(loss, temperature):
 def test_similarities_at_the_ends_of_the_range_of_float32_overflow_nowhere(temperature):
     """Embeddings that nearly coincide, so that every exponential is about as large as it can be."""
     z, labels = draw(1, 1, 16) + 0.01 * draw(80, 2, 16), torch.arange(80) % 5
-    exact, exact_gradient = value_and_gradient(lambda z: dense_loss(z, labels, 0.3, temperature, "supcon"), z)
+    exact, exact_gradient = value_and_gradient(lambda z: held(z, labels, 0.3, temperature, "supcon"), z)
     value, gradient = value_and_gradient(
         lambda z: supervised_contrastive_loss(z, labels, 0.3, temperature, chunk=32), z.float()
     )
@@ -213,7 +209,7 @@ def test_similarities_at_the_ends_of_the_range_of_float32_overflow_nowhere(tempe
 @pytest.mark.parametrize("loss", LOSSES)
 def test_half_precision_at_temperature_one_hundredth(dtype, loss):
     z, labels = draw(32, 2, 16).to(dtype), torch.arange(32) % 4
-    exact, exact_gradient = value_and_gradient(lambda z: dense_loss(z, labels, 0.3, 0.01, loss), z.double())
+    exact, exact_gradient = value_and_gradient(lambda z: held(z, labels, 0.3, 0.01, loss), z.double())
     value, gradient = value_and_gradient(lambda z: supervised_contrastive_loss(z, labels, 0.3, 0.01, loss=loss), z)
     assert value.dtype == torch.float32
     assert value.item() == pytest.approx(exact.item(), rel=1e-4)
@@ -231,7 +227,7 @@ def test_antipodal_anchors_at_a_small_temperature_keep_their_gradient():
     labels = [0, 0, 1]
     z = torch.tensor([[[1.0, 0.0]], [[-1.0, 0.1]], [[-1.0, -0.2]]])
     single = value_and_gradient(lambda z: supervised_contrastive_loss(z, labels, 0.0, 0.005), z)[1]
-    double = value_and_gradient(lambda z: dense_loss(z, torch.tensor(labels), 0.0, 0.005), z.double())[1]
+    double = value_and_gradient(lambda z: held(z, torch.tensor(labels), 0.0, 0.005, "supcon"), z.double())[1]
     torch.testing.assert_close(single.double(), double, rtol=1e-3, atol=1e-3)
     assert double.abs().max() > 1
 
@@ -269,10 +265,12 @@ def test_vmap_and_grad_over_losses_of_different_alpha_and_temperature(loss):
         return supervised_contrastive_loss(z, labels, alpha, temperature, loss=loss, chunk=5)
 
     values = torch.vmap(function, in_dims=(None, 0, 0))(z[0], alpha, temperature)
-    torch.testing.assert_close(values, dense_loss(z[0].expand(3, -1, -1, -1), labels, alpha, temperature, loss))
+    torch.testing.assert_close(
+        values, torch.stack([function(z[0], a, t) for a, t in zip(alpha, temperature, strict=True)])
+    )
     gradients = torch.vmap(torch.func.grad(function, argnums=(0, 1, 2)))(z, alpha, temperature)
     leaves = [x.clone().requires_grad_() for x in (z, alpha, temperature)]
-    expected = torch.autograd.grad(dense_loss(leaves[0], labels, *leaves[1:], loss).sum(), leaves)
+    expected = torch.autograd.grad(sum(map(function, *leaves)), leaves)
     torch.testing.assert_close(gradients, expected)
 
 
@@ -296,7 +294,6 @@ def test_vmap_over_labels():
 def test_l_spread_of_one_class_can_be_derived_twice():
     """No other class means no negatives, over whose sum of exponentials an infinite logarithm would be derived."""
     z, labels = draw(3, 2, 4).requires_grad_(), torch.zeros(3, dtype=torch.long)
-    assert torch.autograd.gradgradcheck(lambda z: dense_loss(z, labels, 0.4, 0.3, "l_spread"), z)
     function = lambda z: supervised_contrastive_loss(z, labels, 0.4, 0.3, loss="l_spread")  # noqa: E731
     assert torch.autograd.gradgradcheck(function, z)
 

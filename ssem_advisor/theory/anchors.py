@@ -86,7 +86,7 @@ def anchors_of(setting: Setting, groups: SizeGroups, seed: int = 0, *, draw: boo
     kinds, m, count = len(groups.sizes), groups.members.sum(), groups.members
     own = np.eye(kinds)
     if setting.sampler == "full":
-        if np.isinf(groups.totals).any():
+        if setting.class_counts is None:
             setting.need("instances_per_class")
         others = groups.totals[None] - own * groups.sizes[:, None]
         return Anchors(np.arange(kinds), groups.totals / groups.totals.sum(), groups.sizes - 1.0, others, False)

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ssem_advisor.domain import Setting, SettingError
+from ssem_advisor.domain import Setting
 
 # Compositions are listed this many standard deviations around the mean (plus a constant for small means), and those
 # that weigh less than the last number against the likeliest are dropped.
@@ -60,8 +60,6 @@ def _array(value: object) -> np.ndarray:
 
 def _fixed(same: np.ndarray, other: np.ndarray) -> Batch:
     same, other = np.broadcast_arrays(same, other)
-    if np.any(same + other < 1):
-        raise SettingError("batch_size: a batch of one instance has nothing to contrast; use at least 2")
     paired = (same > 0).astype(float)
     return Batch(paired[None], same[None], other[None], 1.0 - paired, other)
 

@@ -326,6 +326,28 @@ def test_arrays_are_refused_by_recommend():
         recommend(Setting(classes=10, temperature=np.array([0.1, 0.2])))
 
 
+ALWAYS = ("REDUCTION", "SLOPES", "THRESHOLD", "TEMPERATURE", "PLAIN-SUPCON")
+ROOMY = {"classes": 10, "dim": 64, "batch_size": 200, "sampler": "balanced", "temperature": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("setting", "network", "behind"),
+    [
+        (ROOMY, None, (*ALWAYS, "DIMENSION", "FINITE", "RELIABILITY")),
+        (ROOMY, PERFECT, (*ALWAYS, "DIMENSION", "FINITE")),
+        (ROOMY | {"dim": None}, None, (*ALWAYS, "RELIABILITY")),
+        (ROOMY | {"dim": None}, PERFECT, (*ALWAYS, "WEIGHT")),
+        ({"classes": 4, "dim": 64, "instances_per_class": 8, "sampler": "full"}, PERFECT,
+         (*ALWAYS, "WEIGHT", "OPTIMUM")),
+        (ROOMY | {"views": 1}, None, ("PLAIN-SUPCON",)),
+        ({"classes": 100, "dim": 128, "batch_size": 100, "sampler": "balanced"}, None,
+         ("THRESHOLD", "PLAIN-SUPCON", "DIMENSION")),
+    ],
+)  # fmt: skip
+def test_the_theorems_behind_an_answer_are_those_of_its_numbers(setting, network, behind):
+    assert set(recommend(Setting(**setting), network=network).theorems) == set(behind)
+
+
 @pytest.mark.parametrize("key", list(theorems()))
 def test_every_theorem_explains_itself(key):
     text = run("explain", key).stdout

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssem_advisor import Setting, SettingError, alpha_for_variance, collapse_threshold, expected_variance
+from ssem_advisor import (
+    Setting,
+    SettingError,
+    alpha_for_variance,
+    collapse_threshold,
+    expected_variance,
+    optimal_variance,
+)
 from ssem_advisor.theory.network import (
     PERFECT,
     Network,
@@ -123,3 +130,16 @@ def test_reliability_rises_with_the_spread():
 def test_impossible_networks(reliability, directions):
     with pytest.raises(SettingError, match=r"view_reliability|directions"):
         Network(reliability, directions)
+
+
+@pytest.mark.parametrize("fields", [{"directions": 0.5}, {"directions": math.inf}, {"reliability_range": (0.0, 0.5)}])
+def test_an_impossible_network_names_its_field(fields):
+    (name,) = fields
+    with pytest.raises(SettingError, match="^view_reliability=0.0" if name == "reliability_range" else f"^{name}="):
+        Network(0.5, **fields)
+
+
+@pytest.mark.parametrize("dim", [11, 12, 40])
+def test_with_room_for_every_instance_the_estimate_is_the_exact_optimum(dim):
+    setting = Setting(classes=3, dim=dim, instances_per_class=4, sampler="full", temperature=0.4, alpha=0.6)
+    assert expected_variance(setting) == optimal_variance(setting) > 0.1

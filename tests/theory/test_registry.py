@@ -8,6 +8,7 @@ import pytest
 import sympy as sp
 
 from ssem_advisor import AdvisorError, Setting, collapse_threshold, optimal_variance
+from ssem_advisor.theory import class_thresholds
 from ssem_advisor.theory.numbers import numbers_of
 from ssem_advisor.theory.registry import theorem, theorems
 
@@ -131,6 +132,15 @@ def test_numbers_of_a_setting_give_the_threshold():
     setting = Setting(classes=10, batch_size=100, sampler="balanced", temperature=0.1, instances_per_class=50)
     thm = theorem("THRESHOLD")
     assert numbers_of(thm, setting).results["alpha_c"] == collapse_threshold(setting)
+
+
+def test_numbers_by_class_are_one_for_equal_classes_and_the_ends_for_others():
+    equal = Setting(classes=10, dim=64, batch_size=100, sampler="balanced", temperature=0.2)
+    assert numbers_of(theorem("UNEQUAL"), equal).results == {"alpha_i": collapse_threshold(equal)}
+    unequal = Setting(class_counts=(9, 6, 3), dim=16, sampler="full", temperature=0.3)
+    each = class_thresholds(unequal)
+    ends = {"least alpha_i": each.min(), "largest alpha_i": each.max()}
+    assert numbers_of(theorem("UNEQUAL"), unequal).results == pytest.approx(ends)
 
 
 def test_small_temperature_limit():

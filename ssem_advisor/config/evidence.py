@@ -388,6 +388,7 @@ class _Hearing:
         elif (
             (weight or listed)
             and any(map(_LABELLED.search, (name, *sections[-1:])))
+            and not _SELF_KEY.search(spelt)
             and leaf.value is not True
             and not elsewhere(leaf)
         ):

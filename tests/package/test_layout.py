@@ -122,7 +122,8 @@ def on_terminal(*arguments, width, **env):
                 shown += part
         os.close(control)
     assert process.returncode in (0, 1), shown
-    return re.sub(r"\r[^\r\n]*\r?\x1b\[K", "", shown.decode().replace("\r\n", "\n")).replace("\r\x1b[K", "")
+    # A terminal goes back to the start of the line and erases it, however often that line was written.
+    return re.sub(r"[^\n]*\r\x1b\[K", "", shown.decode().replace("\r\n", "\n"))
 
 
 CONFIGS = {

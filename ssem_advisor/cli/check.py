@@ -113,7 +113,7 @@ def check(
         documents = [session.read(path) for path in explain_file]
         documents += [result.document for result in session.broken() if result.document is not None]
         for document in documents:
-            say(reading(document, _width()))
+            say(reading(document, columns()))
         if any(document.error is not None for document in documents):
             raise typer.Exit(2)
         return

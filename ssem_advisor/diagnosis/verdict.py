@@ -350,7 +350,7 @@ def _long_tail(setting: Setting | None, reasons: list[Reason], change: list[str]
         Reason(
             "setting",
             f"classes from {min(counts)} to {max(counts)} instances in random batches: the "
-            f"last class opens above alpha = {now:.3g}; in balanced batches of {balanced.batch_size} "
+            f"last class leaves collapse above alpha = {now:.3g}; in balanced batches of {balanced.batch_size} "
             f"above {then:.3g}",
         )
     )

@@ -19,28 +19,28 @@ def words(note: Note) -> str:
 
 _WORDS: dict[Code, Callable[[dict[str, Any]], str]] = {
     Code.one_view: lambda v: (
-        "No safe setting: with one view the self-supervised term has no positives, alpha means nothing, and nothing "
-        "holds instances of a class apart. Two views make one."
+        "No safe setting: with one view the self-supervised term has no positives, so alpha has no meaning and nothing "
+        "keeps the instances of a class apart. Use two views."
     ),
     Code.line: lambda v: (
         "Not covered: unit vectors in one dimension are two points and cannot spread. Use dim >= classes."
     ),
     Code.all_alone: lambda v: (
         "No safe setting: every anchor is alone with its class in the batch. Draw at least two instances of each class "
-        "(P x K sampler) to make one."
+        "(P x K sampler)."
     ),
     Code.no_weight_prevents: lambda v: (
         f"No safe setting: at temperature {v['temperature']:g} the collapse threshold is {upward(v['threshold'])}, so "
-        "no weight prevents collapse. A smaller temperature or more instances of each class in the batch make one."
+        "no weight prevents collapse. Use a smaller temperature or more instances of each class in the batch."
         if math.isfinite(v["threshold"])
-        else f"No safe setting: at temperature {v['temperature']:g} no weight prevents collapse. A smaller temperature "
-        "or more instances of each class in the batch make one."
+        else f"No safe setting: at temperature {v['temperature']:g} no weight prevents collapse. Use a smaller "
+        "temperature or more instances of each class in the batch."
     ),
     Code.out_of_reach: lambda v: (
         f"No safe setting: at usual temperatures this network reaches a free spread of at most {show(v['reach'], 2)}, "
         f"less than {show(v['least'], 2)}. More instances of each class in the batch, a larger dim, or milder "
         "augmentations "
-        "(more reliable views) make one."
+        "(more reliable views) would raise it."
     ),
     Code.not_covered: lambda v: f"Not covered: {v['reason']}.",
     Code.alpha_moved: lambda v: f"No temperature is safe at alpha {v['alpha']:g}, so the recommendation changes alpha.",
@@ -62,8 +62,8 @@ _WORDS: dict[Code, Callable[[dict[str, Any]], str]] = {
     ),
     Code.less_than_wanted: lambda v: (
         f"A free spread of {show(v['wanted'], 2)} is out of reach with the weights that are safe here; the "
-        "recommendation "
-        f"aims at {show(v['free_spread'], 2)}. More instances of each class in the batch or a larger dim reach it."
+        f"recommendation aims at {show(v['free_spread'], 2)}. More instances of each class in the batch or a larger "
+        "dim would reach it."
     ),
     Code.crowded: lambda v: (
         f"dim {v['dim']} < classes - 1 = {v['classes'] - 1}: the class means cannot form a simplex and leave no "
@@ -76,11 +76,11 @@ _WORDS: dict[Code, Callable[[dict[str, Any]], str]] = {
         "two is called safe. One more dimension removes the gap."
         if math.isfinite(v["open_above"])
         else "dim = classes - 1: no direction beside the class means is left, and no weight is known to exclude "
-        "collapse. One more dimension does."
+        "collapse. With one more dimension there is one."
     ),
     Code.unequal: lambda v: (
-        "Classes differ in size: every class opens at its own weight, and safe begins where the last one does. The "
-        "expected spread is a rough estimate for classes of equal mean size."
+        "Classes differ in size: every class leaves collapse at a weight of its own, and the safe range begins where "
+        "the last one has. The expected spread is a rough estimate for classes of equal mean size."
     ),
     Code.shared_directions: lambda v: (
         f"dim {v['dim']} leaves {v['beside']} direction{'s' * (v['beside'] != 1)} beside {v['classes']} class means, "

@@ -236,7 +236,7 @@ def test_rounding_lands_on_the_safe_side(value, digits):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--classes", 10, "--views", 1), "Two views make one"),
+        (("--classes", 10, "--views", 1), "Use two views"),
         (("--classes", 100, "--batch-size", 100, "--sampler", "balanced"), "alone with its class"),
         (("--classes", 10, "--dim", 1), "cannot spread"),
         (("--classes", 2, "--dim", 1, "--batch-size", 10), "cannot spread"),
@@ -365,7 +365,7 @@ def test_explain_puts_numbers_in_and_says_what_is_not_covered():
     assert "[met]" in text
     assert "Not covered, because" in run("explain", "THRESHOLD", *setting, "--dim", 3).stdout
     assert "Not covered, because" in run("explain", "RANDOM-BATCH", *setting).stdout
-    listing = run("explain").stdout.splitlines()
+    listing = runner.invoke(app, ["explain"], env={"COLUMNS": "120"}).stdout.splitlines()
     assert len(listing) == len(theorems())
     assert "did you mean" in run("explain", "TRESHOLD", code=2).stderr
 

@@ -39,14 +39,13 @@ ROWS = {
     "CIFAR-100-LT": {**get("cifar100-lt").fields(), "batch_size": 512},
     "three": {"class_counts": (7000, 2000, 1000), "batch_size": 64},
 }
-UNEQUAL = {"CIFAR-100-LT", "three"}  # these search numerically
 
 
 def test_the_table_has_the_rows_that_are_checked():
     assert set(rows()) == set(ROWS)
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in UNEQUAL else n for n in ROWS])
+@pytest.mark.parametrize("name", ROWS)
 def test_the_first_screen_recommends_what_the_command_recommends(name):
     """The recommendation to two digits; the threshold and both ends of the range rounded to the safe side."""
     threshold, recommended, safe = rows()[name]

@@ -47,6 +47,6 @@ def _laid_out(rows: list[tuple[str, ...]], width: int | None) -> list[str]:
     longest = max(map(len, begins))
     lines = []
     for begin, row in zip(begins, rows, strict=True):
-        rest = "  ".join(part for part in row[3:] if part)
+        rest = ", ".join(part for part in row[3:] if part)
         lines += wrapped(rest, width, first=begin.ljust(longest) + "  ", rest=" " * margin)
     return lines

@@ -118,7 +118,7 @@ def class_openings(setting: Setting, path: str | os.PathLike[str], paper: Paper 
     opens = class_openings_of(setting)
     weights = np.unique(np.concatenate([np.linspace(0, 1, 51), np.clip(opens[np.isfinite(opens)], 0, 1)]))
     variances = np.array([class_variances(setting.with_(alpha=float(alpha))) for alpha in weights])
-    title = f"Which class opens at which weight, at temperature {setting.temperature:g}"
+    title = f"At which weight each class leaves collapse, at temperature {setting.temperature:g}"
     with canvas(path, paper, (7.8, 4.8), title, headline(setting)) as (_, axes, look):
         distinct = np.unique(sizes)[::-1]
         shown = distinct[np.unique(np.linspace(0, len(distinct) - 1, min(8, len(distinct))).round().astype(int))]
@@ -142,7 +142,9 @@ def class_openings(setting: Setting, path: str | os.PathLike[str], paper: Paper 
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="weight α of the self-supervised term")
         axes.set_ylabel("within-class variance at the optimum")
         axes.grid()
-        axes.legend(title="instances of the class;\n▲ where it opens", loc="center left", bbox_to_anchor=(1.01, 0.5))
+        axes.legend(
+            title="instances of the class;\n▲ where it leaves collapse", loc="center left", bbox_to_anchor=(1.01, 0.5)
+        )
     return Path(path)
 
 

@@ -65,6 +65,7 @@ def validate(
             help="Training instances of each class (for synthetic and CIFAR; CIFAR takes the first ones).",
         ),
     ] = None,
+    former_instances: Annotated[int | None, typer.Option("--instances", min=2, hidden=True)] = None,
     class_counts: Annotated[
         str | None, typer.Option("--class-counts", help="Training instances of unequal classes, separated by commas.")
     ] = None,
@@ -132,6 +133,7 @@ def validate(
         "network": network, "width": width,
     }  # fmt: skip
     out = former_output if output is None else output
+    instances = former_instances if instances is None else instances
     if keep_embeddings and out is None:
         raise AdvisorError("--keep-embeddings: needs --output, the folder to keep them in")
     if executor not in ("process", "local", "debug", "slurm"):
@@ -141,7 +143,9 @@ def validate(
     if config is not None:
         protocols = [p.with_(**changes) for p in _configured(config)]
         if classes is not None or instances is not None or class_counts is not None:
-            raise AdvisorError("--classes, --instances and --class-counts: the config says these; leave them out")
+            raise AdvisorError(
+                "--classes, --instances-per-class, --class-counts: the config says these; leave them out"
+            )
     else:
         protocols = [
             Protocol.default(name, **changes, **_sizes(name, seeds, classes, instances, class_counts))

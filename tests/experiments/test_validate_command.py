@@ -87,6 +87,8 @@ def test_embeddings_are_confirmed():
     [
         (["--suite", "mnist"], "must be one of embeddings"),
         (["--suite", "digits", "--classes", "3"], "2, 5 or 10"),
+        (["--suite", "digits", "--instances-per-class", "9"], "its data fix the classes and instances"),
+        (["--suite", "digits", "--instances", "9"], "its data fix the classes and instances"),  # its former name
         (["--suite", "digits", "--temperatures", "hot"], "--temperatures 'hot'"),
         (["--suite", "digits", "--temperatures", "-1"], "temperature=-1.0"),
         (["--suite", "digits", "--alphas", "2"], "alpha=2.0: must be a number in [0, 1]"),

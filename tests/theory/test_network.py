@@ -2,6 +2,7 @@
 
 import math
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from ssem_advisor import (
     expected_variance,
     optimal_variance,
 )
+from ssem_advisor.theory.estimates import _log_0f1
 from ssem_advisor.theory.network import (
     PERFECT,
     Network,
@@ -143,3 +145,10 @@ def test_an_impossible_network_names_its_field(fields):
 def test_with_room_for_every_instance_the_estimate_is_the_exact_optimum(dim):
     setting = Setting(classes=3, dim=dim, instances_per_class=4, sampler="full", temperature=0.4, alpha=0.6)
     assert expected_variance(setting) == optimal_variance(setting) > 0.1
+
+
+@pytest.mark.parametrize("b", [0.5, 1.0, 1.5, 8.0, 63.5])
+def test_the_bessel_function_of_the_estimate_is_that_of_mpmath_on_both_sides_of_its_switch(b):
+    z = np.array([0.5, 30.0, 39.9, 40.1, 60.0, 300.0, 5000.0])
+    exact = [float(mpmath.log(mpmath.hyp0f1(b, mpmath.mpf(x) ** 2 / 4))) for x in z]
+    np.testing.assert_allclose(_log_0f1(z, np.full_like(z, b)), exact, rtol=1e-13, atol=1e-13)

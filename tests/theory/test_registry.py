@@ -134,6 +134,14 @@ def test_numbers_of_a_setting_give_the_threshold():
     assert numbers_of(thm, setting).results["alpha_c"] == collapse_threshold(setting)
 
 
+@pytest.mark.parametrize("fields", [{}, {"classes_per_batch": 5}])
+def test_numbers_of_balanced_batches_count_the_classes_drawn(fields):
+    setting = Setting(classes=10, batch_size=100, sampler="balanced", temperature=0.1, instances_per_class=50, **fields)
+    found = numbers_of(theorem("BATCH"), setting)
+    assert found.symbols["P"] == fields.get("classes_per_batch", 10)
+    assert found.results == {"alpha_c": pytest.approx(collapse_threshold(setting), rel=1e-12)}
+
+
 def test_numbers_by_class_are_one_for_equal_classes_and_the_ends_for_others():
     equal = Setting(classes=10, dim=64, batch_size=100, sampler="balanced", temperature=0.2)
     assert numbers_of(theorem("UNEQUAL"), equal).results == {"alpha_i": collapse_threshold(equal)}

@@ -178,6 +178,8 @@ class _Pilot:
 
         rows = load(path)
         spread = spread_of(rows.embeddings, rows.labels, rows.instance_ids)
+        if spread.why_no_network:
+            raise SettingError(f"--from {path}: {spread.why_no_network}, or leave --from out for a typical network")
         dim = given.setdefault("dim", spread.dim)
         if dim != spread.dim:
             tell(
@@ -188,8 +190,6 @@ class _Pilot:
             classes = len(np.unique(rows.labels))
             if given.setdefault("classes", classes) != classes:
                 tell(f"--from {path}: {classes} labels, while the loss is told of {given['classes']} classes")
-        if spread.why_no_network:
-            raise SettingError(f"--from {path}: {spread.why_no_network}, or leave --from out for a typical network")
         network = spread.network()
         assert spread.free_spread is not None  # else there is no network
         _, low, high = spread.reliability or (0.0, 0.01, 1.0)

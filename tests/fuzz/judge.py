@@ -56,8 +56,11 @@ def outcome(arguments: list[str], folder: Path) -> str | None:
         return err.strip()[:300]
     if code not in (0, 1, 2) and not (code == 3 and arguments[0] == "validate"):
         return f"exit code {code}"
-    if code == 2 and arguments[0] not in ("check", "rule") and len(err.strip().splitlines()) != 1:
-        return f"a refusal of {len(err.strip().splitlines())} lines: {err.strip()[:200]!r}"
+    lines = err.strip().splitlines()  # remarks may come before a refusal, which is the last line alone
+    if code == 2 and arguments[0] not in ("check", "rule"):
+        refusals = [line for line in lines if line.startswith("ssem-advisor: ")]
+        if lines[-1:] != refusals or out.strip():
+            return f"a refusal that is not one line: {err.strip()[:200]!r}"
     if (folder / hostile.CANARY).exists():
         return "code of the input was executed"
     if _connected:

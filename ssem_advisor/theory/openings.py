@@ -358,7 +358,7 @@ def _covered(setting: Setting, asked: str) -> None:
 def only_numbers(setting: Setting) -> None:
     """Class by class answers take scalar fields; raises SettingError naming an array, NotCovered beyond their range."""
     for name in ("classes", "dim", "temperature", "views", "batch_size", "classes_per_batch", "instances_per_class"):
-        if np.ndim(getattr(setting, name) or 0):
+        if np.ndim(getattr(setting, name)):
             raise SettingError(f"{name}: class by class answers take one setting at a time, not arrays")
     low, high = _TEMPERATURES
     if setting.temperature is not None and not low <= setting.temperature <= high:

@@ -1,5 +1,6 @@
 """Assumption by assumption: each theorem falls silent where one of its assumptions fails, and only there."""
 
+import numpy as np
 import pytest
 
 from ssem_advisor import theory
@@ -223,3 +224,15 @@ def test_of_an_assumption_that_is_several_things_only_what_fails_is_named():
     (said,) = theorems()["REDUCTION"].broken(USUAL.with_(self_temperature=0.5))
     assert said == "both terms share one temperature"
     assert len(theorems()["REDUCTION"].broken(USUAL.with_(self_temperature=0.5, cross_entropy=1.0))) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("classes", 10), ("dim", 8), ("temperature", 0.2), ("views", 2), ("batch_size", 200), ("classes_per_batch", 5),
+     ("instances_per_class", 50)],
+)  # fmt: skip
+@pytest.mark.parametrize("ask", [theory.class_thresholds, theory.class_openings])
+def test_an_answer_class_by_class_names_the_field_that_is_an_array(ask, name, value):
+    setting = USUAL.with_(alpha=None).with_(**{name: np.array([value, value])})
+    with pytest.raises(SettingError, match=f"^{name}: class by class answers take one setting at a time"):
+        ask(setting)

@@ -159,7 +159,7 @@ def require(setting: Setting, *keys: str) -> None:
 def assume(setting: Setting, asked: str, *assumptions: Assumption) -> None:
     """Raise NotCovered, in the words of the assumptions, unless all of them hold for what was asked."""
     if broken := _broken(setting, assumptions):
-        raise NotCovered(f"{asked}: not covered, because this is not so: {'; '.join(broken)}")
+        raise NotCovered(f"{asked}: not covered, because it assumes: {'; '.join(broken)}")
 
 
 def _broken(setting: Setting, assumptions: Sequence[Assumption]) -> tuple[str, ...]:

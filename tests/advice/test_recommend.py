@@ -240,7 +240,7 @@ def test_rounding_lands_on_the_safe_side(value, digits):
         (("--classes", 100, "--batch-size", 100, "--sampler", "balanced"), "alone with its class"),
         (("--classes", 10, "--dim", 1), "cannot spread"),
         (("--classes", 2, "--dim", 1, "--batch-size", 10), "cannot spread"),
-        (("--classes", 8, "--dim", 3, "--loss", "l_spread", "--batch-size", 64), "l_spread"),
+        (("--classes", 8, "--dim", 3, "--loss", "l_spread", "--batch-size", 64), "assumes: the loss is supcon or ssem"),
     ],
 )
 def test_where_nothing_is_safe_it_says_why_and_what_would_help(arguments, words):

@@ -217,7 +217,7 @@ def test_a_number_is_refused_in_the_words_of_the_assumption_that_fails(ask, sett
         ask(setting)
     assert assumption.text in str(refusal.value)
     (said,) = assumption.broken(setting)
-    assert str(refusal.value).endswith(f"not covered, because this is not so: {said}")
+    assert str(refusal.value).endswith(f"not covered, because it assumes: {said}")
 
 
 def test_of_an_assumption_that_is_several_things_only_what_fails_is_named():

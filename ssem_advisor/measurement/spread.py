@@ -163,7 +163,8 @@ def spread_of_rows(rows: UnitRows) -> Spread:
     overall = means.mean(axis=0)
     spans = [] if missing else _spans(sums, counts)
     crowded = m > rows.dim or shares_directions(Setting(classes=m, dim=rows.dim))
-    near = max(1, min(rows.dim // 3, m - 1, NEAREST)) if crowded and counts.min() > 0 and rows.dim > 2 else 0
+    enough = all(rows.instances[c] >= FEWEST for c in chosen)
+    near = max(1, min(rows.dim // 3, m - 1, NEAREST)) if crowded and enough and rows.dim > 2 else 0
 
     tables: list[dict[str, Array]] = []
     noise_of_mean = np.empty(m)

@@ -76,8 +76,12 @@ def judge_spread(spread: Spread, theory: Comparison | None = None, structure: St
             "cannot tell",
             f"{spread.missing}; whether the {own:.1%} of the variance that instances keep inside their class is free "
             "spread or confusion of classes stays open",
-            "measure more instances of each class",
+            "measure more instances of each class"
+            if spread.dim >= spread.classes
+            else f"use a projection of dim >= {spread.classes} (the number of classes), or judge by a probe of finer "
+            "labels",
         )
+    by_nearest = "" if spread.local_free is None else ", as the nearest classes tell it (an estimate)"
     enough = ENOUGH_ONE_VIEW if one_view else ENOUGH
     why_collapse = theory.why_collapse if theory is not None else ""
     if share.low < COLLAPSED and share.high > enough:
@@ -126,7 +130,7 @@ def judge_spread(spread: Spread, theory: Comparison | None = None, structure: St
     return SpreadVerdict(
         "healthy",
         f"classes are apart, and instances within a class still differ beside them: free spread is {share.value:.1%} "
-        "of the variance",
+        f"of the variance{by_nearest}",
         "nothing to do",
     )
 

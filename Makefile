@@ -65,5 +65,6 @@ clean:
 	@echo "Installing torch and the tools for development into .venv (some GB, once); this takes minutes"
 	@$(BIN)/python -m pip install torch==2.13.0
 	@$(BIN)/python -m pip install --editable '.[dev]' torch==2.13.0
+	-@$(BIN)/python -m pip install --no-deps lightly==1.6.0  # it asks for torchvision, which its losses do not call
 	@$(BIN)/python -m compileall -q ssem_advisor
 	@touch .venv/core $@

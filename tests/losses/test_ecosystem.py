@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import types
+from typing import ClassVar
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -57,12 +61,53 @@ def test_what_the_interface_does_not_take(changes, message):
         MetricLearningLoss(SupervisedContrastiveLoss(0.3, TAU))(z[:, 0], y, **changes)
 
 
-def test_lightly():
+@pytest.fixture
+def lightly(monkeypatch):
+    """Losses and heads of lightly. They do not call torchvision, which their package imports and which needs a build
+    of its own for every build of torch: where it is not there, names stand in for it."""
+
+    class Missing(types.ModuleType):
+        __path__: ClassVar[list[str]] = []
+
+        def __getattr__(self, name):
+            if name.startswith("__"):
+                raise AttributeError(name)
+            return sys.modules.get(f"{self.__name__}.{name}") or type(name, (), {})
+
+    try:
+        import torchvision  # noqa: F401
+    except (ImportError, RuntimeError):
+        for name in ("", ".ops", ".transforms", ".transforms.functional", ".models", ".models.vision_transformer"):
+            monkeypatch.setitem(sys.modules, f"torchvision{name}", Missing(f"torchvision{name}"))
+    return pytest.importorskip("lightly.loss", reason="lightly is not installed", exc_type=ImportError)
+
+
+def test_lightly(lightly):
     """The other end of the mixture is lightly's loss, so its training step takes ours with the labels beside."""
-    lightly = pytest.importorskip("lightly.loss", reason="lightly is not installed", exc_type=ImportError)
     z, y = two_views()
-    ours = SupervisedContrastiveLoss(alpha=1.0, temperature=TAU)(z, y)
-    torch.testing.assert_close(ours, lightly.NTXentLoss(temperature=TAU)(*z.unbind(1)))
+    theirs = lightly.NTXentLoss(temperature=TAU)(*z.unbind(1))
+    torch.testing.assert_close(SupervisedContrastiveLoss(alpha=1.0, temperature=TAU)(z, y), theirs)
+    # A mixture written with both: L_sup of this package beside lightly's loss is L at alpha.
+    own = SupervisedContrastiveLoss(alpha=0.0, temperature=TAU)(z, y)
+    torch.testing.assert_close(SupervisedContrastiveLoss(0.3, TAU)(z, y), 0.7 * own + 0.3 * theirs)
+
+
+def test_the_training_step_of_the_guide_takes_a_batch_of_lightly(lightly):
+    """As in docs/guides/libraries.md, on features of lightly's own projection head."""
+    heads = pytest.importorskip("lightly.models.modules.heads", exc_type=ImportError)
+    torch.manual_seed(0)
+    head, criterion = heads.SimCLRProjectionHead(8, 16, 6), SupervisedContrastiveLoss(alpha=0.3, temperature=TAU)
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.01)
+    values = []
+    for _ in range(20):
+        x, labels = F.one_hot(torch.arange(12) % 4, 8) + 0.1 * torch.randn(2, 12, 8), torch.arange(12) % 4
+        (x0, x1), labels, _ = (x[0], x[1]), labels, ["name"] * 12  # what lightly's loader gives
+        loss = criterion(torch.stack([head(x0), head(x1)], dim=1), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        values.append(loss.item())
+    assert values[-1] < values[0]
 
 
 def test_solo_learn_stacks_its_crops_one_after_the_other():

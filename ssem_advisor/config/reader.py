@@ -122,7 +122,10 @@ def read_setting(path: Path | str, own: OwnConfig | None = None) -> Reading:
         raise AdvisorError(f"{path}: could not be read: {document.error}")
     runs = sorted((run for run in document.runs if run.kind in _WORTH), key=lambda run: _WORTH.index(run.kind))
     if not runs:
-        raise AdvisorError(f"{path}: names no contrastive loss; give the facts as options, or `defaults.kind`")
+        raise AdvisorError(
+            f"{path}: names no contrastive loss; give the facts as options, or say defaults.kind = 'supcon' under "
+            "[tool.ssem-advisor] in pyproject.toml"
+        )
     return Reading(document, runs[0])
 
 

@@ -16,6 +16,7 @@ from ssem_advisor.limits import read_bytes
 
 MAX_BYTES = 200_000_000
 _NOT_TRAINING = re.compile(r"(?:^|[\W_])(?:val|valid|validation|eval|test)(?:$|[\W_])|__(?:min|max)$")
+_INDEX = re.compile(r"(?i)|(?:global_?)?step|epoch|iter(?:ation)?|(?:wall|relative)?[ _]?time.*|timestamp")
 _WHOLE = ("loss", "train_loss", "training_loss")
 
 
@@ -113,8 +114,8 @@ def _chosen(path: Path, series: dict[str, list[float]], column: str | None) -> L
     best = contrastive if len(contrastive) == 1 else whole if len(whole) == 1 else named
     if len(best) == 1:
         return LossCurve(path, best[0], tuple(series[best[0]]))
-    if not best and len(series) == 1:
-        return LossCurve(path, *next((name, tuple(values)) for name, values in series.items()))
+    if not best and len(series) == 1 and not _INDEX.fullmatch(alone := next(iter(series))):
+        return LossCurve(path, alone, tuple(series[alone]))
     if not series:
         raise CurveError(f"{path}: no column of numbers in it; give csv, JSON or TensorBoard events")
     why = "several could be the training loss" if best else "no column is named a training loss"

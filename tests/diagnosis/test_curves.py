@@ -110,6 +110,8 @@ def test_files_of_wandb_that_hold_no_curve(tmp_path):
         ("", "empty"),
         ("a_loss,b_loss\n1,2\n", "say --column with one of a_loss, b_loss"),
         ("x,y\n1,2\n", "no column is named a training loss"),
+        ("step,loss\n1,abc\n", "no column is named a training loss"),  # a step is no loss
+        ("Step,loss\n1,\n", "no column is named a training loss"),
         ("1,2\n3,4\n", "give it a header"),
         ("{1", "neither JSON nor JSON lines"),
         ('{"log_history": 3}', "must hold a list"),

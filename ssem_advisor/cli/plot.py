@@ -10,7 +10,7 @@ import typer
 
 from ssem_advisor.cli._options import NetworkChoice
 from ssem_advisor.cli._output import columns, has_colour, tell
-from ssem_advisor.cli._setting import setting_of, takes_setting
+from ssem_advisor.cli._setting import gathered, setting_of, takes_setting
 
 if TYPE_CHECKING:
     from ssem_advisor.documents import Validate
@@ -98,6 +98,8 @@ def plot(
         if {"classes", "class_counts"}.isdisjoint(given):
             place = {"temperature", "alpha"}  # of its own point, which the picture marks
             given = {name: value for name in FIELDS if name not in place and (value := getattr(own, name)) is not None}
+        else:
+            given = gathered(given)
     setting, assumed = complete(setting_of(given))
     if output is not None:
         if kind is Picture.phase:

@@ -204,6 +204,13 @@ def test_processes_of_the_config_and_of_the_command_line_go_together(devices, op
     assert data["setting"]["batch_size"] == batch
 
 
+@pytest.mark.parametrize("own", [[], ["--classes", 100, "--dim", 128, "--batch-size", 128, "--world-size", 4]])
+def test_a_picture_of_a_config_joins_the_batches_too(devices, own):
+    result = run("plot", "--config", devices, "--terminal", "--gather", *own)
+    assert result.exit_code == 0, result.stderr
+    assert "random batches of 512" in result.stdout
+
+
 def test_whether_batches_are_gathered_is_asked_for_by_option(devices, config):
     assert "all devices: --gather or --no-gather" in run("recommend", "--config", devices).stdout
     refused = run("recommend", "--config", config, "--gather")

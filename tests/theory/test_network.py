@@ -102,7 +102,7 @@ def test_more_than_reliable_views_allow_is_out_of_reach():
 
 def test_typical_is_half_and_half():
     assert typical(CIFAR10_PAIRS) == Network(0.5, 30.0, (0.3, 0.65))
-    assert typical(CIFAR10_PAIRS.with_(dim=None)) == Network(0.5, None, (0.3, 0.65))
+    assert typical(CIFAR10_PAIRS.with_(dim=None)) == Network(0.5, 32.0, (0.3, 0.65))
 
 
 @given(classes=st.integers(2, 300), dim=st.integers(3, 600))

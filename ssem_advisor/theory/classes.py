@@ -66,9 +66,10 @@ def class_thresholds_error(setting: Setting) -> float:
     averaged in closed form; classes in between are rougher. Random batches of equal crowded classes, which meet the
     expected number of every other class, 0.5 % of the value; more than 89 equal crowded classes, whose descent stops
     early, 1 %; beyond 4,000 coordinates (classes x dim, dim < classes)
-    a good frame stands for the minimiser, good to 3 % of the largest value or 3.75/dim of it if larger. For unequal
-    sizes that is measured for the ends that safety needs, the last class upwards and the first downwards; the frame may
-    overstate small classes by more (docs/theory/classes.md#frames).
+    a good frame stands for the minimiser, good to 3 % of the largest value or 3.75/dim of it if larger, and 2.5 times
+    that for unequal sizes in random batches. For unequal sizes that is measured for the ends that safety needs, the
+    last class upwards and the first downwards; the frame may overstate small classes by more
+    (docs/theory/classes.md#frames).
     """
     return thresholds_and_error(setting)[1]
 
@@ -393,16 +394,18 @@ def _frame_thresholds(setting: Setting, sizes: np.ndarray, own: float, dim: int)
         setting, sizes[picked], own, batch, counts.sum() - counts[picked], others.sum(axis=1),
         (attraction * gram).sum(axis=1), stiffness + unsure,
     )  # fmt: skip
+    # Plain SupCon collapses in every dimension: at the minimiser no weight of 0 opens a class, whatever a frame says.
+    found, stiffer = np.maximum(found, 0.0), np.maximum(stiffer, 0.0)
     opens = np.isfinite(found)  # beyond 1 there are no weights to tell apart
     bounded = float(np.max(np.minimum(stiffer, np.maximum(found, 1.0))[opens] - found[opens], initial=0.0))
     if not setting.unequal:
-        error = _frame_error(dim) * float(found.max()) + 0.5 * float(np.ptp(found)) + bounded
+        error = _frame_error(setting, dim) * float(found.max()) + 0.5 * float(np.ptp(found)) + bounded
         return np.full(m, found.mean()), error
     finite = np.isfinite(found[order])
     if not finite.any():
         return np.where(sizes > 1, np.inf, np.nan), 0.0
     each = np.interp(level, level[picked][order][finite], found[order][finite])
-    return np.where(sizes > 1, each, np.nan), _frame_error(dim) * float(np.nanmax(each)) + bounded
+    return np.where(sizes > 1, each, np.nan), _frame_error(setting, dim) * float(np.nanmax(each)) + bounded
 
 
 def _frame_stiffness(
@@ -440,12 +443,15 @@ def _frame_stiffness(
     return stiffness, unsure
 
 
-def _frame_error(dim: int) -> float:
+def _frame_error(setting: Setting, dim: int) -> float:
     """How far the thresholds of a tight frame may be from those of the minimiser, as a share; measured, not derived.
 
-    With 3/dim the worst of 146 settings lay at 0.95 of the error.
+    With 3/dim the worst of 146 settings lay at 0.95 of the error. Where class sizes differ and batches are random,
+    small classes meet few of the others at a time and not their expected number: with 3.75/dim the last class lay at up
+    to 2.2 times the error, above it, in 54 settings.
     """
-    return max(0.03, 3.75 / dim)
+    share = max(0.03, 3.75 / dim)
+    return 2.5 * share if setting.unequal and setting.sampler == "random" else share
 
 
 def _met(setting: Setting, sizes: np.ndarray) -> np.ndarray:

@@ -199,6 +199,24 @@ def test_the_frame_of_unequal_classes_errs_on_the_safe_side(temperature, oversta
     assert (quick.max() > slow.max() + error) == overstated
 
 
+def test_no_frame_gives_a_negative_threshold():
+    """Plain SupCon collapses in every dimension, so weight 0 opens no class; this frame says -0.017 of a large one."""
+    sizes = tuple(int(n) for n in np.round(5 * 1000 ** np.linspace(0, 1, 400)))
+    each = class_thresholds(Setting(class_counts=sizes, dim=12, temperature=0.05, sampler="full"))
+    assert np.nanmin(each) == 0.0
+
+
+@pytest.mark.parametrize(("counts", "temperature"), [(86, 0.177), (55, 0.186), (60, 0.106)])
+def test_the_frame_of_random_batches_holds_the_last_class_within_its_error(counts, temperature):
+    """Small classes meet few of the others in a batch, of which the frame knows the expected number alone."""
+    sizes = np.round(4 * 100 ** np.linspace(0, 1, counts))
+    setting = Setting(class_counts=tuple(map(int, sizes)), dim=18, temperature=temperature, batch_size=4 * counts)
+    last = np.nanmax(np.minimum(class_thresholds(setting), 1.0))
+    quick, error = classes._frame_thresholds(setting, sizes, 0.5, 18)
+    assert last <= quick.max() + error
+    assert error == pytest.approx(2.5 * 3.75 / 18 * quick.max())
+
+
 @pytest.mark.parametrize(
     "fields",
     [

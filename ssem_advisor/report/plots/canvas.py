@@ -86,7 +86,7 @@ LOOKS = {
     ),
     "dark": Look(
         page="#1e2129", ink="#e8ecf2", soft="#aab4c2", edge="#6d7a8c", grid="#343b47", collapse="#2a303b",
-        hatch="#566273", safe="#15302a", safe_ink="#6fd3b1", bad="#f59a9e", shades=(0.38, 1.0),
+        hatch="#566273", safe="#15302a", safe_ink="#6fd3b1", bad="#f59a9e", shades=(0.5, 1.0),
     ),
 }  # fmt: skip
 Theme = Literal["light", "dark"]

@@ -348,13 +348,13 @@
     const region = (points, j) => `<path d="${above(points)}" fill="${colour((levels[j] + levels[j + 1]) / 2 / top)}"/>`;
     const [edge, low, high] = [0, ...ends].map((v) => curves[levels.indexOf(v)]);
     const note = (x, y, text) => `<text class="note" x="${x}" y="${y}" text-anchor="middle">${text}</text>`;
+    const floor = MARGIN.top + h;
     const labelled = (points, text) => {
       const [x, y] = points.reduce((lowest, point) => (point[1] > lowest[1] ? point : lowest));
       const inFrame = Math.min(MARGIN.left + w - 24, Math.max(MARGIN.left + 24, x));
-      return y < MARGIN.top + 16 ? "" : note(inFrame, y - 7, text);
+      return y < MARGIN.top + 16 || y > floor - 14 ? "" : note(inFrame, y - 7, text);
     };
     const [x, brink] = edge[Math.round(columns * 0.86)];
-    const floor = MARGIN.top + h;
     const collapse = floor - brink > 40 ? note(x, (brink + floor) / 2 + 4, "collapse") : "";
     const inside = s.tau >= TAUS[0] && s.tau <= TAUS[1];
     const ticks = TICKS.filter((t) => width > 480 || [0.01, 0.1, 1, 10].includes(t));

@@ -92,7 +92,7 @@ STUDIES = {
     "three": Study(
         "cifar10", 32, 0.15, (0, 0.2, 0.35, 0.6, 1), 450, 40, merged([(0, 2, 8), (1, 9, 7, 4), (3, 5, 6)], 400)
     ),
-    "crowd": Study("cifar100", 48, 0.1, (0, 0.3, 0.9), 512, 40, lambda data: data, sampler="random"),
+    "crowd": Study("cifar100", 48, 0.1, (0, 0.3), 512, 40, lambda data: data, sampler="random"),
     "digits-halves": Study("digits", 24, 0.15, (0, 0.1, 0.3, 0.6, 0.8, 1), 240, 60, merged([range(5), range(5, 10)])),
     "digits-four": Study(
         "digits", 48, 0.2, (0, 0.1, 0.3, 0.6, 0.8, 1), 240, 60, merged([(0, 3, 8), (1, 7), (2, 6), (4, 5, 9)])

@@ -6,6 +6,8 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from types import TracebackType
 from typing import TextIO
 
@@ -109,11 +111,18 @@ class Waiting:
         self.clear()
 
     def clear(self) -> None:
+        with self.silent():
+            pass
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Takes the line away, and writes none while something else is printed: it would erase a part of that."""
         with self._lock:
             if self._shown:
                 sys.stderr.write("\r\033[K")
                 sys.stderr.flush()
                 self._shown = False
+            yield
 
     def _count(self) -> None:
         while not self._over.wait(self.patience):
@@ -125,9 +134,8 @@ class Waiting:
 
 
 def _write(text: str, stream: TextIO, colour: bool | None, end: str = "") -> None:
-    if Waiting._now is not None:
-        Waiting._now.clear()
-    typer.echo(_encodable(text + end, stream), file=stream, nl=False, color=colour)
+    with nullcontext() if Waiting._now is None else Waiting._now.silent():
+        typer.echo(_encodable(text + end, stream), file=stream, nl=False, color=colour)
 
 
 def _encodable(text: str, stream: TextIO) -> str:

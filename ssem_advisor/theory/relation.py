@@ -242,7 +242,8 @@ class LSpread(Smooth):
 
     def weight(self, y: np.ndarray) -> np.ndarray:
         (apart, _), (together, _) = self._pulls(y)
-        return _sigmoid(together - apart)
+        with np.errstate(invalid="ignore"):  # nan where neither pulls at all
+            return _sigmoid(together - apart)
 
     def slopes(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(-S_sup, S_self)."""

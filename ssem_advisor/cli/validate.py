@@ -9,6 +9,7 @@ import typer
 
 from ssem_advisor.cli._options import Format, FormatOption
 from ssem_advisor.cli._output import Waiting, columns, paint, say, tell
+from ssem_advisor.cli._setting import read_class_counts
 
 if TYPE_CHECKING:
     from ssem_advisor.experiments.protocol import Protocol
@@ -67,7 +68,7 @@ def validate(
     ] = None,
     former_instances: Annotated[int | None, typer.Option("--instances", min=2, hidden=True)] = None,
     class_counts: Annotated[
-        str | None, typer.Option("--class-counts", help="Training instances of unequal classes, separated by commas.")
+        Path | None, typer.Option("--class-counts", help="Training instances of every class: 500,200,80, or a file.")
     ] = None,
     dim: Annotated[int | None, typer.Option("--dim", min=2, help="Dimension of the projection.")] = None,
     batch_size: Annotated[
@@ -183,7 +184,7 @@ def _numbers(option: str, value: str | None) -> tuple[float, ...] | None:
 
 
 def _sizes(
-    suite: str, seeds: int | None, classes: int | None, instances: int | None, class_counts: str | None
+    suite: str, seeds: int | None, classes: int | None, instances: int | None, class_counts: Path | None
 ) -> dict[str, Any]:
     """The options that say how many classes and instances, as the suite's protocol names them."""
     from ssem_advisor.domain import AdvisorError
@@ -191,9 +192,9 @@ def _sizes(
     if suite == "digits" and instances is None and class_counts is None:
         return {"classes": classes}
     if suite == "synthetic":
-        counts = _numbers("--class-counts", class_counts)
-        if counts is not None:
-            if any(count < 2 or count % 1 for count in counts):
+        if class_counts is not None:
+            counts = read_class_counts(class_counts)
+            if not all(isinstance(count, (int, float)) and count >= 2 and count % 1 == 0 for count in counts):
                 raise AdvisorError(f"--class-counts {class_counts}: must be integers >= 2")
             if classes not in (None, len(counts)) or instances is not None:
                 raise AdvisorError(

@@ -95,6 +95,9 @@ def test_embeddings_are_confirmed():
         (["--suite", "digits", "--loss", "triplet"], "loss='triplet'"),
         (["--suite", "digits", "--device", "abacus"], "--device abacus"),
         (["--suite", "digits", "--class-counts", "5,5"], "its data fix the classes"),
+        (["--suite", "synthetic", "--class-counts", "5,1"], "must be integers >= 2"),
+        (["--suite", "synthetic", "--class-counts", "5,4", "-n", "3"], "leave --classes and --instances-per-class out"),
+        (["--suite", "synthetic", "--class-counts", "missing.csv"], "cannot read missing.csv"),
         (["--suite", "cifar10"], "needs --data-root"),
         (["--suite", "cifar10", "--data-root", "/nowhere"], "no such folder"),
         (["--config", "/nowhere.yaml"], "no such file"),
@@ -108,6 +111,14 @@ def test_misuse_is_one_line_and_exit_code_two(arguments, message):
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert result.stdout == ""
+
+
+def test_class_counts_come_from_a_file_as_in_the_other_commands(tmp_path):
+    from ssem_advisor.cli.validate import _sizes
+
+    (tmp_path / "counts.csv").write_text("class,images\nowl,9\ncat,4\nhen,2\n")
+    found = [_sizes("synthetic", None, None, None, Path(given)) for given in ("9,4,2", tmp_path / "counts.csv")]
+    assert found == [{"class_counts": (9, 4, 2), "classes": 3}] * 2
 
 
 @pytest.mark.parametrize("option", ["--output", "-o", "--out"])  # the last one is its former name

@@ -396,7 +396,7 @@ def test_unequal_classes_have_a_threshold_and_no_common_optimum():
     m = measure(*_cloud(), setting=setting)
     assert m.theory.optimum is None
     assert m.theory.threshold == pytest.approx(collapse_limits(setting).open_above, abs=0.02)
-    assert any("no optimum" in note and "classes differ in size" in note for note in m.notes)
+    assert any("no optimum" in note and "all classes have the same size" in note for note in m.notes)
 
 
 def test_plain_supcon_is_said_to_collapse_at_every_temperature():

@@ -41,7 +41,8 @@ _PHONE = (4.2, 4.6)  # inches: letters stay readable on a screen of 390 pixels
 _SHIM = "https://unpkg.com/iframe-worker/shim"
 # A long name in a table may break after these, and nowhere else.
 _CELL = re.compile(r"<td[^>]*>.*?</td>", re.DOTALL)
-_LONG_NAME = re.compile(r"(?<=[A-Za-z0-9])([._/=(,])(?=[A-Za-z0-9])(?=[^<>]*</code>)")
+_LONG_NAME = re.compile(r"(?<=<code>)[^<>]{16,}(?=</code>)")
+_BREAK = re.compile(r"(?<=[A-Za-z0-9])([._/=(,])(?=[A-Za-z0-9])")
 _FIGURE = re.compile(r'<img ([^>]*?)src="([^"]*figures/[\w.-]+?)\.svg"([^>]*)>')
 
 
@@ -93,8 +94,12 @@ def on_page_content(content: str, page: Any, **_: Any) -> str:
         return str(_TEX.convert_with_local_state(tex, displaystyle=block is not None))
 
     content = _FIGURE.sub(_pictures, content)
-    content = _CELL.sub(lambda cell: _LONG_NAME.sub(r"\1<wbr>", cell.group()), content)
+    content = _CELL.sub(lambda cell: _LONG_NAME.sub(_breakable, cell.group()), content)
     return _TAIL.sub(r'<span class="unbroken">\1</span>', _MATH.sub(mathml, content))
+
+
+def _breakable(name: re.Match[str]) -> str:
+    return _BREAK.sub(r"\1<wbr>", name.group())
 
 
 def _pictures(image: re.Match[str]) -> str:

@@ -45,7 +45,10 @@ class LossCurve:
 
     @property
     def last(self) -> float:
-        """The median of the last tenth, of five values at least: one step's noise does not decide."""
+        """The median of the last tenth, of five values at least, or of the last half where there are fewer than ten.
+
+        One step's noise does not decide.
+        """
         return _median(self.values[-self._tenth :])
 
     @property
@@ -62,8 +65,15 @@ class LossCurve:
         return before - self.last > max(0.02 * (start - self.last), noise)
 
     @property
+    def rising(self) -> bool | None:
+        """Whether the loss ends above every value of its first tenth. None for fewer than 20 values."""
+        if len(self.values) < 20:
+            return None
+        return self.last > max(self.values[: self._tenth])
+
+    @property
     def _tenth(self) -> int:
-        return max(5, len(self.values) // 10)
+        return min(max(5, len(self.values) // 10), (len(self.values) + 1) // 2)
 
 
 def _median(values: tuple[float, ...]) -> float:

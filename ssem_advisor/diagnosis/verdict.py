@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ssem_advisor.convert import Form, to_weights
 from ssem_advisor.diagnosis.curves import LossCurve
@@ -119,11 +119,15 @@ def diagnose(
     elif became == "too loose":
         verdict = "too much spread"
         change.append("lower alpha, the weight of the self-supervised term: ssem-advisor recommend gives a weight")
+    elif became is None and placed is not None and place in _WRONG:
+        change.append(placed.remedy)  # before what the loss asks for: the setting may be another one than said
+        if asks:
+            change.append(_weight(setting, plain, form))
     elif asks:
         verdict = "on the way to collapse"
     elif became == "too little" or (small and became is None and place in _GOOD):
         verdict = "too little spread"
-    elif small and became is None and place not in _WRONG:
+    elif small and became is None:
         verdict = "on the way to too little spread"
     elif became == "healthy" or (became is None and asks is False and place in _GOOD):
         verdict = "healthy"
@@ -134,8 +138,6 @@ def diagnose(
         else:
             verdict = "still learning"
             change.append("keep training; where the loss has stopped falling, measure embeddings")
-    elif place in _WRONG and placed is not None:
-        change.append(placed.remedy)
     if verdict in _RAISE:
         change.append(_weight(setting, plain, form))
     if verdict == "collapsed in training":
@@ -265,7 +267,17 @@ def _where_the_loss_stands(
     else:
         options = {name: known[name] for name in ("batch_size", "views", "loss", "temperature") if name in known}
         placed = place_loss(curve.last, base_temperature=base, **options)  # type: ignore[arg-type]
+    if placed.verdict == "above total collapse" and curve.rising:
+        placed = replace(
+            placed,
+            meaning="worse than equal embeddings, and higher than it began: training diverges, or the value is of "
+            "another convention",
+            remedy="check batch size (after any gather), views, temperature and base temperature; where they are "
+            "right, lower the learning rate and start again",
+        )
     moved = f"from {curve.first:.4g} to {curve.last:.4g} over {len(curve.values)} values"
+    if len(curve.values) == 1:
+        moved = f"a single value, {curve.last:.4g}"
     reasons.append(Reason("loss curve", f"{moved}, {placed.verdict}: {placed.meaning}"))
     if placed.total_collapse is None and placed.verdict != "total collapse":
         missing.append("--batch-size: the loss of equal embeddings, with which a stuck run is told from a slow one")

@@ -71,6 +71,9 @@ def total():
         ({"curve": curve(6.92)}, "has not started", "warm"),  # (0.1/0.07) ln(2*64-1), recognised without a batch size
         ({"curve": curve(math.nan)}, "diverged", "look at the steps before"),
         ({"plain": True, "setting": SETTING}, "on the way to collapse", "add a self-supervised term"),
+        ({"plain": True, "setting": SETTING, "curve": curve(0.0, 0.0)}, "cannot tell", "check batch size"),
+        ({"plain": True, "setting": SETTING, "curve": curve(7.5)}, "cannot tell", "check batch size"),
+        ({"setting": LOW, "curve": curve(-1.0)}, "cannot tell", "check batch size"),
     ],
 )
 def test_verdict_and_what_to_change_first(witnesses, verdict, first):
@@ -78,6 +81,21 @@ def test_verdict_and_what_to_change_first(witnesses, verdict, first):
     assert found.verdict == verdict
     assert found.change[0].startswith(first)
     assert found.reasons
+
+
+def test_a_loss_that_rises_is_not_in_its_first_steps():
+    rising, early = (" ".join(reason.text for reason in diagnose(HIGH, it).reasons) for it in (falling(3, 8), curve(8)))
+    assert "training diverges" in rising
+    assert "first steps" not in rising
+    assert "first steps" in early
+
+
+@pytest.mark.parametrize(
+    ("values", "said"), [((5.0, 4.0), "from 5 to 4 over 2 values"), ((5.0,), "a single value, 5,")]
+)
+def test_a_curve_of_few_values_is_told_as_it_is(values, said):
+    reasons = diagnose(curve=LossCurve(Path("log.csv"), "loss", values)).reasons
+    assert any(reason.text.startswith(said) for reason in reasons)
 
 
 def test_the_threshold_decides_what_the_loss_asks_for():

@@ -57,6 +57,8 @@ def measure(
         raise typer.BadParameter("give a FILE of embeddings, or --loss-value")
     if file is None and labels is not None:
         raise typer.BadParameter("--labels goes with a FILE of embeddings")
+    if seed < 0:
+        raise SettingError(f"seed={seed}: must be an integer >= 0")
     if config is not None:
         from ssem_advisor.cli._config import adopted
 

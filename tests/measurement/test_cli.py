@@ -130,6 +130,12 @@ def test_misuse_exits_2_with_one_line(file, arguments, says):
     assert "Traceback" not in result.stderr
 
 
+def test_a_negative_seed_is_no_error_of_the_program(file):
+    result = run(file, "--seed", "-1")
+    assert result.exit_code == 2
+    assert result.stderr.strip() == "ssem-advisor: seed=-1: must be an integer >= 0"
+
+
 def test_numpy_alone_is_enough(file):
     """The whole command with torch, pyarrow and safetensors made impossible to import."""
     program = (

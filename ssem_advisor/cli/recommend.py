@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -174,10 +175,17 @@ class _Pilot:
         """Measure a file; classes and dim that `given` leaves open are those of the file."""
         import numpy as np
 
-        from ssem_advisor.measurement import load, spread_of
+        from ssem_advisor.measurement import judge_spread, load, spread_of
 
         rows = load(path)
         spread = spread_of(rows.embeddings, rows.labels, rows.instance_ids)
+        found = judge_spread(spread)
+        nothing_left = spread.reliability is not None and not math.isfinite(spread.reliability.value)
+        if found.name == "total collapse" or nothing_left:
+            raise SettingError(
+                f"--from {path}: {found.name}: {found.meaning}; measure a run that has not collapsed, or leave "
+                "--from out for a typical network"
+            )
         if spread.why_no_network:
             raise SettingError(f"--from {path}: {spread.why_no_network}, or leave --from out for a typical network")
         dim = given.setdefault("dim", spread.dim)

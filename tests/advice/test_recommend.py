@@ -463,6 +463,19 @@ def test_a_pilot_that_cannot_tell_says_so_in_one_line(pilot, tmp_path, rows, dim
     assert "leave --from out for a typical network" in told
 
 
+@pytest.mark.parametrize(("apart", "said"), [(0, "total collapse"), (1, "class collapse")])
+def test_a_pilot_that_collapsed_says_so(tmp_path, apart, said):
+    import numpy as np
+
+    labels = np.repeat(np.arange(5), 60)
+    rows = np.ones(16) + apart * np.eye(5, 16)[labels] * 9
+    np.savez(tmp_path / "pilot.npz", embeddings=np.stack([rows + np.zeros((300, 16))] * 2, axis=1), labels=labels)
+    told = run("recommend", "--from", tmp_path / "pilot.npz", code=2).stderr
+    assert told.count("\n") == 1
+    assert said in told
+    assert "nan" not in told
+
+
 def test_the_file_of_a_pilot_run_says_classes_and_dim(pilot):
     data = answer("--from", pilot, "--batch-size", 400, "--sampler", "balanced")
     assert (data["setting"]["classes"], data["setting"]["dim"]) == (5, 64)

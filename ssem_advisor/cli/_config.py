@@ -73,9 +73,13 @@ def adopt(path: Path, given: dict[str, Any]) -> ConfigFacts:
 
     reading = read_setting(path)
     stated = set(given)
-    for name, value in _joined(path, reading.run, given).known().items():
+    run = _joined(path, reading.run, given)
+    for name, value in run.known().items():
         if not _rivals(name) & stated:
             given[name] = value
+    # A full batch is the data set, and a queue replaces the batch.
+    if not {"batch_size", "queue"} & given.keys() and given.get("sampler") != "full":
+        refuse_open_batch(path, run)
     facts = []
     for name, found in sorted(reading.facts.items()):
         why = f", {found.reason}" if found.reason and not found.contradicted else ""
@@ -86,12 +90,7 @@ def adopt(path: Path, given: dict[str, Any]) -> ConfigFacts:
     asked = []
     for name in wanted:
         if name not in given and not (name == "classes" and "class_counts" in given):
-            spread = name == "batch_size" and reading.run.get("batch_size") is not None
-            asked.append(
-                "whether the loss gathers the batches of all devices: --gather or --no-gather"
-                if spread
-                else f"--{name.replace('_', '-')}"
-            )
+            asked.append(f"--{name.replace('_', '-')}")
     odd = odd_places(reading.document, reading.run, stated)
     base = reading.run.get("base_temperature")
     return ConfigFacts(path, reading.run.kind, tuple(facts), overruled, tuple(asked), odd, base)
@@ -127,6 +126,34 @@ def adopted(path: Path, given: dict[str, Any]) -> ConfigFacts:
     for odd in facts.odd:
         tell(f"{path}: look at {odd}")
     return facts
+
+
+def refuse_open_batch(path: Path, run: TrainingRun, by_number: bool = False) -> None:
+    """Nothing where the run says what batch the loss sees, or no batch at all; no other size may stand in for a
+    written one. by_number: the command has no --gather, only --batch-size. Raises SettingError.
+    """
+    if run.get("batch_size") is None or run.loss_batch is not None:
+        return
+    from ssem_advisor.config.model import Value
+
+    def seen(**said: Any) -> int | None:
+        told = {name: Value(value, "stated") for name, value in said.items()}
+        scope = {"batch_scope": Value("device", "assumed")}
+        return replace(run, fields=scope | run.fields | told).loss_batch
+
+    size, world = run.get("batch_size"), run.get("world_size")
+    says = f"{path} says batch size {size} and {world} processes, but not whether"
+    if (gather := run.get("gather")) is not None:
+        sizes = [seen(batch_scope=scope) for scope in ("device", "total")]
+        raise SettingError(
+            f"batch_size: {says} that size is for each or for all (gather: {gather}); give --batch-size "
+            f"{sizes[0]} (for each) or {sizes[1]} (for all)"
+        )
+    joint, own = seen(gather=True), seen(gather=False)
+    remedy = f"--batch-size {joint} (gathered) or {own} (not)" if by_number else "--gather or --no-gather"
+    raise SettingError(
+        f"gather: {says} the loss gathers their batches (it then sees {joint} instances, else {own}); give {remedy}"
+    )
 
 
 def _joined(path: Path, run: TrainingRun, given: dict[str, Any]) -> TrainingRun:

@@ -142,7 +142,7 @@ def validate(
     if config is not None and suites:
         raise AdvisorError("--config and --suite: give one of the two")
     if config is not None:
-        protocols = [p.with_(**changes) for p in _configured(config)]
+        protocols = [p.with_(**changes) for p in _configured(config, batch_size)]
         if classes is not None or instances is not None or class_counts is not None:
             raise AdvisorError(
                 "--classes, --instances-per-class, --class-counts: the config says these; leave them out"
@@ -211,11 +211,14 @@ def _sizes(
     raise AdvisorError(f"--suite {suite}: its data fix the classes and instances; leave those options out")
 
 
-def _configured(path: Path) -> list[Protocol]:
-    """The protocols of a protocol file, or the proxy of the first contrastive training run of a config."""
+def _configured(path: Path, batch_size: int | None) -> list[Protocol]:
+    """The protocols of a protocol file, or the proxy of the first contrastive training run of a config.
+
+    batch_size: instances that the loss sees, where the command line says it.
+    """
     from ssem_advisor import config
-    from ssem_advisor.cli._config import odd_places
-    from ssem_advisor.domain import LOSSES, AdvisorError
+    from ssem_advisor.cli._config import odd_places, refuse_open_batch
+    from ssem_advisor.domain import LOSSES, AdvisorError, Setting
     from ssem_advisor.experiments import protocol
 
     if not path.is_file():
@@ -230,7 +233,10 @@ def _configured(path: Path) -> list[Protocol]:
         if found.kind != "not-contrastive" and found.get("loss") in (None, *LOSSES):
             for odd in odd_places(document, found):
                 tell(f"{path}: look at {odd}")
-            return [protocol.proxy(found.setting())]
+            if batch_size is None and found.get("sampler") != "full":
+                refuse_open_batch(path, found, by_number=True)
+            said = {} if batch_size is None else {"batch_size": batch_size}
+            return [protocol.proxy(Setting(**found.known() | said))]
     raise AdvisorError(f"--config {path}: describes no supervised contrastive training, and has no `validate:`")
 
 

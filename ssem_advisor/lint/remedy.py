@@ -51,16 +51,19 @@ def remedy_for(run: TrainingRun, path: Path, queue: int | None = None) -> Remedy
     """
     known = run.known()
     lacking = [name for name in ("classes", "temperature", "batch_size") if name not in known]
-    asked = "".join(
-        f" --{name.replace('_', '-')} {name.upper()}"
-        for name in lacking
-        if name != "temperature"  # it has a default
-    )
     # A batch size that is written but not known is that of one of several devices.
-    devices = run.get("batch_size") is not None
-    missing = tuple("gather" if name == "batch_size" and devices else name for name in lacking)
-    command = f"ssem-advisor recommend --config {shlex.quote(path.as_posix())}{asked}"
+    if run.get("batch_size") is not None:
+        open_fact = "gather" if run.get("gather") is None else "batch_scope"
+        missing = tuple(open_fact if name == "batch_size" else name for name in lacking)
+    else:
+        missing = tuple(lacking)
+    command = f"ssem-advisor recommend --config {shlex.quote(path.as_posix())}"
+    for name in missing:
+        if name not in ("temperature", "gather"):  # the first has a default
+            name = "batch_size" if name == "batch_scope" else name
+            command += f" --{name.replace('_', '-')} {name.upper()}"
     command += f" --queue {queue}" if queue else ""
+    command += " --gather (or --no-gather)" if "gather" in missing else ""
     if missing or queue or known.get("views") == 1 or known.get("loss") == "l_in":
         return Remedy("", command, missing)
     from ssem_advisor.theory.regime import coordinates

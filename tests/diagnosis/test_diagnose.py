@@ -229,8 +229,36 @@ def test_a_picture_of_a_config_joins_the_batches_too(devices, own):
     assert "random batches of 512" in result.stdout
 
 
-def test_whether_batches_are_gathered_is_asked_for_by_option(devices, config):
-    assert "all devices: --gather or --no-gather" in run("recommend", "--config", devices).stdout
+_EVERY = ["recommend", "diagnose", "explain TOTAL-COLLAPSE", "measure --loss-value 4.5", "plot --terminal", "validate"]
+
+
+@pytest.mark.parametrize("command", _EVERY)
+def test_no_other_batch_stands_in_for_the_one_that_the_file_writes(devices, command):
+    refused = run(*command.split(), "--config", devices)
+    assert refused.exit_code == 2
+    assert refused.stdout == ""
+    assert f"{devices} says batch size 128 and 4 processes, but not whether the loss gathers" in refused.stderr
+    remedy = "--batch-size 512 (gathered) or 128 (not)" if command == "validate" else "give --gather or --no-gather"
+    assert refused.stderr.endswith(f"{remedy}\n")
+
+
+def test_a_queue_and_a_full_batch_need_no_gather(devices):
+    assert run("recommend", "--config", devices, "--queue", 4096).exit_code == 0
+    assert run("recommend", "--config", devices, "--sampler", "full").exit_code == 0
+
+
+@pytest.mark.parametrize(("scope", "joint", "own"), [("device", 512, 128), ("total", 128, 32)])
+def test_the_question_about_the_gather_counts_the_batch_as_the_file_does(tmp_path, scope, joint, own):
+    (tmp_path / "pyproject.toml").write_text(f'[tool.ssem-advisor.defaults]\nbatch_scope = "{scope}"\n')
+    path = tmp_path / "run.sh"
+    path.write_text("torchrun --nproc_per_node=4 main_supcon.py --batch_size 128 --dataset cifar10\n")
+    assert f"it then sees {joint} instances, else {own}" in run("recommend", "--config", path).stderr
+    for option, batch in (("--gather", joint), ("--no-gather", own)):
+        data = json.loads(run("recommend", "--config", path, option, "--format", "json").stdout)
+        assert data["setting"]["batch_size"] == batch
+
+
+def test_whether_batches_are_gathered_needs_the_processes(config):
     refused = run("recommend", "--config", config, "--gather")
     assert refused.exit_code == 2
     assert "does not say how many processes there are; give --world-size N as well" in refused.stderr

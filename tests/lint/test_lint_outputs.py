@@ -235,7 +235,7 @@ def test_a_batch_of_one_of_several_devices_is_asked_for_as_the_loss_sees_it(tmp_
     )
     (finding,) = Session().check_paths(["my run.sh"]).active
     assert "once you know whether the devices share their embeddings" in finding.help
-    assert finding.help.endswith("ssem-advisor recommend --config 'my run.sh' --batch-size BATCH_SIZE")
+    assert finding.help.endswith("ssem-advisor recommend --config 'my run.sh' --gather (or --no-gather)")
 
 
 def test_the_summary_counts_what_was_recognised_in_every_format(report):

@@ -388,6 +388,34 @@ def test_unequal_classes_are_not_covered() -> None:
         explorer.page(Setting(class_counts=(5, 6), batch_size=4))
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("--loss l_in", "loss: not covered, the explorer draws supcon, ssem, l_spread"),
+        ("--queue 4096", "queue: not covered"),
+        ("--features non-negative", "features: not covered"),
+        ("--temperature 0.1 --self-temperature 0.5", "self_temperature: not covered"),
+        ("--cross-entropy 1 --queue 99", "queue, cross_entropy: not covered"),
+        ("--temperature 1e-300", "temperature=1e-300: the explorer takes 0.005 to 100"),
+        ("--temperature 101", "temperature=101.0: the explorer takes 0.005 to 100"),
+    ],
+)
+def test_what_the_page_cannot_show_is_refused_and_nothing_written(tmp_path: Path, options: str, told: str) -> None:
+    output = tmp_path / "page.html"
+    result = CliRunner().invoke(app, ["explore", "--classes", "10", *options.split(), "-o", str(output)])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert told in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not output.exists()
+
+
+def test_the_page_opens_at_the_ends_of_its_range() -> None:
+    for temperature in (0.005, 100):
+        assert f"tau={temperature}" in explorer.page(Setting(classes=10, temperature=temperature))
+    full = explorer.page(Setting(classes=10, sampler="full", batch_size=50))
+    assert "instances=5&" in full  # which the page needs for a full batch
+
+
 def test_command_writes_the_page(tmp_path: Path) -> None:
     result = CliRunner().invoke(
         app, ["explore", "-m", "7", "-b", "70", "--loss", "ssem", "-o", str(tmp_path / "page.html")]

@@ -19,7 +19,7 @@ from string import ascii_letters, digits
 from urllib.parse import urlencode
 
 from ssem_advisor.advice import LARGEST_WEIGHT, LEAST_SHARE_BESIDE, SAFE_SPREAD, WANTED, complete
-from ssem_advisor.domain import NotCovered, Setting
+from ssem_advisor.domain import LOSSES, NotCovered, Setting, SettingError
 from ssem_advisor.files import write_atomically
 from ssem_advisor.report import plots
 from ssem_advisor.theory import estimates, network
@@ -47,10 +47,11 @@ def write(path: str | os.PathLike[str], setting: Setting | None = None) -> Path:
 def page(setting: Setting | None = None) -> str:
     """The page as one HTML document that asks the network for nothing, opened at `setting`.
 
-    Raises NotCovered for unequal classes: the page has one number for the size of all.
+    Raises NotCovered for what the page does not draw, such as unequal classes: it has one number for the size of all.
+    Raises SettingError for a number outside the range of its control.
     """
-    if setting is not None and setting.unequal:
-        raise NotCovered("class_counts: not covered, the explorer needs classes of equal size; see `recommend`")
+    if setting is not None:
+        _check(setting)
     style = re.sub(r"(?<=[{};:,])\s+|\s+(?=[{}])", "", _lean(_part("style.css")))
     script = _constants() + _tight(_lean(_part("engine.js") + _part("page.js")))
     policy = f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}"
@@ -59,6 +60,26 @@ def page(setting: Setting | None = None) -> str:
     for name, text in parts.items():
         html = html.replace(f"{{{name}}}", text, 1)
     return html
+
+
+# The page takes fewer temperatures than a Setting does (engine.js, `checked`), and all else that a Setting takes.
+_TEMPERATURES = (0.005, 100)
+
+
+def _check(setting: Setting) -> None:
+    if setting.unequal:
+        raise NotCovered("class_counts: not covered, the explorer needs classes of equal size; see `recommend`")
+    if setting.extras:
+        raise NotCovered(
+            f"{', '.join(setting.extras)}: not covered, the explorer draws {', '.join(LOSSES)} with one temperature, "
+            "current embeddings of any sign and no cross-entropy; `ssem-advisor recommend` answers"
+        )
+    least, most = _TEMPERATURES
+    if setting.temperature is not None and not least <= setting.temperature <= most:
+        raise SettingError(
+            f"temperature={setting.temperature!r}: the explorer takes {least} to {most}; `ssem-advisor recommend` "
+            "answers any"
+        )
 
 
 def _constants() -> str:

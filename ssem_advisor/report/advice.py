@@ -272,7 +272,8 @@ class _Screen:
         if limits is None:
             return ["no threshold is covered here, see the notes."]
         collapse = self.paint("class collapse", "collapse")
-        if limits.per_class is not None and advice.regime.by_class:
+        by_class = limits.per_class is not None and advice.regime.by_class
+        if by_class and math.isfinite(limits.collapse_up_to):
             gives_way = f"gives way at alpha {show(limits.collapse_up_to)}"
             if limits.collapse_up_to == 0:
                 gives_way = "may give way at any alpha above 0"

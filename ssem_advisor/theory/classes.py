@@ -92,6 +92,8 @@ def _thresholds(setting: Setting, quick: bool = False) -> tuple[np.ndarray, floa
         problem = Openings.of(setting.with_(dim=None))
         by_group = problem.closed_thresholds()
         return by_class(setting, problem, by_group), problem.error
+    if setting.sampler == "balanced" and setting.need("batch_size") == (setting.classes_per_batch or m):
+        return np.where(sizes > 1, np.inf, np.nan), 0.0  # one instance of a class in a batch: none meets a mate
     if dim == m - 1 and not setting.unequal:
         return _simplex_thresholds(setting, own)
     if m * max(dim, _FRAME_DIM) > _CROWD:

@@ -312,3 +312,12 @@ def test_limits_of_every_regime():
     roomy = Setting(classes=10, dim=64, temperature=0.1, batch_size=100)
     assert regime_of(roomy) is Regime.FINITE
     assert collapse_limits(roomy).open_above == collapse_limits(roomy).collapse_up_to == collapse_threshold(roomy)
+
+
+@pytest.mark.parametrize("dim", [3, 6, 12, None])
+def test_without_mates_in_a_batch_nothing_opens(dim):
+    """One instance of each class in a batch: no anchor has a positive of its class, at whatever dimension."""
+    setting = Setting(classes=12, dim=dim, temperature=0.1, sampler="balanced", batch_size=12)
+    limits = collapse_limits(setting)
+    assert np.isinf(limits.collapse_up_to)
+    assert np.isinf(limits.open_above)

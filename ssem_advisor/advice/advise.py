@@ -306,7 +306,7 @@ def _why_nothing(choice: Choice, tau: float) -> Note:
         return Note(Code.not_covered, {"reason": reason or outlook.why_no_limits(tau)})
     if limits.open_above >= 1:
         return Note(Code.no_weight_prevents, {"temperature": tau, "threshold": limits.open_above})
-    reach = max(outlook.spread(1.0, t) for t in (tau, *TEMPERATURES))
+    reach = max(outlook.spread(LARGEST_WEIGHT, t) for t in (tau, *TEMPERATURES))
     return Note(Code.out_of_reach, {"least": outlook.safe_spread[0], "reach": reach, "dim": setting.dim})
 
 

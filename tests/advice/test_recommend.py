@@ -502,3 +502,10 @@ def test_no_lower_limit_of_collapse_is_negative(arguments, to_zero):
     text = " ".join(run("recommend", *arguments).stdout.split())
     assert "alpha -" not in text
     assert ("may give way at any alpha above 0, and no class" in text) is (limits["collapse_up_to"] == 0)
+
+
+@pytest.mark.parametrize(("classes", "dim", "batch"), [(2, 2, 512), (4, 3, 8)])
+def test_what_is_out_of_reach_is_less_than_what_is_asked(classes, dim, batch):
+    notes = recommend(Setting(classes=classes, dim=dim, batch_size=batch)).notes
+    (found,) = (note.values for note in notes if note.code is Code.out_of_reach)
+    assert found["reach"] < found["least"]

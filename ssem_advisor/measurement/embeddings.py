@@ -16,7 +16,7 @@ from ssem_advisor.measurement.moments import Array, Moments, SSEMFit
 from ssem_advisor.measurement.prediction import Comparison, compare
 from ssem_advisor.measurement.rows import UnitRows
 from ssem_advisor.measurement.spread import FEWEST, Spread, spread_of_rows
-from ssem_advisor.measurement.structure import Structure, structure_of
+from ssem_advisor.measurement.structure import MOST_CLASSES, Structure, structure_of
 from ssem_advisor.measurement.verdict import Name, SpreadVerdict, judge_spread
 
 _BOOTSTRAP_INSTANCES = 20_000
@@ -111,7 +111,6 @@ def measure(
     m, within, between = moments.m, float(moments.variances.mean()), moments.between
     intervals = _intervals(rows, moments.means, bootstrap, rng) if bootstrap else {}
     ssem = moments.ssem()
-    common = float((moments.means.mean(axis=0) ** 2).sum())
     spread = spread_of_rows(rows)
     theory, remarks = compare(
         setting,
@@ -147,7 +146,7 @@ def measure(
         seed=seed,
         diagnosis=diagnosis,
         theory=theory,
-        notes=(*_notes(rows, moments, spread, common, diagnosis), *remarks),
+        notes=(*_notes(rows, moments, spread, structure, diagnosis), *remarks),
     )
 
 
@@ -204,7 +203,9 @@ def _uniformity(rows: UnitRows, pairs: int, rng: np.random.Generator) -> float:
     return float(np.log(total / pairs))
 
 
-def _notes(rows: UnitRows, moments: Moments, spread: Spread, common: float, diagnosis: SpreadVerdict) -> list[str]:
+def _notes(
+    rows: UnitRows, moments: Moments, spread: Spread, structure: Structure | None, diagnosis: SpreadVerdict
+) -> list[str]:
     notes = []
     low, high = rows.norms
     if low < 1 - 1e-3 or high > 1 + 1e-3:
@@ -216,9 +217,14 @@ def _notes(rows: UnitRows, moments: Moments, spread: Spread, common: float, diag
         notes.append(f"classes of {rows.class_rows.min()} to {rows.class_rows.max()} rows: each class counts the same")
     if moments.effective_dimension > rows.class_rows.min() / 4:
         notes.append("few rows a class: the effective dimension is bounded by them and reads low")
-    if common > 0.1 and diagnosis.name != "total collapse":
+    if spread.common_mean.value > 0.1 and diagnosis.name != "total collapse":
         notes.append(
-            f"a common mean holds {common:.0%} of the squared length; shares are of the rest, {1 - common:.3g}"
+            f"a common mean holds {spread.common_mean.value:.0%} of the squared length; shares are of the rest, "
+            f"{spread.available:.3g}"
+        )
+    if structure is None and diagnosis.name == "healthy":
+        notes.append(
+            f"too much spread was not looked for: that takes 2 to {MOST_CLASSES} classes of {FEWEST} instances or more"
         )
     if spread.view_noise is None and spread.free_spread is not None:
         notes.append("one view an instance: free spread holds the view noise and is an upper bound; save two views")

@@ -93,7 +93,7 @@ class UnitRows:
         self.lonely: list[Any] = names[~keep].tolist()
         self.instances = np.diff(bounds)[keep]  # of each class
         self.class_rows = class_sizes[keep]
-        self.has_views = bool(len(starts) - 1 < len(y))
+        self.has_views = bool(self.instances.sum() < self.class_rows.sum())
         kept = np.concatenate([np.arange(starts[first], starts[last]) for first, last in self._spans])
         self._coordinates = self._narrow(kept) if len(kept) < self.dim else None  # in class order, as `kept`
         self._places = None if self._coordinates is None else np.searchsorted(kept, np.arange(len(y)))

@@ -216,6 +216,7 @@ def spread_of_rows(rows: UnitRows) -> Spread:
         directions=_directions(traces),
         free_by_class={} if missing else {
             rows.labels[c]: float(np.nanmean(table["free"])) for c, table in zip(chosen, tables, strict=True)
+            if not np.isnan(table["free"]).all()
         },
         local_free=_scaled(estimate("local"), rows.dim / (rows.dim - near)) if near else None,
         missing=missing,

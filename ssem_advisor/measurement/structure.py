@@ -18,6 +18,7 @@ from ssem_advisor.measurement.spread import FEWEST, Measured
 
 NEIGHBOURS = 20
 _GALLERY, _ASKED = 8192, 4096  # instances compared with, and asked about
+MOST_CLASSES = 2 * _GALLERY // FEWEST
 _STRIP = 256  # instances asked about at once
 
 
@@ -42,20 +43,22 @@ class Structure(NamedTuple):
 def structure_of(rows: UnitRows, seed: int = 0) -> Structure | None:
     """Compare the two on one view of each instance; of large files on a random part, the same number of each class.
 
-    None with fewer than FEWEST instances in some class: a fifth of a class, the neighbours asked, is then not one.
+    Classes with fewer than FEWEST instances are left out: a fifth of a class, the neighbours asked, is then not one.
+    None where fewer than two classes are left, or more than MOST_CLASSES.
     """
-    m = len(rows.labels)
+    chosen = np.flatnonzero(rows.instances >= FEWEST)
+    m = len(chosen)
+    if not 2 <= m <= MOST_CLASSES:
+        return None
     gallery = min(_GALLERY, 2 * BLOCK // rows.width)
     each = max(gallery // m, FEWEST)
-    sizes = np.minimum(rows.instances, each)
-    if sizes.min() < FEWEST or m * FEWEST > 2 * _GALLERY:
-        return None
+    sizes = np.minimum(rows.instances[chosen], each)
     rng = np.random.default_rng(seed)
     views: list[NDArray[np.float32]] = []
     means, middles = np.empty((m, rows.width)), np.empty((int(sizes.sum()), rows.width), dtype=np.float32)
     ends = np.cumsum(sizes)
-    for c, (size, end) in enumerate(zip(sizes, ends, strict=True)):
-        first, last = rows.span(c)
+    for c, (name, size, end) in enumerate(zip(chosen, sizes, ends, strict=True)):
+        first, last = rows.span(int(name))
         picked = np.arange(first, last)
         if size < len(picked):
             picked = np.sort(rng.choice(picked, size, replace=False))

@@ -7,10 +7,11 @@ temperatures on CIFAR-10 in five pairs, CIFAR-100 in twenty coarse classes and s
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
-from ssem_advisor.advice import State
+from ssem_advisor.advice import State, aims
 from ssem_advisor.domain import Setting
 from ssem_advisor.measurement.prediction import Comparison, advised
 from ssem_advisor.measurement.spread import Spread
@@ -56,6 +57,13 @@ def judge_spread(spread: Spread, theory: Comparison | None = None, structure: St
             "length; classes and instances are lost alike",
             "alpha does not cure this: warm up or lower the learning rate, check that the loss gets the normalised "
             "projection and that labels match rows, then start again from before the collapse",
+        )
+    if not math.isfinite(spread.within.value):
+        return SpreadVerdict(
+            "cannot tell",
+            "some class has no instance with two views, while others have: view noise and spread cannot be told apart "
+            "there",
+            "save the same number of views of every instance",
         )
     available = spread.available
     within, between = max(spread.within.value, 0.0) / available, max(spread.between.value, 0.0) / available
@@ -127,11 +135,20 @@ def judge_spread(spread: Spread, theory: Comparison | None = None, structure: St
             f"the nearest class mean tells the class of {structure.by_mean:.1%} of the instances, chance that of "
             f"{1 / structure.classes:.1%}",
         )
+    meaning = (
+        f"classes are apart, and instances within a class still differ beside them: free spread is {share.value:.1%} "
+        f"of the variance{by_nearest}"
+    )
+    if one_view:
+        meaning += "; with one view this holds the view noise too, so it is an upper bound"
+    _, (_, most) = aims(Setting(classes=spread.classes, dim=spread.dim))
+    if share.low <= most:
+        return SpreadVerdict("healthy", meaning, "nothing to do")
     return SpreadVerdict(
         "healthy",
-        f"classes are apart, and instances within a class still differ beside them: free spread is {share.value:.1%} "
-        f"of the variance{by_nearest}",
-        "nothing to do",
+        f"{meaning}; `recommend` asks for {most:.3g} at most, because on real images more can cost accuracy on the "
+        "trained labels",
+        f"nothing to do while the trained labels keep their accuracy; else {_less(spread, theory)}",
     )
 
 
@@ -171,41 +188,44 @@ def _lost(spread: Spread, theory: Comparison | None, why: str) -> SpreadVerdict:
 
 
 def _more(spread: Spread, theory: Comparison | None) -> str:
-    better = None if theory is None else advised(theory.setting).point
-    warmer = better is not None and theory is not None and better.alpha <= (theory.setting.alpha or 0)
-    change = "change weight and temperature" if warmer else "raise alpha, the weight of the self-supervised term"
-    advice = f"{change}: {_weight(spread, theory)}"
+    change = "raise alpha, the weight of the self-supervised term"
     if theory is None:
-        return advice
+        return _set(change, spread, theory)
+    better, setting = advised(theory.setting).point, theory.setting
+    if better is not None and better.alpha <= (setting.alpha or 0):
+        change = "" if better.temperature == setting.temperature else "change weight and temperature"
+    advice = f"; {_set(change, spread, theory)}" if change else ""
     if theory.why_collapse:
-        return f"the loss asks for it: {theory.why_collapse}; {advice}"
+        return f"the loss asks for it: {theory.why_collapse}{advice}"
     if theory.threshold is None or theory.optimum is None:
-        return advice
-    above = f"alpha={theory.setting.alpha:.3g} is above the threshold {theory.threshold:.3g}"
+        return advice[2:] or "train longer: the weight is not too small"
+    above = f"alpha={setting.alpha:.3g} is above the threshold {theory.threshold:.3g}"
     typical = theory.typical
     if typical is not None and typical.state is State.too_little:
-        return f"{above}, but a typical network keeps a free spread of {typical.free_spread:.2g} there; {advice}"
+        return f"{above}, but a typical network keeps a free spread of {typical.free_spread:.2g} there{advice}"
     return (
         f"the loss does not ask for it ({above}, the optimum keeps {theory.optimum:.3g}): views differ too much or "
-        f"training was too short; {advice}"
+        f"training was too short{advice}"
     )
 
 
 def _less(spread: Spread, theory: Comparison | None) -> str:
     if theory is not None and theory.weight_is_not_too_large:
         return f"train longer: alpha={theory.setting.alpha or 0:.3g} is not too large a weight"
-    return f"lower alpha, the weight of the self-supervised term: {_weight(spread, theory)}"
+    return _set("lower alpha, the weight of the self-supervised term", spread, theory)
 
 
-def _weight(spread: Spread, theory: Comparison | None) -> str:
-    """What to set, with its number where one is known, and the command that says more."""
-    options = f"--classes {spread.classes} --dim {spread.dim}"
-    command = f"ssem-advisor recommend {options}"
+def _set(change: str, spread: Spread, theory: Comparison | None) -> str:
+    """What to change and to which number, where one is known, and the command that says more."""
+    classes = spread.classes + spread.left_out
+    setting = theory.setting if theory is not None else Setting(classes=classes, dim=spread.dim)
+    command = f"ssem-advisor recommend --classes {classes} --dim {spread.dim}"
     if not spread.why_no_network:
         command += " --from FILE"
-    setting = theory.setting if theory is not None else Setting(classes=spread.classes, dim=spread.dim)
-    said = advised(setting).clause
-    if not said:
-        return command
+    found = advised(setting)
+    if not found.clause:
+        return f"{change}: {command}"
+    if found.point is None:  # there is no number to change it to
+        return found.clause
     where = "" if theory is not None else " for its default batch"
-    return f"{said}{where}; {command} says more"
+    return f"{change}: {found.clause}{where}; {command} says more"

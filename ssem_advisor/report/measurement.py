@@ -212,7 +212,7 @@ def _parts(spread: Spread, width: int) -> list[str]:
     for name, part, text in parts:
         if part is None:
             continue
-        low, high = _number(max(part.low, 0.0)), _number(min(part.high, 1.0))
+        low, high = (_number(min(max(end, 0.0), 1.0)) for end in (part.low, part.high))
         share = "" if name == "common mean" or not spread.available else f"{part.value / spread.available:.1%}"
         row = f"{name:<17} {_number(part.value):>7}   {share:>6}   {low} .. {high}"
         fits = len(row) + 3 + len(text) <= width

@@ -215,6 +215,52 @@ def test_verdicts(parts, expected):
     assert name == expected
 
 
+def test_a_class_without_two_views_is_no_clean_bill():
+    z, y = population(m=3, n=20, free=0.5)
+    flat, ids, labels = z.reshape(-1, z.shape[-1]), np.repeat(np.arange(len(y)), 2), np.repeat(y, 2)
+    kept = (labels != 0) | (np.arange(len(labels)) % 2 == 0)  # class 0 has a single view of each instance
+    found = measure(flat[kept], labels[kept], instance_ids=ids[kept], bootstrap=0)
+    assert found.verdict == "cannot tell"
+    assert "same number of views" in found.diagnosis.remedy
+    # Two views of one instance that is left out as the only one of its class make no views.
+    alone = np.r_[flat[::2], flat[:2]], np.r_[labels[::2], [9, 9]], np.r_[ids[::2], [999, 999]]
+    found = measure(alone[0], alone[1], instance_ids=alone[2], bootstrap=0)
+    assert found.spread.view_noise is None
+    assert np.isfinite(found.spread.within.value)
+
+
+def test_a_small_class_does_not_hide_that_the_others_are_in_pieces():
+    z, y = pieces()
+    kept = (y != 0) | (np.cumsum(y == 0) <= 5)
+    assert verdict_of(z, y)[0] == verdict_of(z[kept], y[kept])[0] == "too loose"
+    assert structure_of(UnitRows(z[kept], y[kept])).classes == 4
+
+
+def test_where_no_weight_is_smaller_or_safe_none_is_advised():
+    z, y = population(m=5, free=0.001, confusion=0.001, noise=0.001, between=0.8)
+    setting = Setting(classes=5, dim=32, batch_size=256, temperature=0.1, alpha=0.95)
+    theory, _ = compare(setting, classes=5, dim=32, measured=0.0)
+    assert "alpha=0.95 is above the threshold" in judge_spread(spread_of(z, y), theory).remedy
+    assert "raise" not in judge_spread(spread_of(z, y), theory).remedy
+    z, y = population(m=2, d=2, free=0, confusion=0, noise=0.02, between=1, directions=1)
+    remedy = judge_spread(spread_of(z, y)).remedy
+    assert remedy.startswith("no alpha and temperature are safe here")
+
+
+def test_healthy_names_what_is_open():
+    """More spread than `recommend` asks for, and view noise in one view, are told beside the verdict."""
+    much, some = (judge_spread(spread_of(*population(free=free))) for free in (0.6, 0.13))
+    assert much.name == some.name == "healthy"
+    assert some.remedy == "nothing to do"
+    assert "lower alpha" in much.remedy
+    assert "at most" in much.meaning
+    assert "at most" not in some.meaning
+    z, y = population(free=0.25, noise=0.02)
+    one = judge_spread(spread_of(z[:, 0], y))
+    assert one.name == "healthy"
+    assert "upper bound" in one.meaning
+
+
 def test_the_common_mean_does_not_hide_the_spread():
     """The same variance around a far common mean: the same verdict, and the same share."""
     near, far = (spread_of(*population(common=c, seed=3)) for c in (0.0, 3.0))

@@ -145,7 +145,8 @@ class Evidence:
     kind: None if nothing about contrastive training; loss: "l_spread" where that is named; doubt: why the kind must not
     be built on; second: what names the term beside a supervised contrastive one; weights: those of the supervised and
     the self-supervised term, where each is named once; share: the weight of the self-supervised term where it is the
-    only one; alpha: a key of that bare name, whatever it means.
+    only one; lone: its weight beside a supervised term without one, which is a share or a ratio as the source has it;
+    alpha: a key of that bare name, whatever it means.
     """
 
     kind: Kind | None = None
@@ -155,6 +156,7 @@ class Evidence:
     second: Leaf | None = None
     weights: tuple[Leaf, Leaf] | None = None
     share: Leaf | None = None
+    lone: Leaf | None = None
     alpha: Leaf | None = None
     multi_label: Leaf | None = None
 
@@ -486,6 +488,8 @@ class _Hearing:
             found.weights = (self.sup_weights[0], self.self_weights[0])
         else:
             self.shares(found)
+            if found.share is None and not self.sup_weights and len(self.self_weights) == 1:
+                found.lone = self.self_weights[0]
         return True
 
     def shares(self, found: Evidence) -> None:

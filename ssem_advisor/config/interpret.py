@@ -89,7 +89,8 @@ class _Reading:
         if evidence.multi_label is not None:
             leaf = evidence.multi_label
             self.traps.append(Trap("multi-label", f"{leaf.dotted}: {leaf.raw[:60]}", leaf.dotted, leaf.location))
-        return TrainingRun(kind, self.dialect.name, self.fields, missing, self.traps, start, witness, doubt)
+        lone = evidence.lone.dotted if evidence.lone is not None else ""
+        return TrainingRun(kind, self.dialect.name, self.fields, missing, self.traps, start, witness, doubt, lone)
 
     def claimed(self) -> bool:
         """Whether our own config says that a file without any word of a loss is contrastive all the same."""

@@ -78,6 +78,7 @@ class TrainingRun:
     that is absent is unknown. batch_size is the number as written; `loss_batch` says what the loss sees.
 
     witness: what names the loss, as `training.objective: supcon`; doubt: why no verdict may be built on it.
+    lone_weight: key of the one weight of a mixture, unread because only the source says what it is a share of.
     """
 
     kind: Kind
@@ -88,6 +89,7 @@ class TrainingRun:
     location: Location | None = None
     witness: str = ""
     doubt: str = ""
+    lone_weight: str = ""
 
     def get(self, name: str) -> Any:
         """The bare value of a field, None when it is unknown."""

@@ -86,21 +86,22 @@ class Result:
 
     @property
     def to_add(self) -> list[str]:
-        """The lines of the own configuration that would settle what is missing, with a value to replace in each."""
+        """The lines of the own configuration that would settle what is missing, with a blank to fill in in each."""
         wanted = [name for name in self.missing if name in _TO_ADD] or (["kind"] if self.doubts else [])
         if not wanted:
             return []
         table, lines = f'[tool.ssem-advisor.per-file."{self.path}".', []
-        if "alpha" in wanted and (key := self._bare_alpha()):
+        if "alpha" in wanted and (key := self._unread_weight()):
             wanted.remove("alpha")
             told = f'alpha = ["{key}"]  # if it is the share of the self-supervised term'
             lines = [f"{table}fields]", told]
         return [*lines, *([f"{table}defaults]"] if wanted else []), *(f"{name} = {_TO_ADD[name]}" for name in wanted)]
 
-    def _bare_alpha(self) -> str:
-        """The key of an alpha that was left unread because only the source says what it weighs."""
+    def _unread_weight(self) -> str:
+        """The key of an alpha or of a lone weight, left unread because only the source says what it weighs."""
         runs = self.document.runs if self.document else []
         keys = {trap.key.lstrip("-") for run in runs for trap in run.traps if trap.name == "false-friend"}
+        keys |= {run.lone_weight.lstrip("-") for run in runs if run.lone_weight}
         return keys.pop() if len(keys) == 1 else ""
 
     @property
@@ -173,15 +174,16 @@ def check_document(document: Document, policy: Policy, path: str | None = None) 
     return result
 
 
+# A blank in place of each value: one made up here would decide the verdict if the lines were copied as they are.
 _TO_ADD = {
-    "kind": '"supcon"  # or "supcon+self", "ce+supcon", "self-only", "not-contrastive"',
-    "alpha": "0.5  # the share of the self-supervised term, 0 to 1",
-    "temperature": "0.1  # of the softmax",
-    "classes": "100  # in the training data",
-    "batch_size": "256  # instances, not views",
-    "batch_scope": '"device"  # or "total": what the batch size counts',
-    "gather": "true  # or false: whether the devices share their embeddings",
-    "views": "2  # augmented views of each instance",
+    "kind": '...  # "supcon", "supcon+self", "ce+supcon", "self-only" or "not-contrastive"',
+    "alpha": "...  # your weight: the share of the self-supervised term, 0 to 1",
+    "temperature": "...  # of the softmax",
+    "classes": "...  # in the training data",
+    "batch_size": "...  # instances, not views",
+    "batch_scope": '...  # "device" or "total": what the batch size counts',
+    "gather": "...  # true or false: whether the devices share their embeddings",
+    "views": "...  # augmented views of each instance",
 }
 
 

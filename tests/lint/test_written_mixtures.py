@@ -59,3 +59,21 @@ def test_a_bare_alpha_alone_decides_nothing_and_says_how_it_would():
     assert not result.active
     assert result.missing == ["kind", "alpha"]
     assert 'alpha = ["alpha"]  # if it is the share of the self-supervised term' in result.to_add
+
+
+def test_a_lone_weight_is_named_where_its_share_is_asked_for():
+    text = "loss:\n  type: SupCon\n  simclr_weight: 0.05\n" + FACTS.format(tau=0.1)
+    result = check_document(read(Path("train.yaml"), text=text), Policy())
+    assert result.missing == ["alpha"]
+    assert result.to_add[0].endswith(".fields]")
+    assert result.to_add[1:] == ['alpha = ["loss.simclr_weight"]  # if it is the share of the self-supervised term']
+    own = OwnConfig(fields={"alpha": ("loss.simclr_weight",)})
+    assert read(Path("train.yaml"), text=text, own=own).runs[0].get("alpha") == 0.05
+
+
+def test_no_value_is_made_up_for_a_fact_that_is_missing():
+    result = check_document(read(Path("train.yaml"), text="losses: [supcon, simclr]\nepochs: 5\n"), Policy())
+    assert "alpha" in result.missing
+    blanks = [line for line in result.to_add if " = " in line]
+    assert len(blanks) == len(result.missing)
+    assert all(line.partition(" = ")[2].startswith("...  # ") for line in blanks)

@@ -82,7 +82,9 @@ def undecided(report: Report) -> list[str]:
             lines.append(plain(f"{result.path}: cannot decide: {result.undecided}"))
             if result.to_add:
                 lines.append(
-                    "  to settle it, add to ssem-advisor.toml (or the same under tool.ssem-advisor of pyproject):"
+                    "  to settle it, fill in ... and add to ssem-advisor.toml (in pyproject: under tool.ssem-advisor):"
+                    if any(" = ... " in line for line in result.to_add)
+                    else "  to settle it, add to ssem-advisor.toml (or the same under tool.ssem-advisor of pyproject):"
                 )
                 lines += [f"    {plain(line)}" for line in _standalone(result.to_add)]
         elif not result.is_config:

@@ -190,9 +190,9 @@ class _Pilot:
             raise SettingError(f"--from {path}: {spread.why_no_network}, or leave --from out for a typical network")
         dim = given.setdefault("dim", spread.dim)
         if dim != spread.dim:
-            tell(
+            raise SettingError(
                 f"--from {path}: dim {spread.dim}, while the loss sees dim {dim}: another layer; save the projection, "
-                "whose view reliability decides"
+                f"whose view reliability decides, or give --dim {spread.dim} if that is it"
             )
         if "class_counts" not in given:
             classes = len(np.unique(rows.labels))

@@ -479,9 +479,19 @@ def test_a_pilot_that_collapsed_says_so(tmp_path, apart, said):
 def test_the_file_of_a_pilot_run_says_classes_and_dim(pilot):
     data = answer("--from", pilot, "--batch-size", 400, "--sampler", "balanced")
     assert (data["setting"]["classes"], data["setting"]["dim"]) == (5, 64)
-    told = run("recommend", "--from", pilot, "--classes", 4, "--dim", 128).stderr
-    assert "dim 64, while the loss sees dim 128: another layer" in told
+    told = run("recommend", "--from", pilot, "--classes", 4).stderr
     assert "5 labels, while the loss is told of 4 classes" in told
+
+
+@pytest.mark.parametrize("dim", [5, 128])
+def test_a_pilot_of_another_layer_is_refused(pilot, tmp_path, dim):
+    config = tmp_path / "train.yaml"
+    config.write_text(f"loss: supcon\ntemperature: 0.1\nnum_classes: 5\nbatch_size: 64\nproj_dim: {dim}\n")
+    for source in (["--dim", dim], ["--config", config]):
+        refused = run("recommend", "--from", pilot, *source, code=2)
+        assert refused.stdout == ""
+        assert f"dim 64, while the loss sees dim {dim}: another layer; save the projection" in refused.stderr
+    assert f"Read from {config}" in run("recommend", "--from", pilot, "--config", config, "--dim", 64).stdout
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import numpy as np
 
 from ssem_advisor import theory
 from ssem_advisor.advice import recommend
-from ssem_advisor.domain import LOSSES, AdvisorError, Setting, SettingError
+from ssem_advisor.domain import KNOWN_LOSSES, LOSSES, AdvisorError, Setting, SettingError
 from ssem_advisor.theory.network import PERFECT
 
 SUITES = ("embeddings", "digits", "synthetic", "cifar10", "cifar100", "imagenet-lt")
@@ -64,6 +64,8 @@ class Protocol:
             raise AdvisorError(f"suite={self.suite!r}: must be one of {', '.join(SUITES)}")
         if self.loss is None and self.suite != "embeddings":
             raise AdvisorError(f"loss: suite {self.suite} trains with one loss; give one of {', '.join(LOSSES)}")
+        if self.loss not in (None, *KNOWN_LOSSES):
+            raise AdvisorError(f"loss={self.loss!r}: must be one of {', '.join(LOSSES)}")
         for name, least in (("seeds", 1), ("epochs", 1), ("dim", 2), ("classes", 2), ("views", 2)):
             if getattr(self, name) < least:
                 raise AdvisorError(f"{name}={getattr(self, name)!r}: must be an integer >= {least}")

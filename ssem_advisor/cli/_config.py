@@ -116,7 +116,8 @@ def odd_places(document: Document, run: TrainingRun, stated: Collection[str] = (
     for trap in run.traps:
         if trap.name in _ODD and trap.detail.partition(" ")[0] not in stated:
             line = f"line {trap.location.line}, " if trap.location is not None else ""
-            odd.append(f"{line}{trap.key}: {trap.detail}")
+            outside = " is outside its domain, and is not used" if trap.name == "out-of-domain" else ""
+            odd.append(f"{line}{trap.key}: {trap.detail}{outside}")
     return tuple(odd)
 
 

@@ -74,7 +74,9 @@ def recommend(
         facts = adopt(config, given)
     pilot = _Pilot.read(measured, given) if measured is not None else None
     if not {"classes", "class_counts"} & given.keys():
-        where = "" if config is None else f"{config} does not say how many classes there are; "
+        where = "" if facts is None else f"{config} does not say how many classes there are; "
+        if facts is not None and (refused := next((odd for odd in facts.odd if ": classes = " in odd), "")):
+            where = f"{config}, {refused}; "
         raise SettingError(f"classes: missing; {where}give --classes N, --class-counts FILE or --dataset NAME")
     from ssem_advisor import advice as advisor
 

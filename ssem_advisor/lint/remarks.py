@@ -15,6 +15,9 @@ def remarks(case: Case) -> Iterator[str]:
     """Each begins with the line that it speaks of."""
     if case.run.doubt:
         return
+    for trap in case.traps("out-of-domain"):
+        line = _line(case) if trap.location is None else trap.location.line
+        yield f"{line}: note: {trap.key}: {trap.detail} is outside its domain, and is not used"
     if case.run.kind == "self-only":
         yield from _self_supervised(case)
     elif case.run.kind == "supcon+self":

@@ -519,3 +519,12 @@ def test_what_is_out_of_reach_is_less_than_what_is_asked(classes, dim, batch):
     notes = recommend(Setting(classes=classes, dim=dim, batch_size=batch)).notes
     (found,) = (note.values for note in notes if note.code is Code.out_of_reach)
     assert found["reach"] < found["least"]
+
+
+def test_a_number_of_classes_outside_its_domain_is_named_with_its_line(tmp_path):
+    (tmp_path / "one.yaml").write_text("loss: supcon\nnum_classes: 1\ntemperature: 0\n")
+    told = run("recommend", "--config", tmp_path / "one.yaml", code=2).stderr
+    assert "one.yaml, line 2, num_classes: classes = 1 is outside its domain" in told
+    assert "does not say" not in told
+    shown = run("recommend", "--config", tmp_path / "one.yaml", "--classes", 10).stdout
+    assert "line 3, temperature: temperature = 0 is outside its domain" in " ".join(shown.split())

@@ -337,3 +337,10 @@ def test_a_check_loads_no_heavy_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_value_outside_its_domain_is_told_beside_what_is_missing(folder):
+    (folder / "odd.yaml").write_text("losses: [supcon, simclr]\ntemperature: 0\nbatch_size: 0\nepochs: 5\n")
+    told = run("check", "odd.yaml").stderr
+    assert "odd.yaml:2: note: temperature: temperature = 0 is outside its domain, and is not used" in told
+    assert "odd.yaml:3: note: batch_size: batch_size = 0 is outside its domain, and is not used" in told

@@ -112,11 +112,12 @@ def measure(
     intervals = _intervals(rows, moments.means, bootstrap, rng) if bootstrap else {}
     ssem = moments.ssem()
     spread = spread_of_rows(rows)
+    free = spread.local_free if spread.free_spread is None else spread.free_spread
     theory, remarks = compare(
         setting,
         classes=m,
         dim=rows.dim,
-        measured=spread.within.value if spread.free_spread is None else spread.free_spread.value,
+        measured=spread.within.value if free is None else free.value,
         network=None if spread.why_no_network else spread.network(),
     )
     structure = structure_of(rows, seed)

@@ -29,7 +29,8 @@ class Comparison:
         class has its own (classes of different size, dim < classes - 1).
     finite_dimension: estimate in this dimension. network: estimate with the measured view reliability and directions,
         None with one view. Both None for l_spread.
-    measured: free spread, or the within-class variance where it cannot be divided.
+    measured: free spread, in fewer dimensions than classes the local one; where neither is known, the within-class
+        variance.
     """
 
     setting: Setting

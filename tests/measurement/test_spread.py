@@ -399,3 +399,13 @@ def test_network_needs_views_that_agree():
     if spread.reliability.value <= 0:
         with pytest.raises(MeasurementError, match="nothing in common"):
             spread.network()
+
+
+def test_in_few_dimensions_theory_is_compared_with_what_the_verdict_judges():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(12, 1, 8)) + 0.3 * rng.normal(size=(12, 60, 8))
+    z = z.reshape(-1, 1, 8) + 0.2 * rng.normal(size=(720, 2, 8))
+    setting = Setting(classes=12, batch_size=256, temperature=0.1, alpha=0.3)
+    found = measure(z, np.repeat(np.arange(12), 60), setting=setting)
+    assert found.spread.free_spread is None
+    assert found.theory.measured == found.spread.local_free.value < found.spread.within.value

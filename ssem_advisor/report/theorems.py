@@ -112,7 +112,7 @@ def text_one(theorem: Theorem, setting: Setting | None, paint: Paint = uncoloure
 def _here(theorem: Theorem, setting: Setting, width: int) -> list[str]:
     broken = theorem.broken(setting)
     if broken:
-        return wrapped(f"Not covered, because an assumption is not met: {'; '.join(broken)}.", width, "  ")
+        return wrapped(f"Not covered, because it assumes: {'; '.join(broken)}.", width, "  ")
     found = numbers_of(theorem, setting)
     symbols = ", ".join(f"{name} = {'infinity' if math.isinf(v) else f'{v:g}'}" for name, v in found.symbols.items())
     lines = wrapped(symbols, width, "  ") if symbols else []

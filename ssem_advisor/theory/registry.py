@@ -23,13 +23,15 @@ from ssem_advisor.theory.batches import batch_of
 class Assumption:
     """Something a theorem needs. holds: True, False, or None where the setting does not say.
 
-    otherwise: what answers, or makes it hold, where it does not. parts: what it is made of, where it is several things.
+    otherwise: what answers, or makes it hold, where it does not. has: what a setting has in its place. parts: what it
+    is made of, where it is several things.
     """
 
     text: str
     holds: Callable[[Setting], bool | None]
     otherwise: str = ""
     parts: tuple[Assumption, ...] = ()
+    has: Callable[[Setting], str] | None = None
 
     def broken(self, setting: Setting) -> tuple[str, ...]:
         """What of it a setting does not meet, worded for people; empty where it holds."""
@@ -37,7 +39,8 @@ class Assumption:
             return tuple(text for part in self.parts for text in part.broken(setting))
         if self.holds(setting) is not False:
             return ()
-        return (f"{self.text} ({self.otherwise})" if self.otherwise else self.text,)
+        aside = "; ".join(part for part in (self.has(setting) if self.has else "", self.otherwise) if part)
+        return (f"{self.text} ({aside})" if aside else self.text,)
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,7 @@ def covered(setting: Setting, *keys: str) -> tuple[str, ...]:
 
 
 def is_loss(*names: str) -> Assumption:
-    return Assumption(f"the loss is {' or '.join(names)}", lambda s: s.loss in names)
+    return Assumption(f"the loss is {' or '.join(names)}", lambda s: s.loss in names, has=lambda s: f"here {s.loss}")
 
 
 def is_basic_but(*allowed: str) -> Assumption:
@@ -199,8 +202,13 @@ _WITHOUT = {
 }
 
 
-def is_sampler(*names: str) -> Assumption:
-    return Assumption(f"batches are drawn as {' or '.join(names)}", lambda s: s.sampler in names)
+def is_sampler(*names: str, otherwise: str = "") -> Assumption:
+    return Assumption(
+        f"batches are drawn as {' or '.join(names)}",
+        lambda s: s.sampler in names,
+        otherwise,
+        has=lambda s: f"here {s.sampler}",
+    )
 
 
 SOFTMAX = is_loss("supcon", "ssem")

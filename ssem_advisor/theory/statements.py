@@ -301,7 +301,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         ),
         numeric=_softmax_weight,
         page="theory/thresholds.md#threshold",
-        assumptions=(SOFTMAX, is_sampler("balanced", "full"), *COMMON),
+        assumptions=(SOFTMAX, is_sampler("balanced", "full", otherwise="RANDOM-BATCH answers"), *COMMON),
     ),
     Theorem(
         key="FULL-SSEM",
@@ -362,7 +362,11 @@ STATEMENTS: tuple[Theorem, ...] = (
         ),
         numeric=lambda m, N, P, n, c, tau: _softmax_weight(m, N, n - 1, (P - 1) * n, c, tau),
         page="theory/batches.md#balanced",
-        assumptions=(SOFTMAX, is_sampler("balanced"), *COMMON),
+        assumptions=(
+            SOFTMAX,
+            is_sampler("balanced", otherwise="RANDOM-BATCH answers for random, THRESHOLD for full batches"),
+            *COMMON,
+        ),
     ),
     Theorem(
         key="RANDOM-BATCH",
@@ -377,7 +381,7 @@ STATEMENTS: tuple[Theorem, ...] = (
         symbolic=lambda sp, m, B, c, tau: _random_threshold(sp, m, B, c, tau),
         numeric=_random_weight,
         page="theory/batches.md#random",
-        assumptions=(SOFTMAX, is_sampler("random"), *COMMON),
+        assumptions=(SOFTMAX, is_sampler("random", otherwise="THRESHOLD answers"), *COMMON),
     ),
     Theorem(
         key="WEIGHT",

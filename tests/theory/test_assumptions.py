@@ -236,3 +236,21 @@ def test_an_answer_class_by_class_names_the_field_that_is_an_array(ask, name, va
     setting = USUAL.with_(alpha=None).with_(**{name: np.array([value, value])})
     with pytest.raises(SettingError, match=f"^{name}: class by class answers take one setting at a time"):
         ask(setting)
+
+
+@pytest.mark.parametrize(
+    ("key", "sampler", "answers"),
+    [
+        ("THRESHOLD", "random", "RANDOM-BATCH"),
+        ("BATCH", "random", "RANDOM-BATCH"),
+        ("BATCH", "full", "THRESHOLD"),
+        ("RANDOM-BATCH", "balanced", "THRESHOLD"),
+        ("RANDOM-BATCH", "full", "THRESHOLD"),
+    ],
+)
+def test_a_theorem_of_other_batches_says_which_are_drawn_and_what_answers(key, sampler, answers):
+    setting = Setting(classes=10, batch_size=100, sampler=sampler)
+    (said,) = theorems()[key].broken(setting)
+    assert f"(here {sampler}; " in said
+    assert answers in said
+    assert theorems()[answers].broken(setting) == ()

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ssem_advisor.cli._output import tell
 from ssem_advisor.domain import FEATURES, KNOWN_LOSSES, SAMPLERS, Setting, SettingError
 from ssem_advisor.limits import read_bytes
 
@@ -116,6 +117,14 @@ def given_setting(chosen: dict[str, Any]) -> dict[str, Any]:
         for field, value in data.fields().items():
             given.setdefault(field, value)
         given["dataset"] = data.name
+        if data.counts is None and given["classes"] != data.classes:
+            size = data.instances_per_class
+            kept = size is not None and given["instances_per_class"] == size
+            tell(
+                f"classes: {given['classes']} as given, while {data.name} has {data.classes}: "
+                f"{'a part of it, or coarser labels' if given['classes'] < data.classes else 'finer labels'}"
+                + (f"; taken with {size} instances of each as there, else give --instances-per-class" if kept else "")
+            )
     instances = given.pop("instances", None)
     if isinstance(given.get("class_counts"), Path):
         ratio = class_ratio(str(given["class_counts"])) if not os.path.exists(given["class_counts"]) else None

@@ -283,6 +283,20 @@ def test_data_sets_and_gather():
     assert data["setting"]["batch_size"] == 128
 
 
+def test_classes_that_are_not_those_of_the_data_set_are_noted():
+    told = run("recommend", "--dataset", "cifar10", "--classes", 7, "--dim", 64).stderr
+    assert (
+        "classes: 7 as given, while cifar10 has 10: a part of it, or coarser labels; taken with 5000 instances of each"
+        in told
+    )
+    told = run("recommend", "--dataset", "cifar100", "--classes", 20, "--instances-per-class", 2500).stderr
+    assert "classes: 20 as given, while cifar100 has 100" in told
+    assert "of each" not in told
+    told = run("recommend", "--dataset", "banking77", "--classes", 90).stderr  # of classes of unknown size
+    assert told == "classes: 90 as given, while banking77 has 77: finer labels\n"
+    assert run("recommend", "--dataset", "cifar10", "--classes", 10).stderr == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from ssem_advisor.cli._options import ConfigOption, Format, FormatOption
-from ssem_advisor.cli._output import columns, paint, say
+from ssem_advisor.cli._output import columns, paint, say, tell
 from ssem_advisor.cli._setting import setting_of, takes_setting
 from ssem_advisor.domain import Setting, SettingError
 
@@ -64,7 +64,11 @@ def measure(
 
         facts = adopted(config, given)
         if not facts.plain and "alpha" not in given:
-            raise SettingError(f"alpha: {config} does not say the weight of the self-supervised term; give --alpha")
+            unknown = f"{config} does not say the weight of the self-supervised term"
+            if file is None or loss_value is not None:
+                raise SettingError(f"alpha: {unknown}; give --alpha")
+            tell(f"{unknown}: measured without a comparison with theory, which needs --alpha")
+            given = {}
         if loss_value is not None and base_temperature is None:
             base_temperature = facts.base_temperature
     text = ""
@@ -89,7 +93,7 @@ def measure(
         text = measurement_text(measured, paint(), columns(), threads)
         data = {**measurement_json(measured, threads)}
     if loss_value is not None:
-        from ssem_advisor.measurement.loss_value import place_loss
+        from ssem_advisor.measurement.loss_value import beside_embeddings, place_loss
         from ssem_advisor.report.measurement import loss_json, loss_text
 
         if "classes" in given or "class_counts" in given:
@@ -98,6 +102,8 @@ def measure(
             known = {name: given[name] for name in _PLATEAU if name in given}
             Setting(classes=2, **known)  # its fields are validated there
             placed = place_loss(loss_value, base_temperature=base_temperature, **known)
+        if file is not None:
+            placed = beside_embeddings(placed)
         text = loss_text(placed, paint(), columns()) + ("\n" + text if text else "")
         data = {**data, **loss_json(placed)}
     elif base_temperature is not None:

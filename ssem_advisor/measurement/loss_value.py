@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ssem_advisor import theory
@@ -95,6 +95,18 @@ def place_loss(
         if known is not None:
             verdict, meaning, remedy = _TOTAL[0], f"{known}; {_TOTAL[1]}", _TOTAL[2]
     return LossPlacement(value, plateau, collapse, optimum, scale, position, verdict, meaning, remedy)
+
+
+def beside_embeddings(placed: LossPlacement) -> LossPlacement:
+    """The placement as told beside measured embeddings, which need not be measured first."""
+    told = {
+        "below total collapse": "the measured embeddings say whether classes have collapsed",
+        "class collapse": "see what the measured embeddings have become, and what to do about it",
+        "between total and class collapse": "keep training; the measured embeddings say how instances of a class lie",
+    }
+    if "measure embeddings" not in placed.remedy:
+        return placed
+    return replace(placed, remedy=told[placed.verdict])
 
 
 _TOTAL: tuple[Place, str, str] = (

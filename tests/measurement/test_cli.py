@@ -109,6 +109,25 @@ def test_loss_and_file_together(file):
     assert data["verdict"] == "healthy"
 
 
+@pytest.mark.parametrize("known", [["--classes", 5, *DIGITS], ["-b", 250]])
+def test_a_loss_beside_embeddings_does_not_ask_to_measure_them(file, known):
+    alone = as_json("--loss-value", 5.5, *known)["loss_value"]
+    beside = as_json(file, "--loss-value", 5.5, *known)["loss_value"]
+    assert "measure embeddings" in alone["remedy"]
+    assert "measure embeddings" not in beside["remedy"]
+    assert beside["verdict"] == alone["verdict"]
+
+
+def test_a_config_without_the_weight_leaves_theory_out_and_measures(file, tmp_path):
+    (tmp_path / "mix.yaml").write_text("losses: [supcon, simclr]\ntemperature: 0.1\nbatch_size: 64\nnum_classes: 5\n")
+    result = run(file, "--config", tmp_path / "mix.yaml", "--format", "json")
+    assert result.exit_code == 0
+    assert "which needs --alpha" in result.stderr
+    assert json.loads(result.stdout)["theory"] is None
+    assert as_json(file, "--config", tmp_path / "mix.yaml", "--alpha", 0.3)["theory"]["alpha"] == 0.3
+    assert "give --alpha" in run("--loss-value", 3, "--config", tmp_path / "mix.yaml").stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

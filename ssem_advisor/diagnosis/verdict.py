@@ -73,7 +73,7 @@ def diagnose(
         raise SettingError("diagnose: nothing to judge; give --config, --loss-curve or --embeddings")
     reasons: list[Reason] = []
     missing: list[str] = []
-    asks = _what_the_loss_asks(setting, plain, reasons, missing)
+    asks = _what_the_loss_asks(setting, measured, plain, reasons, missing)
     small = asks is False and _too_small(setting, reasons)
     placed = _where_the_loss_stands(setting, curve, known or {}, base_temperature, plain, reasons, missing)
     became = _what_became(setting, measured, reasons, missing)
@@ -118,11 +118,13 @@ def diagnose(
         change.append("check that labels belong to these rows; else lower alpha")
     elif became == "too loose":
         verdict = "too much spread"
-        change.append("lower alpha, the weight of the self-supervised term: ssem-advisor recommend gives a weight")
+        change.append(
+            f"lower alpha, the weight of the self-supervised term: {_command(setting, measured)} gives a weight"
+        )
     elif became is None and placed is not None and place in _WRONG:
         change.append(placed.remedy)  # before what the loss asks for: the setting may be another one than said
         if asks:
-            change.append(_weight(setting, plain, form))
+            change.append(_weight(setting, measured, plain, form))
     elif asks:
         verdict = "on the way to collapse"
     elif became == "too little" or (small and became is None and place in _GOOD):
@@ -139,7 +141,7 @@ def diagnose(
             verdict = "still learning"
             change.append("keep training; where the loss has stopped falling, measure embeddings")
     if verdict in _RAISE:
-        change.append(_weight(setting, plain, form))
+        change.append(_weight(setting, measured, plain, form))
     if verdict == "collapsed in training":
         change += [
             "train longer or with a smaller learning rate decay; the minimiser keeps instances apart",
@@ -163,7 +165,9 @@ _RAISE = (
 )
 
 
-def _what_the_loss_asks(setting: Setting | None, plain: bool, reasons: list[Reason], missing: list[str]) -> bool | None:
+def _what_the_loss_asks(
+    setting: Setting | None, measured: Measurement | None, plain: bool, reasons: list[Reason], missing: list[str]
+) -> bool | None:
     """Whether class collapse is the optimum; None where it is not known."""
     if plain:
         reasons.append(
@@ -175,7 +179,8 @@ def _what_the_loss_asks(setting: Setting | None, plain: bool, reasons: list[Reas
         )
         return True
     if setting is None:
-        missing.append("--classes, --temperature, --alpha and --batch-size (or --config FILE): what the loss asks for")
+        classes = "--classes, " if measured is None else ""  # else they are those of the labels
+        missing.append(f"{classes}--temperature, --alpha and --batch-size (or --config FILE): what the loss asks for")
         return None
     lacking = [name for name in ("alpha", "temperature", "batch_size") if getattr(setting, name) is None]
     if setting.sampler == "full":
@@ -314,12 +319,24 @@ def _what_became(
     return measured.verdict
 
 
-def _weight(setting: Setting | None, plain: bool, form: Form | None) -> str:
+def _command(setting: Setting | None, measured: Measurement | None) -> str:
+    """The call of recommend for what is known of the run, with capitals for what is not."""
+    command = "ssem-advisor recommend"
+    if setting is not None and setting.class_counts is not None:
+        command += " --class-counts FILE"
+    else:
+        known = setting or measured
+        command += f" --classes {'CLASSES' if known is None else known.classes}"
+    dim = (None if setting is None else setting.dim) or (None if measured is None else measured.dim)
+    return command if dim is None else f"{command} --dim {dim}"
+
+
+def _weight(setting: Setting | None, measured: Measurement | None, plain: bool, form: Form | None) -> str:
     """What to do about a weight that is too small, with the number to set where there is one."""
     from ssem_advisor.advice import recommend
 
     change = "add a self-supervised term, (1-alpha) L_sup + alpha L_self" if plain else "raise alpha"
-    unknown = f"{change}: ssem-advisor recommend gives the weight"
+    unknown = f"{change}: {_command(setting, measured)} gives the weight"
     if setting is None or setting.temperature is None:
         return unknown
     try:

@@ -57,7 +57,8 @@ def remedy_for(run: TrainingRun, path: Path, queue: int | None = None) -> Remedy
         missing = tuple(open_fact if name == "batch_size" else name for name in lacking)
     else:
         missing = tuple(lacking)
-    command = f"ssem-advisor recommend --config {shlex.quote(path.as_posix())}"
+    file = "FILE" if path == Path("-") else shlex.quote(path.as_posix())  # standard input can be read but once
+    command = f"ssem-advisor recommend --config {file}"
     for name in missing:
         if name not in ("temperature", "gather"):  # the first has a default
             name = "batch_size" if name == "batch_scope" else name

@@ -133,6 +133,16 @@ def test_embeddings_of_another_step_than_the_loss():
     assert "of another step or layer" in " ".join(reason.text for reason in found.reasons)
 
 
+def test_the_command_for_a_weight_runs_as_it_is_printed():
+    found = diagnose(measured=embeddings(0.005))
+    command = found.change[0].partition(": ssem-advisor ")[2].removesuffix(" gives the weight")
+    assert command == "recommend --classes 5 --dim 16"
+    assert run(*command.split()).exit_code == 0
+    assert "--classes" not in found.missing[0]
+    assert "recommend --classes 7 gives" in diagnose(Setting(classes=7), plain=True).change[0]
+    assert "--classes CLASSES" in diagnose(plain=True, curve=curve(4.0)).change[0]
+
+
 def test_a_curve_without_the_batch_size_says_what_is_missing():
     found = diagnose(curve=curve(3.21))
     assert found.verdict == "cannot tell"

@@ -344,3 +344,9 @@ def test_a_value_outside_its_domain_is_told_beside_what_is_missing(folder):
     told = run("check", "odd.yaml").stderr
     assert "odd.yaml:2: note: temperature: temperature = 0 is outside its domain, and is not used" in told
     assert "odd.yaml:3: note: batch_size: batch_size = 0 is outside its domain, and is not used" in told
+
+
+def test_standard_input_has_no_name_that_a_command_could_read():
+    result = CliRunner().invoke(app, ["check", "-"], input="method: supcon\nepochs: 5\n")
+    assert "recommend --config FILE" in result.output
+    assert "--config -" not in result.output

@@ -30,6 +30,10 @@ def recommend(
             help="Aim at the free spread of your network: embeddings of several views from a pilot run.",
         ),
     ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option("--labels", metavar="FILE", help="Labels for --from, if they are in a separate file."),
+    ] = None,
     free_spread: Annotated[
         float | None,
         typer.Option("--free-spread", help="Free spread to aim at, as a share of the variance; default 0.2."),
@@ -63,6 +67,8 @@ def recommend(
 
         say(forms_text())
         return
+    if labels is not None and measured is None:
+        raise SettingError("labels: go with --from EMBEDDINGS")
     if plot is not None:
         from ssem_advisor.report.plots import check_ending
 
@@ -72,7 +78,7 @@ def recommend(
         from ssem_advisor.cli._config import adopt
 
         facts = adopt(config, given)
-    pilot = _Pilot.read(measured, given) if measured is not None else None
+    pilot = _Pilot.read(measured, labels, given) if measured is not None else None
     if not {"classes", "class_counts"} & given.keys():
         where = "" if facts is None else f"{config} does not say how many classes there are; "
         if facts is not None and (refused := next((odd for odd in facts.odd if ": classes = " in odd), "")):
@@ -173,13 +179,13 @@ class _Pilot:
     free_spread: float
 
     @classmethod
-    def read(cls, path: Path, given: dict[str, Any]) -> _Pilot:
+    def read(cls, path: Path, labels: Path | None, given: dict[str, Any]) -> _Pilot:
         """Measure a file; classes and dim that `given` leaves open are those of the file."""
         import numpy as np
 
         from ssem_advisor.measurement import judge_spread, load, spread_of
 
-        rows = load(path)
+        rows = load(path, labels)
         spread = spread_of(rows.embeddings, rows.labels, rows.instance_ids)
         found = judge_spread(spread)
         nothing_left = spread.reliability is not None and not math.isfinite(spread.reliability.value)

@@ -542,3 +542,15 @@ def test_a_number_of_classes_outside_its_domain_is_named_with_its_line(tmp_path)
     assert "does not say" not in told
     shown = run("recommend", "--config", tmp_path / "one.yaml", "--classes", 10).stdout
     assert "line 3, temperature: temperature = 0 is outside its domain" in " ".join(shown.split())
+
+
+def test_labels_of_a_pilot_may_stand_in_a_file_of_their_own(pilot, tmp_path):
+    import numpy as np
+
+    whole = np.load(pilot)
+    np.savez(tmp_path / "bare.npz", embeddings=whole["embeddings"])
+    np.save(tmp_path / "labels.npy", whole["labels"])
+    assert "--labels FILE" in run("recommend", "--from", tmp_path / "bare.npz", code=2).stderr
+    beside = answer("--from", tmp_path / "bare.npz", "--labels", tmp_path / "labels.npy")
+    assert beside == answer("--from", pilot)
+    assert "--from" in run("recommend", "--classes", 5, "--labels", tmp_path / "labels.npy", code=2).stderr

@@ -268,6 +268,16 @@ def test_the_question_about_the_gather_counts_the_batch_as_the_file_does(tmp_pat
         assert data["setting"]["batch_size"] == batch
 
 
+@pytest.mark.parametrize(("gather", "each", "joint"), [("true", 512, 128), ("false", 128, 32)])
+def test_a_batch_of_one_process_or_of_all_is_asked_for_by_its_size(tmp_path, gather, each, joint):
+    path = tmp_path / "train.yaml"
+    path.write_text(f"loss: supcon\nnum_classes: 10\nworld_size: 4\nbatch_size: 128\ngather: {gather}\n")
+    refused = run("recommend", "--config", path)
+    assert refused.exit_code == 2
+    assert refused.stderr.endswith(f"give --batch-size {each} (for each) or {joint} (for all)\n")
+    assert run("recommend", "--config", path, "--batch-size", each).exit_code == 0
+
+
 def test_whether_batches_are_gathered_needs_the_processes(config):
     refused = run("recommend", "--config", config, "--gather")
     assert refused.exit_code == 2

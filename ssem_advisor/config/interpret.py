@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from ssem_advisor.config import datasets, scalars
-from ssem_advisor.config.dialects import DIALECTS, GENERIC, Dialect, LossCase
+from ssem_advisor.config.dialects import DIALECTS, GENERIC, Dialect, LossCase, Sign
 from ssem_advisor.config.evidence import SUPERVISED, TRAINING, Evidence, Grade, elsewhere, out_of_scope, weigh
 from ssem_advisor.config.hazards import hazards
 from ssem_advisor.config.model import Kind, Location, Origin, TrainingRun, Trap, Value
@@ -104,10 +104,13 @@ class _Reading:
     # -- the loss --
 
     def case(self, evidence: Evidence) -> LossCase | None:
-        """What the dialect says of the loss; nothing about a fork whose own weights mean what only its code says."""
+        """What the dialect says of the loss; nothing about a fork whose own weights mean what only its code says, and
+        no unconditional "plain" where the file itself states a self-supervised loss beside the supervised one."""
         if not self.tree.complete and evidence.kind == "unknown":
             return None
-        return next((case for case in self.dialect.cases if case.when.fits(self.tree)), None)
+        found = next((case for case in self.dialect.cases if case.when.fits(self.tree)), None)
+        mixed = evidence.kind == "supcon+self" and found is not None and found.kind == "supcon"
+        return None if mixed and found is not None and found.when == Sign() else found
 
     def loss(self, evidence: Evidence) -> tuple[Kind | None, str | None, Leaf | None]:
         """Kind and loss by the dialect's cases, else by the words of the config; and the leaf that names the loss."""

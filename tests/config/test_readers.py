@@ -563,3 +563,16 @@ def test_a_loss_is_seen_at_any_depth_of_the_losses(above):
     lines = [f"{'  ' * depth}{key}:" for depth, key in enumerate(above.split("."))]
     text = "\n".join([*lines, f"{'  ' * len(lines)}type: l_spread", "temp: 0.5", "lr: 1"])
     assert [run.kind for run in read(Path("a.yaml"), text=text).runs] == ["supcon+self"]
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_a_self_supervised_loss_built_beside_supcon_is_a_mixture(apart):
+    """As the guide for pytorch-metric-learning shows it: its dialect alone would say plain SupCon."""
+    built = ("SupConLoss(temperature=0.1)", "NTXentLoss(temperature=0.1)")
+    lines = [f"sup = {built[0]}", f"own = {built[1]}"] if apart else [f"sup, own = {built[0]}, {built[1]}"]
+    source = "from pytorch_metric_learning.losses import NTXentLoss, SupConLoss\n" + "\n".join(lines) + "\n"
+    (run,) = read(Path("train.py"), text=source + "loss = (1 - w) * sup(z, y) + w * own(z, i)\n").runs
+    assert run.kind == "supcon+self"
+    assert "alpha" in run.missing
+    (run,) = read(Path("train.py"), text=source.replace(built[1], "None") + "loss = sup(z, y)\n").runs
+    assert run.kind == "supcon"

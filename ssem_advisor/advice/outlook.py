@@ -57,10 +57,10 @@ class Outlook:
         """Whether every class has its own threshold."""
         return self.regime.by_class
 
-    def limits(self, temperature: float, quick: bool = False) -> CollapseLimits | None:
+    def limits(self, temperature: float) -> CollapseLimits | None:
         """Where collapse is the optimum and where it is excluded; None where not covered."""
         try:
-            return collapse_limits(self.setting.with_(temperature=float(temperature)), quick=quick or self.quick)
+            return collapse_limits(self.setting.with_(temperature=float(temperature)), quick=self.quick)
         except NotCovered:
             return None
 

@@ -109,8 +109,8 @@ class _Reading:
         if not self.tree.complete and evidence.kind == "unknown":
             return None
         found = next((case for case in self.dialect.cases if case.when.fits(self.tree)), None)
-        mixed = evidence.kind == "supcon+self" and found is not None and found.kind == "supcon"
-        return None if mixed and found is not None and found.when == Sign() else found
+        always_plain = found is not None and found.kind == "supcon" and found.when == Sign()
+        return None if always_plain and evidence.kind == "supcon+self" else found
 
     def loss(self, evidence: Evidence) -> tuple[Kind | None, str | None, Leaf | None]:
         """Kind and loss by the dialect's cases, else by the words of the config; and the leaf that names the loss."""

@@ -23,6 +23,7 @@ from ssem_advisor.theory.crowd import Crowd
 from ssem_advisor.theory.openings import Openings, by_class, only_numbers
 from ssem_advisor.theory.registry import BASIC, NO_LINE, SOFTMAX, assume
 from ssem_advisor.theory.relation import Geometry, Softmax, own_view_weight
+from ssem_advisor.theory.spheres import least_curvatures
 
 # A step of the descent works on all pairs of classes. It stops when this many pairs are worked out: with 320 classes
 # after 400 steps, where the thresholds are settled to 1 % whatever the dimension.
@@ -326,14 +327,7 @@ def _least_tangent_eigenvalues(means: ClassMeans, attraction: np.ndarray) -> np.
         part = slice(start, min(start + step, m))
         curvature = np.matmul(v.T[None] * attraction[part, None, :], v)
         curvature -= pull[part, :, None] * pull[part, None, :] / z[part, None, None]
-        normal = v[part]
-        bent = np.einsum("ijk,ik->ij", curvature, normal)
-        stiff = np.einsum("ij,ij->i", bent, normal)
-        # P C P on the tangent space; the normal direction is lifted out of the way of the least eigenvalue.
-        curvature -= bent[:, :, None] * normal[:, None, :] + normal[:, :, None] * bent[:, None, :]
-        lift = stiff + np.trace(curvature, axis1=1, axis2=2)
-        curvature += (stiff + np.abs(lift) + 1.0)[:, None, None] * normal[:, :, None] * normal[:, None, :]
-        values[part] = np.linalg.eigvalsh(curvature)[:, 0]
+        values[part] = least_curvatures(curvature, v[part])
     return values
 
 
@@ -438,10 +432,7 @@ def _frame_stiffness(
             continue
         rooted = vectors * np.sqrt(attraction[row])[:, None]  # X^T X takes half the time of X^T Y
         curvature = rooted.T @ rooted - np.outer(force, force) / denominators[row]
-        bent = curvature @ normal
-        curvature -= np.outer(bent, normal) + np.outer(normal, bent)
-        lift = 2.0 * abs(float(normal @ bent)) + abs(float(np.trace(curvature))) + 1.0
-        stiffness[row] = np.linalg.eigvalsh(curvature + lift * np.outer(normal, normal))[0]
+        stiffness[row] = least_curvatures(curvature[None], normal[None])[0]
     return stiffness, unsure
 
 

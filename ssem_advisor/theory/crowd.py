@@ -22,7 +22,7 @@ from ssem_advisor.theory.anchors import anchors_of, groups_of
 from ssem_advisor.theory.batches import random_batch
 from ssem_advisor.theory.relation import own_view_weight
 from ssem_advisor.theory.solve import fixed_points
-from ssem_advisor.theory.spheres import descend_on_spheres
+from ssem_advisor.theory.spheres import descend_on_spheres, least_curvatures
 
 # Minima are looked for from up to this many starts, fewer where all would have more than so many coordinates; up to the
 # next number of coordinates to the last digits, beyond that to where the ends of the thresholds are settled to 0.005.
@@ -232,12 +232,7 @@ class Crowd:
             return np.zeros(number)
         between = found.pull + (found.pull - found.sampled).T
         curvature = np.matmul(vectors.T[None] * between[:, None, :], vectors) - found.forces
-        # On the tangent space; the normal direction is lifted out of the way of the least eigenvalue.
-        normal = np.eye(dim)[None] - vectors[:, :, None] * vectors[:, None, :]
-        curvature = normal @ curvature @ normal
-        lift = np.abs(curvature).sum(axis=(1, 2)) + 1.0
-        curvature += lift[:, None, None] * vectors[:, :, None] * vectors[:, None, :]
-        return np.linalg.eigvalsh(curvature)[:, 0] / (2.0 * self.tau)
+        return least_curvatures(curvature, vectors) / (2.0 * self.tau)
 
     def minima(self, quick: bool = False) -> list[np.ndarray]:
         """Minima at the weight 0.5 from several starts, the lowest first; of large problems with many compositions

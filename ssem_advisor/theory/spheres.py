@@ -1,4 +1,5 @@
-"""Minima of functions of unit vectors: Newton's method, and a descent where second derivatives are too large."""
+"""Minima of functions of unit vectors: Newton's method, and a descent where second derivatives are too large; and the
+least curvature at them."""
 
 from __future__ import annotations
 
@@ -9,6 +10,17 @@ import numpy as np
 _STEPS = 500
 
 Rows = np.ndarray  # (kinds, length), every row of length 1
+
+
+def least_curvatures(curvature: np.ndarray, normal: Rows) -> np.ndarray:
+    """Least eigenvalues (kinds,) of symmetric C_i (kinds, length, length) on the tangent spaces at the unit rows."""
+    bent = np.matmul(curvature, normal[:, :, None])[:, :, 0]
+    stiff = np.einsum("ij,ij->i", bent, normal)
+    # P C P, P the projection on the tangent space; the normal direction is lifted out of the way of its eigenvalues.
+    on_tangent = curvature - bent[:, :, None] * normal[:, None, :] - normal[:, :, None] * bent[:, None, :]
+    lift = stiff + np.abs(stiff + np.trace(on_tangent, axis1=1, axis2=2)) + 1.0
+    on_tangent += lift[:, None, None] * normal[:, :, None] * normal[:, None, :]
+    return np.asarray(np.linalg.eigvalsh(on_tangent)[:, 0])
 
 
 def newton_on_spheres(

@@ -249,7 +249,8 @@ def _mapping(path: Path) -> Any:
             return tomllib.loads(path.read_text())
         except (tomllib.TOMLDecodeError, UnicodeDecodeError):
             return None
-    from ruamel.yaml import YAML, YAMLError
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     try:
         return YAML(typ="safe", pure=True).load(path.read_text())

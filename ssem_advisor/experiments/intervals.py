@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Outcome(StrEnum):
     @property
     def word(self) -> documents.Outcome:
         """As reports write it."""
-        return cast("documents.Outcome", self.value)
+        return self.value
 
     @property
     def opposite(self) -> Outcome:

@@ -149,11 +149,13 @@ _gradient_operator = torch.library.custom_op("ssem_advisor::log_sum_exp_gradient
 
 
 @_value_operator.register_fake
-def _(rows, exclude_self, direct, tile):
+def _(rows: Tensor, exclude_self: bool, direct: bool, tile: int) -> tuple[Tensor, Tensor]:
     n = rows.shape[0]  # len() would tie the graph to this number
     return rows.new_empty(n), rows.new_empty(_kept(n, tile))
 
 
 @_gradient_operator.register_fake
-def _(start, grad, rows, lse, kept, exclude_self, direct, tile):
+def _(
+    start: Tensor, grad: Tensor, rows: Tensor, lse: Tensor, kept: Tensor, exclude_self: bool, direct: bool, tile: int
+) -> Tensor:
     return rows.new_empty(rows.shape)

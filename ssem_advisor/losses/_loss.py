@@ -205,7 +205,7 @@ def _check_settings(alpha: Any, temperature: Any, loss: Any, reduction: Any, gat
         raise SettingError(f"chunk={chunk!r}: must be an integer >= 1, or None")
 
 
-def _check_one_of(name: str, value: Any, choices: tuple) -> None:
+def _check_one_of(name: str, value: Any, choices: tuple[Any, ...]) -> None:
     if value not in choices:
         raise SettingError(f"{name}={value!r}: must be one of {', '.join(map(str, choices))}")
 

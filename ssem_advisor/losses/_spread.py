@@ -36,7 +36,7 @@ class _Spread(torch.autograd.Function):
         return _forward(u, labels, rows)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         u, labels, ctx.rows = inputs
         ctx.save_for_backward(u, labels)
 

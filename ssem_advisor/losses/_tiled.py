@@ -42,7 +42,7 @@ class _Function(torch.autograd.Function):
         cls.forward.__signature__ = inspect.signature(cls.forward)  # type: ignore[attr-defined]
 
     @classmethod
-    def vmap(cls, info: Any, in_dims: tuple, *inputs: Any) -> tuple[tuple, tuple]:  # type: ignore[override]
+    def vmap(cls, info: Any, in_dims: tuple[Any, ...], *inputs: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:  # type: ignore[override]
         calls = [
             cls.apply(*(x if dim is None else x.select(dim, k) for x, dim in zip(inputs, in_dims, strict=True)))
             for k in range(info.batch_size)
@@ -77,7 +77,7 @@ class _Value(_Function):
         return sums, rows, instance, of_class, lse, kept
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, ...]) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         ctx.mark_non_differentiable(*output[1:])
         ctx.set_materialize_grads(False)  # of what has none: zeros as large as the tiles
         _save(ctx, (*inputs, *output[1:]))
@@ -150,7 +150,7 @@ class _Gradient(_Function):
     forward = staticmethod(_gradient)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         _save(ctx, inputs)
 
     @staticmethod
@@ -187,11 +187,11 @@ def _dense(
     return sums, (z, temperature) if isinstance(temperature, Tensor) else (z,)
 
 
-def _save(ctx: Any, values: tuple) -> None:
+def _save(ctx: Any, values: tuple[Any, ...]) -> None:
     """Tensors where autograd looks for them, what is none beside them."""
     ctx.save_for_backward(*(x if isinstance(x, Tensor) else None for x in values))
     ctx.others = [None if isinstance(x, Tensor) else x for x in values]
 
 
-def _saved(ctx: Any) -> list:
+def _saved(ctx: Any) -> list[Any]:
     return [other if tensor is None else tensor for tensor, other in zip(ctx.saved_tensors, ctx.others, strict=True)]

@@ -143,6 +143,7 @@ def _number(value: float | None) -> str:
 def html(report: Validate) -> str:
     """One HTML page that needs no other file: verdicts, tables and pictures. Needs jinja2."""
     import jinja2
+    import markupsafe
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ssem_advisor", "report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -151,7 +152,7 @@ def html(report: Validate) -> str:
         "duration": duration,
         "interval": interval,
         "number": _number,
-        "svg": jinja2.utils.markupsafe.Markup,
+        "svg": markupsafe.Markup,
     }
     template = environment.get_template("validation.html.j2")
     return template.render(

@@ -14,9 +14,9 @@ import numpy as np
 from ssem_advisor.domain import AdvisorError, Setting
 from ssem_advisor.theory.classes import class_batches, class_thresholds
 from ssem_advisor.theory.collapse import alpha_for_variance, collapse_threshold, optimal_variance
-from ssem_advisor.theory.estimates import alpha_for_expected_variance, expected_variance
+from ssem_advisor.theory.estimates import alpha_for_expected_variance, directions_left, expected_variance
 from ssem_advisor.theory.extensions import extended_limits
-from ssem_advisor.theory.network import directions_left, typical
+from ssem_advisor.theory.network import typical
 from ssem_advisor.theory.registry import Theorem, symbol_values
 from ssem_advisor.theory.relation import relation_of
 from ssem_advisor.theory.values import equivalent_alpha

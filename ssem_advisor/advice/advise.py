@@ -82,13 +82,14 @@ def recommend(
     alternatives: also say what would change with the batch, the sampler and the views.
     Raises SettingError for arrays and for a free spread outside the safe range.
     """
+    _refuse_arrays(setting)
     usual, (low, high) = aims(setting, network)
     if safe_spread is None:
         # What is asked for counts as safe where it would be in roomy dimensions.
         asked = usual if free_spread is None else min(max(free_spread, SAFE_SPREAD[0]), SAFE_SPREAD[1])
         safe_spread = min(low, asked), max(high, asked)
     free_spread = min(max(usual, safe_spread[0]), safe_spread[1]) if free_spread is None else free_spread
-    _check(setting, free_spread, safe_spread)
+    _check(free_spread, safe_spread)
     full, filled = complete(setting)
     unset = tuple(name for name in ("alpha", "temperature") if getattr(setting, name) is None)
     assumed = tuple(dict.fromkeys((*assumed, *filled, *unset)))
@@ -132,8 +133,8 @@ def outlook_of(setting: Setting, network: Network | None = None, quick: bool = F
 
     quick: a wider threshold where the exact one takes long. Raises SettingError for arrays.
     """
-    wanted, safe = aims(setting, network)
-    _check(setting, wanted, safe)
+    _refuse_arrays(setting)
+    _, safe = aims(setting, network)
     full, _ = complete(setting)
     return Outlook(full, typical(full) if network is None else network, safe, quick)
 
@@ -146,10 +147,13 @@ def judge(setting: Setting, network: Network | None = None) -> Point:
     return outlook_of(setting, network).point(setting.need("alpha"), setting.need("temperature"))
 
 
-def _check(setting: Setting, wanted: float, safe: tuple[float, float]) -> None:
+def _refuse_arrays(setting: Setting) -> None:
     for name in Setting.__dataclass_fields__:
         if name != "class_counts" and np.ndim(getattr(setting, name)) > 0:
             raise SettingError(f"{name}: recommend answers one setting at a time, not arrays")
+
+
+def _check(wanted: float, safe: tuple[float, float]) -> None:
     low, high = safe
     if not 0 < low < high < 1:
         raise SettingError(f"safe_spread={safe!r}: must be two increasing numbers inside (0, 1)")

@@ -317,13 +317,15 @@ def test_of_unequal_classes_a_distance_from_the_threshold_is_clear(judged):
     assert claim.control_failed is False
 
 
-def test_a_stretch_widens_every_interval(judged):
+def test_a_stretch_widens_every_interval(judged, monkeypatch):
     runs = [run(a, seed, recommended=a > 0, probe_fine=0.7 + a / 4 + seed * a / 50, probe_shuffled=0.5 + seed * a / 90)
             for a in (0.0, 0.8) for seed in (0, 1)]  # fmt: skip
     free = [np.maximum(np.array(WEIGHTS) - at, 0.0) for at in (0.30, 0.31)]
     rows = [[0.01, 0.01, 0.01, 0.3, 0.3, 0.3], [0.02, 0.02, 0.02, 0.35, 0.35, 0.35]]
     made = curve(share=rows, free=free, expected=rows, expected_wrong=[0.9] * 6, wrong=0.6, records=runs)
     once, twice = judged(made), judged(made, stretch=2.0)
+    monkeypatch.setattr(claims, "curves_of", lambda trained: [made])
+    assert judge_claims(Protocol.default("digits"), runs) == list(once.values())  # none unless asked for
     for number, claim in once.items():
         assert len(claim.checks) == len(twice[number].checks) >= 2, number
         for check, wider in zip(claim.checks, twice[number].checks, strict=True):
@@ -335,14 +337,15 @@ def test_a_stretch_widens_every_interval(judged):
 
 def test_what_is_recommended_is_held_against_no_self_supervised_term(judged):
     runs = [run(0.4, recommended=True), run(0.2, 1, recommended=True), run(0.4, 1, recommended=True), run(0.8)]
-    share = [0.01, 0.04, 0.06, 0.9, 0.9, 0.9]
-    found = judged(curve(share=share, records=runs), curve(share=share, records=[run(0.4)], name="not advised"))[2]
+    alphas, share = (0.0, 0.2, 0.4, 0.8), [0.01, 0.04, 0.06, 0.9]
+    advised, other = (curve(alphas, share, records=found) for found in (runs, [run(0.4)]))
+    found = judged(advised, replace(other, name="not advised"))[2]
     assert told(found) == [("alpha 0.2 not collapsed", REFUTED), ("alpha 0.4 not collapsed", CONFIRMED)]
     assert told(found, control=True) == [("alpha 0 not collapsed", REFUTED)]
     assert {check.curve for check in found.checks} == {"made"}
     assert (found.verdict, found.summary) == (REFUTED, "recommended alpha 0.2, 0.4")
     assert found.control == "no self-supervised term (alpha 0), by the same test"
-    exact = judged(curve(share=[0.0, *share[1:]], records=runs), suite="embeddings")[2]
+    exact = judged(curve(alphas, [0.0, *share[1:]], records=runs), suite="embeddings")[2]
     assert (exact.verdict, exact.summary) == (CONFIRMED, "2 recommended settings")
 
 
@@ -391,6 +394,12 @@ def test_the_probe_gains_over_alpha_0_and_less_than_half_of_it_on_shuffled_label
     assert claim.control == "the same gain, at least half of it, on fine labels shuffled within their class"
 
 
+@pytest.mark.parametrize("part", ["probe_fine", "probe_shuffled"])
+def test_a_missing_probe_leaves_the_claim_open(judged, part):
+    runs = [replace(r, **{part: None}) if r.alpha == 0.4 and r.seed == 0 else r for r in probes(0.25, 0.0)]
+    assert judged(curve(records=runs))[3].verdict == UNDECIDED
+
+
 def test_alpha_0_is_no_gain_over_itself(judged):
     alone = [run(0.0, seed, recommended=True, probe_fine=0.5, probe_shuffled=0.4) for seed in (0, 1)]
     assert judged(curve(records=alone))[3].verdict == NOT_TESTED
@@ -413,6 +422,11 @@ def test_the_spread_follows_within_the_tolerance(judged, suite, tolerance):
         made_with = "largest error" if exact else "made with the measured view reliability and directions; mean error"
         assert claim.summary == f"{made_with} {far:.2g} at worst, {tolerance:g} allowed"
         assert claim.control == "the estimate for a temperature 5 times too high, by the same test"
+
+
+def test_the_worst_curve_is_told(judged):
+    made = [curve(alphas=(0.4, 0.6), free=[0.5, 0.5 + far], expected=[0.5, 0.5]) for far in (0.02, 0.06, 0.04)]
+    assert "mean error 0.03 at worst" in judged(*made)[4].summary
 
 
 def test_a_hole_in_the_curve_leaves_open_whether_it_follows(judged):
@@ -461,6 +475,12 @@ def test_a_wide_interval_leaves_the_threshold_open(judged):
     half = 12.7062 * 0.0005
     for distance, verdict in ((0.1 - 1.1 * half, CONFIRMED), (0.1, UNDECIDED), (0.1 + 1.1 * half, REFUTED)):
         assert told(judged(opening(0.2995, 0.3005, threshold=0.3 + distance))[5])[0][1] == verdict
+
+
+def test_a_threshold_exactly_a_tenth_away_is_near(judged):
+    """Where the curve leaves zero in a jump, the last weight before it is read off: .2 as it is written."""
+    jump = curve(free=[0.0, 0.0, 0.5, 0.55, 0.6, 0.6], threshold=0.1)
+    assert told(judged(jump)[5]) == [("predicted 0.100", CONFIRMED)]
 
 
 def test_a_threshold_is_read_where_there_is_one_to_read(judged):

@@ -23,6 +23,7 @@ from ssem_advisor.advice.answer import (
     State,
     Trial,
 )
+from ssem_advisor.advice.command import command_for
 from ssem_advisor.advice.outlook import LARGEST_WEIGHT, Outlook
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "State",
     "Trial",
     "aims",
+    "command_for",
     "complete",
     "judge",
     "outlook_of",

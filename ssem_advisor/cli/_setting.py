@@ -8,7 +8,9 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Collection
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -79,6 +81,9 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
+_TYPED: ContextVar[dict[str, Any]] = ContextVar("options of the command that runs", default={})  # noqa: B039
+
+
 def takes_setting(command: Callable[..., None]) -> Callable[..., None]:
     """Replace the parameter `given` of a command by one option per Setting field.
 
@@ -95,6 +100,7 @@ def takes_setting(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> None:
+        _TYPED.set(dict(kwargs))
         chosen = {name: value for name in _OPTIONS if (value := kwargs.pop(name)) is not None}
         given = given_setting(chosen)
         # Beside a config, how many processes there are and whether they gather is a matter of both.
@@ -104,6 +110,42 @@ def takes_setting(command: Callable[..., None]) -> Callable[..., None]:
     wrapper.__signature__ = signature.replace(parameters=[*keyword_only, *options])  # type: ignore[attr-defined]
     wrapper.__annotations__ = {p.name: p.annotation for p in [*keyword_only, *options]}
     return wrapper
+
+
+def as_typed(*names: str, **other: Any) -> str:
+    """The options of the setting as the user gave them, for a command that is to be typed next.
+
+    names: further options of this command that the next one takes as well; other: options to add, None for none.
+    """
+    given = _TYPED.get()
+    chosen = {name: given.get(name) for name in (*names, *_OPTIONS)} | other
+    words = []
+    for name, value in chosen.items():
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words.append(option if value else f"--no-{option[2:]}")
+        elif value is not None:
+            words += [option, shlex.quote(f"{value}")]
+    return " ".join(words)
+
+
+def next_command(
+    known: Collection[str], measured: Any = None, file: Path | None = None, labels: Path | None = None, **other: Any
+) -> str:
+    """The call of `recommend` that repeats the options and files of this command.
+
+    known: the fields that options or a config say; what measured embeddings say beside them is added. file, labels: of
+    a pilot run. other: options in place of those given, None for none.
+    """
+    said: dict[str, Any] = {"labels": labels}
+    if file is not None:
+        said["from"] = file
+    else:
+        if not {"classes", "class_counts"} & set(known):
+            said["classes"] = "CLASSES" if measured is None else measured.classes + measured.spread.left_out
+        if "dim" not in known and measured is not None:
+            said["dim"] = measured.dim
+    return f"ssem-advisor recommend {as_typed('config', **said, **other)}"
 
 
 def given_setting(chosen: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ import typer
 
 from ssem_advisor.cli._options import ConfigOption, Format, FormatOption
 from ssem_advisor.cli._output import columns, paint, say, tell
-from ssem_advisor.cli._setting import setting_of, takes_setting
+from ssem_advisor.cli._setting import next_command, setting_of, takes_setting
 from ssem_advisor.domain import Setting, SettingError
 
 _PLATEAU = ("batch_size", "views", "loss", "temperature")  # what total collapse depends on
@@ -59,6 +59,7 @@ def measure(
         raise typer.BadParameter("--labels goes with a FILE of embeddings")
     if seed < 0:
         raise SettingError(f"seed={seed}: must be an integer >= 0")
+    compared = True
     if config is not None:
         from ssem_advisor.cli._config import adopted
 
@@ -68,7 +69,7 @@ def measure(
             if file is None or loss_value is not None:
                 raise SettingError(f"alpha: {unknown}; give --alpha")
             tell(f"{unknown}: measured without a comparison with theory, which needs --alpha")
-            given = {}
+            compared = False
         if loss_value is not None and base_temperature is None:
             base_temperature = facts.base_temperature
     text = ""
@@ -83,12 +84,15 @@ def measure(
         setting = None
         if given:
             setting = setting_of({"classes": len(np.unique(found.labels)), **given})
-            given = {**given, "classes": setting.classes}
         measured = measurement.measure(
-            found.embeddings, found.labels, instance_ids=found.instance_ids, setting=setting, seed=seed
+            found.embeddings,
+            found.labels,
+            instance_ids=found.instance_ids,
+            setting=setting,
+            seed=seed,
+            compared=compared,
         )
-        command = measured.remedy.replace("--from FILE", f"--from {shlex.quote(str(file))}")
-        measured = replace(measured, diagnosis=replace(measured.diagnosis, remedy=command))
+        measured = _as_typed(measured, given, file, labels)
         threads = _threads()
         text = measurement_text(measured, paint(), columns(), threads)
         data = {**measurement_json(measured, threads)}
@@ -96,6 +100,8 @@ def measure(
         from ssem_advisor.measurement.loss_value import beside_embeddings, place_loss
         from ssem_advisor.report.measurement import loss_json, loss_text
 
+        if file is not None and given:
+            given.setdefault("classes", len(np.unique(found.labels)))
         if "classes" in given or "class_counts" in given:
             placed = place_loss(loss_value, setting=setting_of(given), base_temperature=base_temperature)
         else:
@@ -113,6 +119,16 @@ def measure(
 
         text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     say(text)
+
+
+def _as_typed(measured: Any, known: Collection[str], file: Path, labels: Path | None) -> Any:
+    """The measurement with a next step that repeats the options and files of this command."""
+    old = measured.diagnosis.command
+    if not old:
+        return measured
+    new = next_command(known, measured, *((file, labels) if "--from" in old else ()))
+    remedy = measured.remedy.replace(old, new)
+    return replace(measured, diagnosis=replace(measured.diagnosis, remedy=remedy, command=new))
 
 
 def _threads() -> int | None:

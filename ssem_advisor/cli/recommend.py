@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,7 +76,7 @@ def recommend(
         from ssem_advisor.cli._config import adopt
 
         facts = adopt(config, given)
-    pilot = _Pilot.read(measured, labels, given) if measured is not None else None
+    pilot = _measured(measured, labels, given) if measured is not None else None
     if not {"classes", "class_counts"} & given.keys():
         where = "" if facts is None else f"{config} does not say how many classes there are; "
         if facts is not None and (refused := next((odd for odd in facts.odd if ": classes = " in odd), "")):
@@ -171,46 +169,28 @@ def _say_extended(setting: Any, facts: Any, form: Format) -> None:
         say(extended.to_text(setting, paint(), columns()))
 
 
-@dataclass(frozen=True)
-class _Pilot:
-    """What `--from` measured: the network of a pilot run and the free spread at which it was measured."""
+def _measured(path: Path, labels: Path | None, given: dict[str, Any]) -> Any:
+    """What `--from` says of the network; classes and dim that `given` leaves open are those of the file."""
+    import numpy as np
 
-    network: Any
-    free_spread: float
+    from ssem_advisor.measurement import load, measure
 
-    @classmethod
-    def read(cls, path: Path, labels: Path | None, given: dict[str, Any]) -> _Pilot:
-        """Measure a file; classes and dim that `given` leaves open are those of the file."""
-        import numpy as np
-
-        from ssem_advisor.measurement import judge_spread, load, spread_of
-
-        rows = load(path, labels)
-        spread = spread_of(rows.embeddings, rows.labels, rows.instance_ids)
-        found = judge_spread(spread)
-        nothing_left = spread.reliability is not None and not math.isfinite(spread.reliability.value)
-        if found.name == "total collapse" or nothing_left:
-            raise SettingError(
-                f"--from {path}: {found.name}: {found.meaning}; measure a run that has not collapsed, or leave "
-                "--from out for a typical network"
-            )
-        if spread.why_no_network:
-            raise SettingError(f"--from {path}: {spread.why_no_network}, or leave --from out for a typical network")
-        dim = given.setdefault("dim", spread.dim)
-        if dim != spread.dim:
-            raise SettingError(
-                f"--from {path}: dim {spread.dim}, while the loss sees dim {dim}: another layer; save the projection, "
-                f"whose view reliability decides, or give --dim {spread.dim} if that is it"
-            )
-        if "class_counts" not in given:
-            classes = len(np.unique(rows.labels))
-            if given.setdefault("classes", classes) != classes:
-                tell(f"--from {path}: {classes} labels, while the loss is told of {given['classes']} classes")
-        network = spread.network()
-        assert spread.free_spread is not None  # else there is no network
-        _, low, high = spread.reliability or (0.0, 0.01, 1.0)
-        network = replace(network, reliability_range=(min(max(low, 0.01), 1.0), min(max(high, 0.01), 1.0)))
-        return cls(network, max(spread.free_spread.value, 0.0))
+    rows = load(path, labels)
+    found = measure(rows.embeddings, rows.labels, instance_ids=rows.instance_ids, bootstrap=0, pairs=1)
+    pilot, spread = found.pilot, found.spread
+    if pilot is None:
+        raise SettingError(f"--from {path}: {found.why_no_pilot}, or leave --from out for a typical network")
+    dim = given.setdefault("dim", spread.dim)
+    if dim != spread.dim:
+        raise SettingError(
+            f"--from {path}: dim {spread.dim}, while the loss sees dim {dim}: another layer; save the projection, "
+            f"whose view reliability decides, or give --dim {spread.dim} if that is it"
+        )
+    if "class_counts" not in given:
+        classes = len(np.unique(rows.labels))
+        if given.setdefault("classes", classes) != classes:
+            tell(f"--from {path}: {classes} labels, while the loss is told of {given['classes']} classes")
+    return pilot
 
 
 def _pair(text: str) -> tuple[float, float]:

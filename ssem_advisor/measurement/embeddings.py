@@ -6,6 +6,7 @@ with class means mu_c of the unit rows, within = 1 - mean_c |mu_c|^2, total = 1 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +16,9 @@ from ssem_advisor.domain import Setting
 from ssem_advisor.measurement.moments import Array, Moments, SSEMFit
 from ssem_advisor.measurement.prediction import Comparison, compare
 from ssem_advisor.measurement.rows import UnitRows
-from ssem_advisor.measurement.spread import FEWEST, Spread, spread_of_rows
+from ssem_advisor.measurement.spread import FEWEST, Pilot, Spread, spread_of_rows
 from ssem_advisor.measurement.structure import MOST_CLASSES, Structure, structure_of
-from ssem_advisor.measurement.verdict import Name, SpreadVerdict, judge_spread
+from ssem_advisor.measurement.verdict import NO_PILOT, Name, SpreadVerdict, judge_spread
 
 _BOOTSTRAP_INSTANCES = 20_000
 
@@ -82,6 +83,24 @@ class Measurement:
     def remedy(self) -> str:
         return self.diagnosis.remedy
 
+    @property
+    def pilot(self) -> Pilot | None:
+        """What `recommend` can be asked with; None where `why_no_pilot` says why."""
+        return None if self.why_no_pilot else self.spread.pilot
+
+    @property
+    def why_no_pilot(self) -> str:
+        """Why the embeddings say nothing of their network that a weight could follow from; empty where they do."""
+        spread, found = self.spread, self.diagnosis
+        nothing_left = spread.reliability is not None and not math.isfinite(spread.reliability.value)
+        if found.name == "total collapse" or nothing_left:
+            return f"{found.name}: {found.meaning}; measure a run that has not collapsed"
+        if spread.why_no_network:
+            return spread.why_no_network
+        if found.name in NO_PILOT:
+            return f"{found.name}: {found.meaning}; {NO_PILOT[found.name]}"
+        return ""
+
 
 def measure(
     embeddings: Any,
@@ -92,6 +111,7 @@ def measure(
     bootstrap: int = 200,
     pairs: int = 50_000,
     seed: int = 0,
+    compared: bool = True,
 ) -> Measurement:
     """Measure embeddings against class collapse, and against the theory where the setting is known.
 
@@ -101,6 +121,7 @@ def measure(
     labels: one per instance, integers or strings.
     instance_ids: with two axes, which rows are views of one instance.
     setting: the training setting, to compare with what it predicts; alpha None in it means plain SupCon.
+    compared: False where the weight of the setting is not known: the setting then serves the next step alone.
     bootstrap: resamples for the intervals (0 = none); pairs: random pairs for uniformity; seed: of both.
 
     Raises MeasurementError (one line) on NaN or zero rows, lengths that do not match, or fewer than two usable classes.
@@ -112,16 +133,15 @@ def measure(
     intervals = _intervals(rows, moments.means, bootstrap, rng) if bootstrap else {}
     ssem = moments.ssem()
     spread = spread_of_rows(rows)
-    free = spread.local_free if spread.free_spread is None else spread.free_spread
     theory, remarks = compare(
-        setting,
+        setting if compared else None,
         classes=m,
         dim=rows.dim,
-        measured=spread.within.value if free is None else free.value,
-        network=None if spread.why_no_network else spread.network(),
+        measured=spread.within.value if spread.free is None else spread.free.value,
+        pilot=spread.pilot,
     )
     structure = structure_of(rows, seed)
-    diagnosis = judge_spread(spread, theory, structure)
+    diagnosis = judge_spread(spread, theory, structure, setting)
     return Measurement(
         rows=rows.rows,
         instances=int(rows.instances.sum()),

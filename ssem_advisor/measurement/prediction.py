@@ -8,15 +8,17 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from ssem_advisor import theory
-from ssem_advisor.advice import LARGEST_WEIGHT, Point, State, outlook_of, recommend
+from ssem_advisor.advice import LARGEST_WEIGHT, Advice, Point, State, recommend
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
+from ssem_advisor.measurement.spread import Pilot
 from ssem_advisor.rounding import show, within
-from ssem_advisor.theory.network import Network, expected_free_spread
+from ssem_advisor.theory.network import expected_free_spread
 from ssem_advisor.theory.regime import CollapseLimits, collapse_limits, coordinates
 
 # Above it networks on images spread far more than the estimate for a typical one says (`validation/estimate`).
 TRUSTED_TEMPERATURE = 0.2
 _MOST_COORDINATES = 8_000  # a comparison answers within a second or two
+_MOST_ASKED = 1_500  # what to train with instead takes many such answers
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,8 @@ class Comparison:
         class has its own (classes of different size, dim < classes - 1).
     finite_dimension: estimate in this dimension. network: estimate with the measured view reliability and directions,
         None with one view. Both None for l_spread.
-    measured: free spread, in fewer dimensions than classes the local one; where neither is known, the within-class
-        variance.
+    measured: the free spread that the verdict judges (`Spread.free`); where it is not known, the within-class variance.
+    pilot: the measured network; None where it cannot be told.
     """
 
     setting: Setting
@@ -39,6 +41,7 @@ class Comparison:
     finite_dimension: float | None
     network: float | None
     measured: float
+    pilot: Pilot | None = None
 
     @property
     def why_collapse(self) -> str:
@@ -56,27 +59,21 @@ class Comparison:
         return None if self.limits is None else self.limits.threshold
 
     @cached_property
-    def typical(self) -> Point | None:
-        """What a typical network makes of the setting; None for plain SupCon, or where it is not known."""
-        setting = self.setting
-        if setting.alpha is None or setting.temperature is None:
-            return None
-        if setting.dim is not None and setting.classes > setting.dim:
-            return None  # slow, and not known
-        try:
-            return outlook_of(setting, quick=True).point(setting.alpha, setting.need("temperature"))
-        except AdvisorError:
-            return None
+    def expected(self) -> Point | None:
+        """What the measured network makes of the setting, or a typical one where none was measured; None for plain
+        SupCon, or where it is not known."""
+        answer = _answer(self.setting, self.pilot)
+        return None if answer is None else answer.given
 
     @property
     def weight_is_not_too_large(self) -> bool:
-        """Whether the weight is known to lie below the threshold, or inside or below a typical network's safe range."""
+        """Whether the weight is known to lie below the threshold, or inside or below the network's safe range."""
         alpha, temperature = self.setting.alpha, self.setting.temperature
         if self.why_collapse or alpha is None:
             return bool(self.why_collapse)
-        if temperature is None or temperature > TRUSTED_TEMPERATURE or self.typical is None:
+        if temperature is None or temperature > TRUSTED_TEMPERATURE or self.expected is None:
             return False
-        return self.typical.state not in (State.too_much, State.not_covered) and alpha <= LARGEST_WEIGHT
+        return self.expected.state not in (State.too_much, State.not_covered) and alpha <= LARGEST_WEIGHT
 
     @property
     def share_of_optimum(self) -> float:
@@ -85,33 +82,58 @@ class Comparison:
 
 
 class Advised(NamedTuple):
-    """A point to train with instead, None where there is none or none that is better; the same as a clause."""
+    """A point to train with instead, None where there is none or none that is better; the same as a clause.
+
+    keeps: the setting's own weight and temperature are what `recommend` answers. safe: range of the weight there.
+    """
 
     point: Point | None
     clause: str = ""
+    keeps: bool = False
+    safe: tuple[float, float] | None = None
 
 
-@lru_cache(maxsize=32)
-def advised(setting: Setting) -> Advised:
-    """Weight and temperature to train with instead.
+def advised(setting: Setting, pilot: Pilot | None = None) -> Advised:
+    """Weight and temperature to train with instead: what `recommend` answers, for the measured network if there is one.
 
-    Nothing where more classes than dimensions make the answer slow: `recommend` gives it.
+    Nothing where many more classes than dimensions make the answer slow: `recommend` gives it.
     """
-    if setting.dim is not None and setting.classes > setting.dim:
-        return Advised(None)
-    try:
-        answer = recommend(setting)
-    except AdvisorError:
+    answer = _answer(setting, pilot)
+    if answer is None:
         return Advised(None)
     point = answer.recommended
     if point is None:
+        if pilot is None:
+            return Advised(
+                None, "no alpha and temperature are safe here: draw more instances of each class, or take two views"
+            )
         return Advised(
-            None, "no alpha and temperature are safe here: draw more instances of each class, or take two views"
+            None,
+            f"no alpha and temperature are safe for a network with view reliability "
+            f"{pilot.network.view_reliability:.2g}: make the views of an instance more alike, draw more instances of "
+            "each class, or measure after longer training",
         )
     if (point.alpha, point.temperature) == (setting.alpha, setting.temperature):
-        return Advised(None)
+        return Advised(None, keeps=True, safe=answer.alpha.safe)
     moved = "" if point.temperature == setting.temperature else f" at temperature {show(point.temperature)}"
-    return Advised(point, f"alpha={within(point.alpha, answer.alpha.safe)}{moved}")
+    return Advised(point, f"alpha={within(point.alpha, answer.alpha.safe)}{moved}", safe=answer.alpha.safe)
+
+
+@lru_cache(maxsize=32)
+def _answer(setting: Setting, pilot: Pilot | None) -> Advice | None:
+    if setting.dim is not None and setting.classes > setting.dim and coordinates(setting) > _MOST_ASKED:
+        return None
+    try:
+        return answer_for(setting, pilot)
+    except AdvisorError:
+        return None
+
+
+def answer_for(setting: Setting, pilot: Pilot | None) -> Advice:
+    """What `recommend` answers, for the measured network if there is one. Raises as `recommend` does."""
+    if pilot is None:
+        return recommend(setting)
+    return recommend(setting, network=pilot.network, pilot=pilot.free_spread)
 
 
 def compare(
@@ -120,7 +142,7 @@ def compare(
     classes: int,
     dim: int,
     measured: float = math.nan,
-    network: Network | None = None,
+    pilot: Pilot | None = None,
 ) -> tuple[Comparison | None, list[str]]:
     """The comparison, or None with a note that says what is missing or which assumption fails.
 
@@ -148,8 +170,8 @@ def compare(
             silence = str(error)
         try:
             finite = optimum if plain else float(theory.expected_variance(setting))
-            if not plain and network is not None:
-                expected = float(expected_free_spread(setting, network))
+            if not plain and pilot is not None:
+                expected = float(expected_free_spread(setting, pilot.network))
         except NotCovered as error:
             silence = silence or str(error)
     except SettingError as error:
@@ -158,4 +180,4 @@ def compare(
         notes.append(f"no {'comparison with theory' if limits is None else 'optimum to compare with'}: {silence}")
         if limits is None:
             return None, notes
-    return Comparison(setting, limits, optimum, finite, expected, measured), notes
+    return Comparison(setting, limits, optimum, finite, expected, measured, pilot), notes

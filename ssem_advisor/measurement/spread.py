@@ -51,6 +51,13 @@ class Measured(NamedTuple):
     high: float
 
 
+class Pilot(NamedTuple):
+    """What embeddings say of the network that made them: for `recommend(setting, network=..., pilot=free_spread)`."""
+
+    network: Network
+    free_spread: float
+
+
 @dataclass(frozen=True)
 class Spread:
     """Where the squared length 1 of embeddings goes. The parts add up: common mean + between + within = 1, and
@@ -94,9 +101,15 @@ class Spread:
         return self.within.value - (0.0 if self.view_noise is None else self.view_noise.value)
 
     @property
+    def free(self) -> Measured | None:
+        """The free spread that verdicts judge, theory is compared with and `recommend` starts from: the local one where
+        class means take most of the directions; None where it cannot be told."""
+        return self.free_spread if self.local_free is None else self.local_free
+
+    @property
     def free_share(self) -> Measured | None:
-        """Free spread as a share of `available`, the local one where there is one: what verdicts judge."""
-        free = self.free_spread if self.local_free is None else self.local_free
+        """`free` as a share of `available`."""
+        free = self.free
         if free is None or self.available < _TINY:
             return None
         value, low, high = (x / self.available for x in free)
@@ -110,13 +123,14 @@ class Spread:
                 "one view of each instance; view reliability needs two or more: save (instances, views, dim), or rows "
                 "with instance ids"
             )
-        if self.free_spread is None:
+        if self.free is None:
             wanted = f"a projection of dim >= {self.classes}" if self.dim < self.classes else "more of each class"
             return f"cannot tell free spread from confusion: {self.missing}; measure {wanted}"
-        if not self.reliability.value > 0:
+        if not self.reliability.low > 0:
             return (
-                f"the views of an instance have nothing in common beside their class (view reliability "
-                f"{self.reliability.value:.3f}); check which rows are views of one instance, or train longer"
+                "the views of an instance have nothing in common beside their class that is told from chance (view "
+                f"reliability {self.reliability.value:.3f}); check which rows are views of one instance, or train "
+                "longer"
             )
         value, low, high = self.directions
         if not (np.isfinite(value) and 0 < high <= WIDEST * low):
@@ -131,7 +145,15 @@ class Spread:
         if self.why_no_network:
             raise MeasurementError(f"embeddings: {self.why_no_network}")
         assert self.reliability is not None
-        return Network(min(self.reliability.value, 1.0), min(max(self.directions.value, 1.0), float(self.dim)))
+        value, *ends = (min(max(end, 0.01), 1.0) for end in self.reliability)
+        return Network(value, min(max(self.directions.value, 1.0), float(self.dim)), (ends[0], ends[1]))
+
+    @property
+    def pilot(self) -> Pilot | None:
+        """What these embeddings say of their network; None where `why_no_network` says why."""
+        if self.why_no_network or self.free is None:
+            return None
+        return Pilot(self.network(), max(self.free.value, 0.0))
 
 
 def spread_of(embeddings: Any, labels: Any, instance_ids: Any = None) -> Spread:

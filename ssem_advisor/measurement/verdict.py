@@ -8,14 +8,15 @@ temperatures on CIFAR-10 in five pairs, CIFAR-100 in twenty coarse classes and s
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from ssem_advisor.advice import State, aims
+from ssem_advisor.advice import State, aims, command_for
 from ssem_advisor.domain import Setting
 from ssem_advisor.measurement.prediction import Comparison, advised
-from ssem_advisor.measurement.spread import Spread
+from ssem_advisor.measurement.spread import Pilot, Spread
 from ssem_advisor.measurement.structure import Structure
+from ssem_advisor.rounding import upward
 
 COLLAPSED = 0.02  # share below which variance counts as lost
 # Free spread up to which finer labels are as bad as after plain SupCon, unless it stands out from view noise.
@@ -34,20 +35,35 @@ Name = Literal[
 ]
 
 
+# Verdicts on runs whose spread says nothing of the network, and what to measure instead.
+NO_PILOT: dict[Name, str] = {
+    "class structure lost": "measure a run that tells its classes apart, with the labels of its training",
+    "cannot tell": "measure more of it",
+}
+
+
 @dataclass(frozen=True)
 class SpreadVerdict:
-    """name: the verdict itself. meaning: what the embeddings have become. remedy: what to do about it."""
+    """name: the verdict itself. meaning: what the embeddings have become. remedy: what to do about it. command: the
+    call of `recommend` that the remedy names; empty if none."""
 
     name: Name
     meaning: str
     remedy: str
+    command: str = ""
 
 
-def judge_spread(spread: Spread, theory: Comparison | None = None, structure: Structure | None = None) -> SpreadVerdict:
+def judge_spread(
+    spread: Spread,
+    theory: Comparison | None = None,
+    structure: Structure | None = None,
+    setting: Setting | None = None,
+) -> SpreadVerdict:
     """The verdict on embeddings, most severe first.
 
     spread: as `spread_of` measures it. theory: what is expected in the setting that they were trained in, if known.
-    structure: as `structure_of` measures it; without it too much spread is not noticed.
+    structure: as `structure_of` measures it; without it too much spread is not noticed. setting: what is known of the
+    training where that is too little for theory; the next step speaks of it.
     Raises nothing: what cannot be told is the verdict "cannot tell".
     """
     if spread.available < COLLAPSED:
@@ -65,16 +81,17 @@ def judge_spread(spread: Spread, theory: Comparison | None = None, structure: St
             "there",
             "save the same number of views of every instance",
         )
+    step = _NextStep(spread, theory, setting)
     available = spread.available
     within, between = max(spread.within.value, 0.0) / available, max(spread.between.value, 0.0) / available
     own = max(spread.own, 0.0) / available
     if within < COLLAPSED:
-        return class_collapse(spread, theory, share=within)
+        return _collapse(step, within)
     if spread.between.low <= 0:
-        return _lost(spread, theory, f"the {between:.1%} of the variance between classes are no more than chance gives")
+        return _lost(step, f"the {between:.1%} of the variance between classes are no more than chance gives")
     if own < COLLAPSED:
-        return class_collapse(spread, theory, share=own)
-    in_pieces = _in_pieces(spread, theory, structure)
+        return _collapse(step, own)
+    in_pieces = _in_pieces(step, structure)
     if in_pieces is not None:
         return in_pieces
     one_view = spread.view_noise is None
@@ -111,15 +128,15 @@ def judge_spread(spread: Spread, theory: Comparison | None = None, structure: St
     # A little is enough where it stands out: from view noise, and, where that is not known, from confusion.
     rival = confusion if one_view else max(confusion, within - own)
     if share.value < COLLAPSED or (share.low < COLLAPSED and share.value < HIDDEN):
-        return class_collapse(spread, theory, share=share.value)
+        return _collapse(step, share.value)
     if share.value < min(HIDDEN_ONE_VIEW if one_view else HIDDEN, rival):
-        return class_collapse(spread, theory, share=share.value)
+        return _collapse(step, share.value)
     if share.value < enough and share.value < rival:
         return SpreadVerdict(
             "too little",
             f"free spread is {share.value:.1%} of the variance, below {enough:.0%} and below the "
             f"{rival:.1%} of {'confusion' if rival == confusion else 'view noise'}: finer labels are being lost",
-            _more(spread, theory),
+            *step.more(),
         )
     if one_view and why_collapse:
         return SpreadVerdict(
@@ -130,8 +147,7 @@ def judge_spread(spread: Spread, theory: Comparison | None = None, structure: St
         )
     if structure is not None and structure.skill < LEAST_SKILL:
         return _lost(
-            spread,
-            theory,
+            step,
             f"the nearest class mean tells the class of {structure.by_mean:.1%} of the instances, chance that of "
             f"{1 / structure.classes:.1%}",
         )
@@ -141,18 +157,21 @@ def judge_spread(spread: Spread, theory: Comparison | None = None, structure: St
     )
     if one_view:
         meaning += "; with one view this holds the view noise too, so it is an upper bound"
+    free = spread.free
     _, (_, most) = aims(Setting(classes=spread.classes, dim=spread.dim))
-    if share.low <= most:
+    if free is None or free.low <= most:
         return SpreadVerdict("healthy", meaning, "nothing to do")
+    remedy, command = step.less(blames_training=False)
     return SpreadVerdict(
         "healthy",
-        f"{meaning}; `recommend` asks for {most:.3g} at most, because on real images more can cost accuracy on the "
-        "trained labels",
-        f"nothing to do while the trained labels keep their accuracy; else {_less(spread, theory)}",
+        f"{meaning}; its {free.value:.3g} of the squared length are more than the {most:.3g} that `recommend` "
+        "goes up to, because on real images more can cost accuracy on the trained labels",
+        f"nothing to do while the trained labels keep their accuracy; else {remedy}",
+        command,
     )
 
 
-def _in_pieces(spread: Spread, theory: Comparison | None, structure: Structure | None) -> SpreadVerdict | None:
+def _in_pieces(step: _NextStep, structure: Structure | None) -> SpreadVerdict | None:
     """The verdict on classes that have fallen into pieces; None where they have not, or where it was not measured."""
     if structure is None or structure.gap.low <= 0 or structure.gap.value < IN_PIECES:
         return None
@@ -161,71 +180,121 @@ def _in_pieces(spread: Spread, theory: Comparison | None, structure: Structure |
         f"{structure.by_neighbours:.1%}"
     )
     if structure.gap.value > LOST_SHARE * structure.by_neighbours:
-        return _lost(spread, theory, why)
-    remedy = _less(spread, theory)
-    return SpreadVerdict("too loose", f"classes fall into pieces: {why}", remedy)
+        return _lost(step, why)
+    return SpreadVerdict("too loose", f"classes fall into pieces: {why}", *step.less())
 
 
 def class_collapse(
     spread: Spread, theory: Comparison | None = None, *, share: float, under_way: bool = False
 ) -> SpreadVerdict:
     """share: of the variance, what tells the instances of a class apart."""
+    return _collapse(_NextStep(spread, theory), share, under_way)
+
+
+def _collapse(step: _NextStep, share: float, under_way: bool = False) -> SpreadVerdict:
     done = "are drawing together" if under_way else "coincide"
     return SpreadVerdict(
         "class collapse",
         f"the instances of a class {done} but for view noise and confusion: {max(share, 0.0):.1%} of the variance "
         "tells them apart; finer labels are lost",
-        _more(spread, theory),
+        *step.more(),
     )
 
 
-def _lost(spread: Spread, theory: Comparison | None, why: str) -> SpreadVerdict:
+def _lost(step: _NextStep, why: str) -> SpreadVerdict:
+    remedy, command = step.without_pilot().less()
     return SpreadVerdict(
         "class structure lost",
         f"classes hardly differ: {why}",
-        f"check that labels belong to these rows; else {_less(spread, theory)}",
+        f"check that labels belong to these rows; else {remedy}",
+        command,
     )
 
 
-def _more(spread: Spread, theory: Comparison | None) -> str:
-    change = "raise alpha, the weight of the self-supervised term"
-    if theory is None:
-        return _set(change, spread, theory)
-    better, setting = advised(theory.setting).point, theory.setting
-    if better is not None and better.alpha <= (setting.alpha or 0):
-        change = "" if better.temperature == setting.temperature else "change weight and temperature"
-    advice = f"; {_set(change, spread, theory)}" if change else ""
-    if theory.why_collapse:
-        return f"the loss asks for it: {theory.why_collapse}{advice}"
-    if theory.threshold is None or theory.optimum is None:
-        return advice[2:] or "train longer: the weight is not too small"
-    above = f"alpha={setting.alpha:.3g} is above the threshold {theory.threshold:.3g}"
-    typical = theory.typical
-    if typical is not None and typical.state is State.too_little:
-        return f"{above}, but a typical network keeps a free spread of {typical.free_spread:.2g} there{advice}"
-    return (
-        f"the loss does not ask for it ({above}, the optimum keeps {theory.optimum:.3g}): views differ too much or "
-        f"training was too short{advice}"
-    )
+@dataclass(frozen=True)
+class _NextStep:
+    """What to change about a run, as a sentence, with the number to set and the call of `recommend` that gives it."""
 
+    spread: Spread
+    theory: Comparison | None = None
+    known: Setting | None = None
+    asks_pilot: bool = True
 
-def _less(spread: Spread, theory: Comparison | None) -> str:
-    if theory is not None and theory.weight_is_not_too_large:
-        return f"train longer: alpha={theory.setting.alpha or 0:.3g} is not too large a weight"
-    return _set("lower alpha, the weight of the self-supervised term", spread, theory)
+    def without_pilot(self) -> _NextStep:
+        """For embeddings that say nothing of their network."""
+        theory = None if self.theory is None else replace(self.theory, pilot=None)
+        return replace(self, theory=theory, asks_pilot=False)
 
+    @property
+    def setting(self) -> Setting:
+        """What is known of the training, with the dimension of the embeddings where it is not said."""
+        if self.theory is not None:
+            return self.theory.setting
+        if self.known is not None:
+            return self.known if self.known.dim is not None else self.known.with_(dim=self.spread.dim)
+        return Setting(classes=self.spread.classes + self.spread.left_out, dim=self.spread.dim)
 
-def _set(change: str, spread: Spread, theory: Comparison | None) -> str:
-    """What to change and to which number, where one is known, and the command that says more."""
-    classes = spread.classes + spread.left_out
-    setting = theory.setting if theory is not None else Setting(classes=classes, dim=spread.dim)
-    command = f"ssem-advisor recommend --classes {classes} --dim {spread.dim}"
-    if not spread.why_no_network:
-        command += " --from FILE"
-    found = advised(setting)
-    if not found.clause:
-        return f"{change}: {command}"
-    if found.point is None:  # there is no number to change it to
-        return found.clause
-    where = "" if theory is not None else " for its default batch"
-    return f"{change}: {found.clause}{where}; {command} says more"
+    @property
+    def pilot(self) -> Pilot | None:
+        """What the embeddings say of the network, where `recommend --from` takes it in this setting."""
+        fits = self.setting.dim == self.spread.dim and not self.setting.extras
+        return self.spread.pilot if self.asks_pilot and fits else None
+
+    def more(self) -> tuple[str, str]:
+        """Of a run with too little spread."""
+        theory, change = self.theory, "raise alpha, the weight of the self-supervised term"
+        if theory is None:
+            return self._set(change)
+        better, setting = advised(theory.setting, self.pilot), theory.setting
+        if better.keeps:
+            change = ""
+        elif better.point is not None and better.point.alpha <= (setting.alpha or 0):
+            change = "" if better.point.temperature == setting.temperature else "change weight and temperature"
+        advice, command = self._set(change) if change else ("", "")
+        if theory.why_collapse:
+            return f"the loss asks for it: {theory.why_collapse}{'; ' if advice else ''}{advice}", command
+        if theory.threshold is None or theory.optimum is None:
+            return advice or "train longer: the weight is not too small", command
+        above = f"alpha={setting.alpha:.3g} is above the threshold {upward(theory.threshold)}"
+        expected = theory.expected
+        if expected is not None and expected.state is State.too_little:
+            whose = "a typical network" if self.pilot is None else "a network like this one"
+            why = f"{above}, but {whose} keeps a free spread of {expected.free_spread:.2g} there"
+        else:
+            why = (
+                f"the loss does not ask for it ({above}, the optimum keeps {theory.optimum:.3g}): views differ too "
+                "much or training was too short"
+            )
+        return f"{why}{'; ' if advice else ''}{advice}", command
+
+    def less(self, blames_training: bool = True) -> tuple[str, str]:
+        """Of a run with too much spread. blames_training: where the weight is not too large by what is expected."""
+        theory, change = self.theory, "lower alpha, the weight of the self-supervised term"
+        if theory is None:
+            return self._set(change)
+        better, setting = advised(theory.setting, self.pilot), theory.setting
+        if blames_training and theory.weight_is_not_too_large:
+            return f"train longer: alpha={setting.alpha or 0:.3g} is not too large a weight", ""
+        if better.keeps and better.safe is not None:
+            least = f"alpha={upward(better.safe[0])}, the least that is safe"
+            command = self._command()
+            return f"{change}: {least}; {command} says more", command
+        if better.point is not None and better.point.alpha >= (setting.alpha or 0):
+            if better.point.temperature == setting.temperature:
+                return f"{change}: this network spreads more than the estimate says, so that it gives no number", ""
+            change = "change weight and temperature"
+        return self._set(change)
+
+    def _command(self) -> str:
+        return command_for(self.setting) + (" --from FILE" if self.pilot is not None else "")
+
+    def _set(self, change: str) -> tuple[str, str]:
+        """What to change and to which number, where one is known, and the command that says more."""
+        setting, command = self.setting, self._command()
+        found = advised(setting, self.pilot)
+        if not found.clause:
+            return f"{change}: {command}", command
+        if found.point is None:  # there is no number to change it to
+            return f"{found.clause}; {command} says more", command
+        default = setting.batch_size is None and setting.sampler != "full"
+        return f"{change}: {found.clause}{' for its default batch' if default else ''}; {command} says more", command

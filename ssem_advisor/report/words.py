@@ -67,8 +67,8 @@ _WORDS: dict[Code, Callable[[dict[str, Any]], str]] = {
     ),
     Code.crowded: lambda v: (
         f"dim {v['dim']} < classes - 1 = {v['classes'] - 1}: the class means cannot form a simplex and leave no "
-        "direction free. Every class has its own threshold, and the expected spread is a rough estimate that `measure` "
-        "cannot tell from confusion between classes."
+        "direction free. Every class has its own threshold, and the expected spread is a rough estimate. `measure` "
+        "tells it from confusion by the nearest classes alone, an estimate as well."
     ),
     Code.tight: lambda v: (
         "dim = classes - 1: no direction beside the class means is left. Collapse is the optimum up to alpha "
@@ -84,8 +84,8 @@ _WORDS: dict[Code, Callable[[dict[str, Any]], str]] = {
     ),
     Code.shared_directions: lambda v: (
         f"dim {v['dim']} leaves {v['beside']} direction{'s' * (v['beside'] != 1)} beside {v['classes']} class means, "
-        "so that part of the spread lies between the classes. The expected spread is a rough estimate, and `measure` "
-        f"cannot tell it from confusion; with dim {4 * v['classes']} and more both are sharp."
+        "so that part of the spread lies between the classes. The expected spread is a rough estimate, and so is what "
+        f"`measure` tells by the nearest classes alone; with dim {4 * v['classes']} and more both are sharp."
     ),
     Code.lonely_anchors: lambda v: (
         f"{v['share']:.0%} of the anchors have no other instance of their class in the batch: a class-balanced or "

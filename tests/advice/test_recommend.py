@@ -462,7 +462,7 @@ def test_a_pilot_run_gives_the_network(pilot, tmp_path):
     [
         (4, 64, "fewer than two classes have 8 instances or more"),
         (9, 64, "cannot tell how many directions the spread uses: 9 instances of a class are too few"),
-        (60, 3, "the means of 5 classes fill all 3 dimensions: no direction lies beside them; measure a projection of"),
+        (60, 2, "the means of 5 classes fill all 2 dimensions: no direction lies beside them; measure a projection of"),
     ],
 )
 def test_a_pilot_that_cannot_tell_says_so_in_one_line(pilot, tmp_path, rows, dim, said):

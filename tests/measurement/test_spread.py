@@ -253,8 +253,8 @@ def test_healthy_names_what_is_open():
     assert much.name == some.name == "healthy"
     assert some.remedy == "nothing to do"
     assert "lower alpha" in much.remedy
-    assert "at most" in much.meaning
-    assert "at most" not in some.meaning
+    assert "more than the 0.234 that `recommend` goes up to" in much.meaning
+    assert "recommend" not in some.meaning
     z, y = population(free=0.25, noise=0.02)
     one = judge_spread(spread_of(z[:, 0], y))
     assert one.name == "healthy"

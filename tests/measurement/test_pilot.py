@@ -1,0 +1,122 @@
+"""What `recommend --from FILE` makes of embeddings never contradicts what `measure FILE` says of them."""
+
+import json
+import shlex
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from ssem_advisor.cli import app
+
+SMALL_BATCH = ("--batch-size", "200", "--sampler", "balanced")
+
+
+def rows(m=5, n=40, d=32, views=2, between=0.5, free=0.1, noise=0.1, common=0.0, sizes=None, seed=0):
+    """Gaussian classes around a simplex, or around random means where dim < classes - 1, with the squares asked for."""
+    rng = np.random.default_rng(seed)
+    means = np.linalg.svd(np.eye(m) - 1 / m)[0][:, : m - 1] if d >= m else rng.normal(size=(m, d))
+    means = means / np.linalg.norm(means, axis=1, keepdims=True)
+    y = np.repeat(np.arange(m), sizes or (n,) * m)
+    z = np.zeros((len(y), views, d))
+    z[..., : means.shape[1]] += np.sqrt(between) * means[y][:, None]
+    z += np.sqrt(free / d) * rng.normal(size=(len(y), 1, d)) + np.sqrt(noise / d) * rng.normal(size=z.shape)
+    z[..., -1] += np.sqrt(common)
+    return z, y
+
+
+TAIL = (90, 60, 40, 24, 12)
+FILES = {
+    "healthy": {},
+    "too little": {"free": 0.05, "noise": 0.08},
+    "collapsed": {"free": 0.004, "noise": 0.02},
+    "collapsed, noisy": {"free": 0.004, "noise": 0.3},
+    "far common mean": {"free": 0.05, "noise": 0.05, "common": 2.0},
+    "more than is asked for": {"free": 0.6, "noise": 0.1},
+    "no classes": {"between": 0.0, "free": 0.4, "noise": 0.1},
+    "only view noise": {"free": 0.0, "noise": 0.3},
+    "one view": {"views": 1},
+    "one view, collapsed": {"views": 1, "free": 0.0, "noise": 0.01},
+    "long tail": {"sizes": TAIL},
+    "long tail, collapsed": {"sizes": TAIL, "free": 0.004, "noise": 0.02},
+    "crowded": {"m": 20, "n": 20, "d": 24, "free": 0.2},
+    "crowded, collapsed": {"m": 20, "n": 20, "d": 24, "free": 0.005, "noise": 0.02},
+    "few dimensions": {"m": 12, "n": 30, "d": 8, "free": 0.2},
+    "few dimensions, collapsed": {"m": 12, "n": 30, "d": 8, "free": 0.004, "noise": 0.02},
+    "few dimensions, one view": {"m": 12, "n": 30, "d": 8, "free": 0.2, "views": 1},
+    "few rows": {"n": 9},
+    "fewer": {"n": 4},
+}
+SETTINGS = {
+    "unknown": (),
+    "batch": SMALL_BATCH,
+    "weight": (*SMALL_BATCH, "--temperature", "0.1", "--alpha", "0.05"),
+    "large weight": (*SMALL_BATCH, "--temperature", "0.1", "--alpha", "0.6"),
+    "plain": (*SMALL_BATCH, "--temperature", "0.2"),
+}
+runner = CliRunner()
+
+
+def asked(*words):
+    """Exit code, JSON (None where refused) and messages of a command."""
+    done = runner.invoke(app, [str(word) for word in (*words, "--format", "json")])
+    return done.exit_code, json.loads(done.stdout) if done.exit_code == 0 else None, done.stderr
+
+
+def held_together(file, options):
+    """`measure` and `recommend --from` of one file and one setting against each other; what `measure` said."""
+    _, measured, _ = asked("measure", file, *options)
+    code, advice, refusal = asked("recommend", *options, "--from", file)
+    spread, remedy = measured["spread"], measured["remedy"]
+    command = remedy[remedy.index("ssem-advisor") :].removesuffix(" says more") if "ssem-advisor" in remedy else ""
+    if advice is None:
+        assert code == 2
+        assert refusal.count("\n") == 1
+        assert "--from" not in command
+        told = (spread["view_reliability"] or {"interval": [0.0]})["interval"][0] > 0
+        unsure = spread["directions"]["interval"][1] > 2 * spread["directions"]["interval"][0]
+        # Never refused where `measure` is sure of the reliability and of the directions, unless its verdict says why.
+        assert not told or unsure or f"{measured['verdict']}: {measured['meaning']}" in refusal
+        return measured
+    assert measured["verdict"] not in ("total collapse", "class structure lost", "cannot tell")
+    judged = spread["local_free"] or spread["free_spread"]
+    (note,) = [note for note in advice["notes"] if note["code"] == "pilot"]
+    assert note["values"]["measured_spread"] == max(judged["value"], 0.0)
+    assert note["values"]["measured_reliability"] == pytest.approx(spread["view_reliability"]["value"])
+    if command:
+        assert "--from" in command
+        code, again, _ = asked(*shlex.split(command)[1:])
+        assert code == 0
+        assert again == advice
+        number = remedy.removesuffix(f"; {command} says more").rpartition(": ")[2]
+        if "the least that is safe" in number:
+            assert float(number.removeprefix("alpha=").split(",")[0]) == pytest.approx(
+                advice["alpha"]["safe"][0], rel=0.01
+            )
+        elif number.startswith("alpha="):
+            shown = number.removeprefix("alpha=").replace(" for its default batch", "").split(" at temperature ")
+            told = [advice[name]["recommended"] for name in ("alpha", "temperature")]
+            assert [float(x) for x in shown] == pytest.approx(told[: len(shown)], rel=6e-3)
+            if len(shown) == 1 and "--alpha" in options:
+                assert ("raise alpha" in remedy) == (told[0] > float(options[-1]))
+        else:
+            assert advice["alpha"]["recommended"] is None
+    return measured
+
+
+# Every file in one setting; in all of them takes a minute.
+PAIRS = [
+    pytest.param(file, options, marks=[pytest.mark.slow] * ((i + j) % len(SETTINGS) > 0))
+    for i, file in enumerate(FILES)
+    for j, options in enumerate(SETTINGS)
+]
+
+
+@pytest.mark.parametrize(("name", "options"), PAIRS)
+def test_measure_and_recommend_say_one_thing_of_a_file(name, options, tmp_path):
+    z, y = rows(**FILES[name])
+    np.savez(tmp_path / "z.npz", embeddings=z, labels=y)
+    said = SETTINGS[options]
+    if 200 % len(set(y.tolist())):
+        said = tuple("random" if word == "balanced" else word for word in said)
+    held_together(tmp_path / "z.npz", said)

@@ -9,7 +9,7 @@ import typer
 
 from ssem_advisor.cli._options import ConfigOption, Format, FormatOption, MixOption
 from ssem_advisor.cli._output import columns, paint, say
-from ssem_advisor.cli._setting import own_weights, setting_of, takes_setting
+from ssem_advisor.cli._setting import next_command, own_weights, setting_of, takes_setting
 from ssem_advisor.domain import SettingError
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def diagnose(
         if plain:
             given.pop("alpha", None)
         base_temperature = facts.base_temperature if base_temperature is None else base_temperature
+    known = set(given)
     curve = diagnosis.read_curve(loss_curve, column) if loss_curve is not None else None
     measured = setting = None
     rectified = False
@@ -93,6 +94,7 @@ def diagnose(
             base_temperature = given["temperature"] / scale
     if {"classes", "class_counts"} & given.keys():
         setting = setting_of(given)
+    fits = diagnosis.pilot_for(setting, measured) is not None
     verdict = diagnosis.diagnose(
         setting,
         curve,
@@ -102,6 +104,7 @@ def diagnose(
         base_temperature=base_temperature if {"temperature"} & given.keys() else None,
         plain=plain or (facts is not None and facts.plain and "alpha" not in given),
         form=form_of_loss,
+        command=next_command(known, measured, *((embeddings, labels) if fits else ()), alpha=None),
     )
     if form is Format.json:
         import json

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ssem_advisor.advice import Point, State, command_for, outlook_of
 from ssem_advisor.convert import Form, to_weights
 from ssem_advisor.diagnosis.curves import LossCurve
 from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.measurement.embeddings import Measurement
 from ssem_advisor.measurement.loss_value import LossPlacement, place_loss
-from ssem_advisor.rounding import show, upward, within
+from ssem_advisor.measurement.prediction import answer_for
+from ssem_advisor.measurement.spread import Pilot
+from ssem_advisor.rounding import downward, show, upward, within
 from ssem_advisor.theory.regime import collapse_limits
 
 VERDICTS = (
@@ -21,6 +24,7 @@ VERDICTS = (
     "collapsed",
     "on the way to collapse",
     "on the way to too little spread",
+    "on the way to too much spread",
     "classes not learned",
     "too little spread",
     "too much spread",
@@ -59,6 +63,7 @@ def diagnose(
     plain: bool = False,
     rectified: bool = False,
     form: Form | None = None,
+    command: str | None = None,
 ) -> Diagnosis:
     """The verdict on a run from any of its three witnesses.
 
@@ -66,15 +71,18 @@ def diagnose(
     then. curve: the training loss, of `read_curve`. measured: the embeddings, of `measure`. base_temperature: of
     SupContrast's code, which multiplies the loss by temperature / base_temperature. plain: the loss has no
     self-supervised term (plain SupCon). rectified: no entry of the embeddings is negative.
-    form: how the code writes the loss, to say what to change in its weights.
+    form: how the code writes the loss, to say what to change in its weights. command: the call of `recommend` that
+    gives a weight; None = one that spells the setting out.
     Raises SettingError if there is nothing to judge.
     """
     if setting is None and curve is None and measured is None:
         raise SettingError("diagnose: nothing to judge; give --config, --loss-curve or --embeddings")
+    command = _command(setting, measured) if command is None else command
     reasons: list[Reason] = []
     missing: list[str] = []
     asks = _what_the_loss_asks(setting, measured, plain, reasons, missing)
-    small = asks is False and _too_small(setting, reasons)
+    state = _what_a_network_keeps(setting, measured, reasons) if asks is False else None
+    small, large = state is State.too_little, state is State.too_much and measured is None
     placed = _where_the_loss_stands(setting, curve, known or {}, base_temperature, plain, reasons, missing)
     became = _what_became(setting, measured, reasons, missing)
     if rectified and (setting is None or setting.features == "any"):
@@ -118,19 +126,20 @@ def diagnose(
         change.append("check that labels belong to these rows; else lower alpha")
     elif became == "too loose":
         verdict = "too much spread"
-        change.append(
-            f"lower alpha, the weight of the self-supervised term: {_command(setting, measured)} gives a weight"
-        )
+        change.append(f"lower alpha, the weight of the self-supervised term: {command} gives a weight")
     elif became is None and placed is not None and place in _WRONG:
         change.append(placed.remedy)  # before what the loss asks for: the setting may be another one than said
         if asks:
-            change.append(_weight(setting, measured, plain, form))
+            change.append(_weight(setting, measured, plain, form, command))
     elif asks:
         verdict = "on the way to collapse"
     elif became == "too little" or (small and became is None and place in _GOOD):
         verdict = "too little spread"
     elif small and became is None:
         verdict = "on the way to too little spread"
+    elif large and (place is None or place in _GOOD):
+        verdict = "too much spread" if place in _GOOD else "on the way to too much spread"
+        change.append(_weight(setting, measured, plain, form, command))
     elif became == "healthy" or (became is None and asks is False and place in _GOOD):
         verdict = "healthy"
         change.append("nothing to do")
@@ -141,7 +150,7 @@ def diagnose(
             verdict = "still learning"
             change.append("keep training; where the loss has stopped falling, measure embeddings")
     if verdict in _RAISE:
-        change.append(_weight(setting, measured, plain, form))
+        change.append(_weight(setting, measured, plain, form, command))
     if verdict == "collapsed in training":
         change += [
             "train longer or with a smaller learning rate decay; the minimiser keeps instances apart",
@@ -225,29 +234,45 @@ def _what_the_loss_asks(
     return None
 
 
-def _too_small(setting: Setting | None, reasons: list[Reason]) -> bool:
-    """Whether a typical network keeps too little free spread at a weight that is above the threshold."""
-    from ssem_advisor.advice import State, outlook_of
-
+def _what_a_network_keeps(setting: Setting | None, measured: Measurement | None, reasons: list[Reason]) -> State | None:
+    """Whether a typical network, or the measured one, keeps too little or too much free spread at a weight above the
+    threshold; None where neither, or where it is not known."""
     if setting is None:
-        return False
+        return None
     temperature, alpha = setting.need("temperature"), setting.need("alpha")
+    pilot = pilot_for(setting, measured)
     try:
-        outlook = outlook_of(setting, quick=True)
-        point, safe = outlook.point(alpha, temperature), outlook.safe_weights(temperature)
+        point: Point | None
+        if pilot is None:
+            outlook = outlook_of(setting, quick=True)
+            point, safe = outlook.point(alpha, temperature), outlook.safe_weights(temperature)
+        else:
+            answer = answer_for(setting, pilot)
+            point, safe = answer.given, answer.alpha.safe
     except (NotCovered, SettingError):
-        return False
-    if point.state is not State.too_little:
-        return False
-    least = "" if safe is None else f"; safe from alpha = {upward(safe[0])} on"
-    reasons.append(
-        Reason(
-            "setting",
-            f"a typical network keeps a free spread of about {point.free_spread:.2g} at this weight (estimate), less "
-            f"than finer labels need{least}",
+        return None
+    whose = "a typical network" if pilot is None else "a network like the measured one"
+    if point is None or point.state not in (State.too_little, State.too_much):
+        return None
+    if point.state is State.too_little:
+        least = "" if safe is None else f"; safe from alpha = {upward(safe[0])} on"
+        reasons.append(
+            Reason(
+                "setting",
+                f"{whose} keeps a free spread of about {point.free_spread:.2g} at this weight (estimate), less than "
+                f"finer labels need{least}",
+            )
         )
-    )
-    return True
+    elif measured is None:  # else what they have become is seen
+        most = "" if safe is None else f"; safe up to alpha = {downward(safe[1])}"
+        reasons.append(
+            Reason(
+                "setting",
+                f"{whose} keeps a free spread of about {point.free_spread:.2g} at this weight (estimate); in recorded "
+                f"runs so large a weight cost accuracy on the trained labels{most}",
+            )
+        )
+    return point.state
 
 
 def _where_the_loss_stands(
@@ -319,35 +344,42 @@ def _what_became(
     return measured.verdict
 
 
+def pilot_for(setting: Setting | None, measured: Measurement | None) -> Pilot | None:
+    """What the embeddings say of the network, where they are of the layer that the loss sees."""
+    if measured is None or (setting is not None and (setting.extras or setting.dim not in (None, measured.dim))):
+        return None
+    return measured.pilot
+
+
 def _command(setting: Setting | None, measured: Measurement | None) -> str:
     """The call of recommend for what is known of the run, with capitals for what is not."""
-    command = "ssem-advisor recommend"
-    if setting is not None and setting.class_counts is not None:
-        command += " --class-counts FILE"
-    else:
-        known = setting or measured
-        command += f" --classes {'CLASSES' if known is None else known.classes}"
-    dim = (None if setting is None else setting.dim) or (None if measured is None else measured.dim)
-    return command if dim is None else f"{command} --dim {dim}"
+    if setting is None and measured is not None:
+        setting = Setting(classes=measured.classes, dim=measured.dim)
+    elif setting is not None and setting.dim is None and measured is not None:
+        setting = setting.with_(dim=measured.dim)
+    command = command_for(setting.with_(alpha=None)) if setting else "ssem-advisor recommend --classes CLASSES"
+    return command + (" --from FILE" if pilot_for(setting, measured) is not None else "")
 
 
-def _weight(setting: Setting | None, measured: Measurement | None, plain: bool, form: Form | None) -> str:
+def _weight(setting: Setting | None, measured: Measurement | None, plain: bool, form: Form | None, command: str) -> str:
     """What to do about a weight that is too small, with the number to set where there is one."""
-    from ssem_advisor.advice import recommend
-
     change = "add a self-supervised term, (1-alpha) L_sup + alpha L_self" if plain else "raise alpha"
-    unknown = f"{change}: {_command(setting, measured)} gives the weight"
+    unknown = f"{change}: {command} gives the weight"
     if setting is None or setting.temperature is None:
         return unknown
+    pilot = pilot_for(setting, measured)
+    if setting.dim is None and measured is not None:
+        setting = setting.with_(dim=measured.dim)
     try:
-        answer = recommend(setting.with_(alpha=None))
+        answer = answer_for(setting.with_(alpha=None), pilot)
     except (NotCovered, SettingError):
         return unknown
     start = answer.recommended
     if start is None:
-        return unknown
+        return f"no alpha and temperature are safe for this network: {command} says why" if pilot else unknown
     if not plain and setting.alpha is not None and start.alpha <= setting.alpha:
-        change = "change weight and temperature"  # no weight is enough at this temperature
+        # With another temperature no weight was enough at this one.
+        change = "lower alpha" if start.temperature == setting.temperature else "change weight and temperature"
     alpha = f"alpha = {within(start.alpha, answer.alpha.safe)}"
     at = f"at temperature {show(start.temperature)}"
     if form is None:

@@ -20,7 +20,7 @@ from ssem_advisor.theory import collapse_threshold, reference_losses
 
 SETTING = Setting(classes=5, dim=16, temperature=0.2, batch_size=250, sampler="balanced")
 THRESHOLD = float(collapse_threshold(SETTING))
-LOW, SMALL, HIGH = (SETTING.with_(alpha=alpha) for alpha in (0.5 * THRESHOLD, 2 * THRESHOLD, 0.6))
+LOW, SMALL, HIGH, LARGE = (SETTING.with_(alpha=alpha) for alpha in (0.5 * THRESHOLD, 2 * THRESHOLD, 0.6, 0.95))
 
 
 def curve(value, first=9.0):
@@ -66,6 +66,11 @@ def total():
             "raise",
         ),
         ({"setting": HIGH, "curve": falling(6.0, 5.8)}, "still learning", "keep training"),
+        ({"setting": LARGE}, "on the way to too much spread", "lower alpha: start from"),
+        ({"setting": LARGE, "curve": curve(reference_losses(LARGE).optimum)}, "too much spread", "lower alpha"),
+        ({"setting": LARGE, "curve": falling(6.0, 5.8)}, "still learning", "keep training"),
+        ({"setting": LARGE, "measured": embeddings(0.15)}, "healthy", "nothing"),
+        ({"setting": LARGE, "measured": embeddings(0.005)}, "collapsed in training", "train longer"),
         ({"setting": HIGH, "curve": curve(5.9)}, "cannot tell", "measure embeddings"),
         ({"setting": HIGH, "curve": curve(0.1)}, "cannot tell", "check batch size"),
         ({"curve": curve(6.92)}, "has not started", "warm"),  # (0.1/0.07) ln(2*64-1), recognised without a batch size

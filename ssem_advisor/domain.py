@@ -177,6 +177,8 @@ class Setting:
         if not ok:
             large = _is_number(value) and _every(value, lambda v: v >= _MOST)
             raise SettingError(f"{name}={value!r}: must be an integer >= {least}{' and below 1e15' if large else ''}")
+        if not getattr(value, "shape", ()):  # 10.0 or a number of numpy: one type from here on
+            object.__setattr__(self, name, int(value))
 
     def _check_real(self, name: str, inside: Any, domain: str) -> None:
         value = getattr(self, name)
@@ -184,6 +186,8 @@ class Setting:
             return
         if not (_is_number(value) and _every(value, lambda v: inside(v) & (abs(v) < math.inf))):
             raise SettingError(f"{name}={value!r}: must be {domain}")
+        if not getattr(value, "shape", ()):
+            object.__setattr__(self, name, float(value))
 
     def _check_batch(self) -> None:
         m, batch, instances, p = self.classes, self.batch_size, self.instances_per_class, self.classes_per_batch

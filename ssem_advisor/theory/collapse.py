@@ -110,9 +110,8 @@ def critical_temperature(setting: Setting) -> Any:
 
         low, high = np.full_like(alpha * m, -20.0), np.full_like(alpha * m, 25.0)
         root = np.exp(zero(lambda t: threshold(t) - alpha, low, high))
-        with np.errstate(invalid="ignore"):
-            root = np.where(threshold(low) >= alpha, 0.0, root)
-            return np.where(threshold(high) <= alpha, np.inf, root)
+        root = np.where(threshold(low) >= alpha, 0.0, root)
+        return np.where(threshold(high) <= alpha, np.inf, root)
 
     return mapped(setting.with_(temperature=1.0), critical)
 

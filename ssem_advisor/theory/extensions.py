@@ -91,7 +91,8 @@ def cross_entropy_threshold(setting: Setting, margin: Any = None) -> Any:
         pull, gain = _balance(part)
         classes, temperature = np.asarray(part.classes, dtype=float), np.asarray(part.temperature, dtype=float)
         force = np.where(np.isnan(margin), hardest_pull(classes), margin * error_probability(classes, margin))
-        shrink = 1.0 if part.instances_per_class is None else 1.0 - 1.0 / np.asarray(part.instances_per_class)
+        instances = np.inf if part.instances_per_class is None else part.instances_per_class
+        shrink = 1.0 - 1.0 / np.asarray(instances, dtype=float)
         extra = 0.5 * np.asarray(part.cross_entropy, dtype=float) * shrink * temperature * force
         return _quotient(pull + extra, gain)
 

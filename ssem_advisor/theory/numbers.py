@@ -110,8 +110,8 @@ def _optimum(setting: Setting) -> float | None:
 
 
 def _slope(setting: Setting, which: int, sign: float) -> float:
-    relation, geometry = relation_of(setting.with_(dim=None))
-    variance = np.atleast_1d(float(optimal_variance(setting.with_(dim=None))))
+    relation, geometry = relation_of(setting)
+    variance = np.atleast_1d(float(optimal_variance(setting)))
     return sign * float(relation.slopes(geometry.y(variance))[which][0])
 
 
@@ -129,7 +129,7 @@ def _finite(setting: Setting) -> float:
 
 
 def _reliable(setting: Setting) -> float:
-    return float(alpha_for_expected_variance(setting.with_(dim=None), 0.0, typical(setting).view_reliability))
+    return float(alpha_for_expected_variance(setting, 0.0, typical(setting).view_reliability))
 
 
 def _by_class(setting: Setting) -> dict[str, float]:

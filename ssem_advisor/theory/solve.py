@@ -41,7 +41,7 @@ def zero(function: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np
     x, kept, other = low, high, high  # the newest point, the one across the root, the one given up last
     at_x, at_kept = function(low), function(high)
     at_other = at_kept
-    found = np.where(at_x > 0, low, high)
+    found = best = np.where(at_x > 0, low, high)
     done = (at_x > 0) | (at_kept <= 0)
     share = np.full(low.shape, 0.5)
     for _ in range(200):
@@ -66,7 +66,7 @@ def zero(function: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np
             end = np.minimum(0.5 * least / width, 0.5)
         share = np.clip(np.where(smooth & np.isfinite(guess), guess, 0.5), end, 1.0 - end)
         share = np.where(done, 0.5, share)
-    return found
+    return np.where(done, found, best)  # a root of 1e-50 of the bracket is not settled by then
 
 
 def bracketed(
@@ -75,20 +75,23 @@ def bracketed(
     """The root of an expensive smooth function between two ends (x, value), half a tolerance to the negative side.
 
     Regula falsi, the value at an end that stays for a second time halved (Illinois). It ends where two estimates in a
-    row agree to a quarter of the tolerance, or the ends to half of it.
+    row agree to a quarter of the tolerance, unless the function is flat there and they creep, or where the ends agree
+    to half of it.
     """
     (a, at_a), (b, at_b) = positive, negative
-    before, x, stayed = np.nan, b, 0
+    before, x, stayed, creeps = np.nan, b, 0, False
+    half_a = half_b = 1.0
     for _ in range(100):
-        x = float(b - at_b * (b - a) / (at_b - at_a))
-        if abs(x - before) <= 0.25 * tolerance or abs(b - a) <= 0.5 * tolerance:
+        x = float(b - half_b * at_b * (b - a) / (half_b * at_b - half_a * at_a))
+        if (abs(x - before) <= 0.25 * tolerance and not creeps) or abs(b - a) <= 0.5 * tolerance:
             break
         value, before = function(x), x
+        creeps = abs(value) > 0.5 * abs(at_a if value > 0 else at_b)
         if value > 0:
-            a, at_a, at_b = x, value, at_b * (0.5 if stayed > 0 else 1.0)
+            a, at_a, half_a, half_b = x, value, 1.0, half_b * (0.5 if stayed > 0 else 1.0)
             stayed = 1
         else:
-            b, at_b, at_a = x, value, at_a * (0.5 if stayed < 0 else 1.0)
+            b, at_b, half_b, half_a = x, value, 1.0, half_a * (0.5 if stayed < 0 else 1.0)
             stayed = -1
     return x + 0.5 * tolerance * (1.0 if negative[0] > positive[0] else -1.0)
 

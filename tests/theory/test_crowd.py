@@ -1,5 +1,8 @@
 """Classes of different sizes in fewer dimensions than classes: batches in closed form, the search, what it costs."""
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 from brute import batches_of, loss_and_gradient
@@ -145,3 +148,236 @@ def test_the_ends_hold_against_many_more_starts(counts, dim, temperature, batch)
     assert error < 0.25
     quick, wider = classes.thresholds_and_error(setting, quick=True)
     assert abs(min(np.nanmax(quick), 1.0) - np.nanmax(exact)) <= wider
+
+
+def multinomial(problem, own, sizes, copies):
+    """The same batches composition by composition: `fewer` draws with replacement, the others at their mean."""
+    tables = []
+    for i, row in enumerate(problem.share):
+        lines = []
+        for weight, mates, draws, random in zip(
+            problem.weight[i], problem.mates[i], problem.draws[i], np.round(problem.fewer[i]).astype(int), strict=True
+        ):
+            for drawn in itertools.product(range(random + 1), repeat=len(row)):
+                if sum(drawn) == random:
+                    ways = math.factorial(random) / math.prod(map(math.factorial, drawn))
+                    counts = copies * (np.array(drawn) + (draws - random) * row)
+                    lines.append((weight * ways * np.prod(row ** np.array(drawn)), mates, counts))
+        tables.append(lines)
+    most = max(map(len, tables))
+    padded = [[*lines, *[(0.0, 1.0, np.zeros(len(sizes)))] * (most - len(lines))] for lines in tables]
+    weight, mates, counts = (np.array([[line[part] for line in lines] for lines in padded]) for part in range(3))
+    return Listed(own, sizes, weight, mates, counts)
+
+
+@pytest.mark.parametrize("copies", [1.0, 4.0])
+@pytest.mark.parametrize("fewer", [0.0, 0.5, 1.0])
+def test_averages_are_sums_over_every_composition_drawn_with_replacement(copies, fewer, monkeypatch):
+    """To nine digits where the integrals over t are taken finely."""
+    monkeypatch.setattr(crowd, "_STEP", 0.2)
+    rng, own, sizes = np.random.default_rng(0), 0.5, np.array([30.0, 20.0, 25.0])
+    vectors = unit(rng, 3, 2)
+    near = np.exp((vectors @ vectors.T - 1.0) / 0.3)
+    np.fill_diagonal(near, 0.0)
+    share = np.array([[0.0, 0.3, 0.7], [0.6, 0.0, 0.4], [0.2, 0.8, 0.0]])
+    weight = np.array([[0.2, 0.15], [0.3, 0.05], [0.2, 0.1]])
+    mates, draws = np.array([[2.0, 0.0], [1.0, 0.0], [3.0, 0.0]]), np.array([[2.0, 4.0], [4.0, 4.0], [2.0, 4.0]])
+    problem = Averaged(own, sizes, weight, mates, draws, np.full(3, 1e15), share, copies)
+    assert problem.fewer == pytest.approx(draws)
+    problem.fewer = fewer * draws
+    exact = multinomial(problem, own, sizes, copies)
+    for found in (problem, exact):
+        assert found.paired == pytest.approx(weight[:, 0])
+        assert found.alone == pytest.approx(weight[:, 1])
+    for alpha in (0.0, 0.6):
+        value, pull = problem.value_and_pull(near, alpha)
+        wanted, by_log = exact.value_and_pull(near, alpha)
+        assert value == pytest.approx(wanted, abs=1e-9)
+        assert pull == pytest.approx(by_log, abs=1e-9)
+        for part, of_all in zip(
+            problem.curvature(near, vectors, alpha), exact.curvature(near, vectors, alpha), strict=True
+        ):
+            assert part == pytest.approx(of_all, abs=3e-9)
+    mean = problem.expected()
+    assert isinstance(mean, Listed)
+    assert mean.weight == pytest.approx(weight)
+    assert mean.counts == pytest.approx(copies * draws[:, :, None] * share[:, None, :])
+    assert mean.same == pytest.approx(mates)
+    assert mean.paired == pytest.approx(problem.paired)
+
+
+def test_drawing_without_replacement_spreads_like_fewer_draws():
+    """Of 11 instances 11 draws leave nothing to chance, one leaves all."""
+    table = np.ones((1, 1))
+    for draws, fewer in ((1.0, 1.0), (6.0, 3.0), (11.0, 0.0)):
+        made = Averaged(0.5, np.ones(1), table, table, draws * table, np.array([11.0]), table, 1.0)
+        assert made.fewer == pytest.approx(fewer)
+
+
+@pytest.mark.parametrize(
+    ("counts", "batch"),
+    [
+        ((90, 60, 40, 30, 20, 15, 12, 9, 6, 4, 4, 3), {"batch_size": 40}),
+        ((90, 60, 40, 30, 20, 15, 12, 9, 6, 4, 4, 1), {"batch_size": 40, "loss": "ssem"}),
+        ((7, 6, 4), {"batch_size": 6}),
+        ((7, 6, 4), {"sampler": "full"}),
+        ((9, 7, 6, 5, 4, 3), {"sampler": "balanced", "batch_size": 6, "classes_per_batch": 3}),
+        (tuple(range(4, 44)), {"sampler": "balanced", "batch_size": 30, "classes_per_batch": 15}),
+    ],
+)
+def test_what_the_anchors_of_a_class_meet_on_average(counts, batch):
+    """Shares of the anchors, mates and others by class: the means of drawing without replacement."""
+    setting = Setting(class_counts=counts, dim=2, temperature=0.3, **batch)
+    problem, sizes = Crowd(setting), np.array(counts, dtype=float)
+    batches, total = problem.batches, sizes.sum()
+    assert batches.own == (1.0 if setting.loss == "ssem" else 0.5)
+    weight, mates = batches.weight, batches.same if isinstance(batches, Listed) else batches.mates
+    others = (
+        batches.counts
+        if isinstance(batches, Listed)
+        else batches.copies * batches.draws[:, :, None] * batches.share[:, None, :]
+    )
+    share = np.full(len(sizes), 1 / len(sizes)) if setting.sampler == "balanced" else sizes / total
+    assert problem.share == pytest.approx(share)
+    assert batches.paired + batches.alone == pytest.approx(share)
+    met = (weight[:, None, :] @ others)[:, 0, :] / share[:, None]
+    mean_mates = (weight * mates).sum(axis=1) / share
+    away = 1.0 - np.eye(len(sizes))
+    if setting.sampler == "full":
+        assert mean_mates == pytest.approx(sizes - 1)
+        assert met == pytest.approx(sizes * away)
+    elif setting.sampler == "balanced":
+        each = setting.batch_size / setting.classes_per_batch
+        assert mean_mates == pytest.approx(each - 1)
+        assert met == pytest.approx(each * (setting.classes_per_batch - 1) / (len(sizes) - 1) * away)
+    else:
+        draws = (setting.batch_size - 1) / (total - 1)
+        assert mean_mates == pytest.approx(draws * (sizes - 1), abs=1e-9)
+        assert met == pytest.approx(draws * sizes * away, rel=0.06)
+        squares = (weight * mates**2).sum(axis=1) / share  # of the hypergeometric law
+        spread = (
+            draws * (sizes - 1) * (1 - (sizes - 1) / (total - 1)) * (total - setting.batch_size) / max(total - 2, 1)
+        )
+        assert squares - mean_mates**2 == pytest.approx(spread, rel=1e-6, abs=1e-9)
+    if isinstance(batches, Averaged) and setting.sampler == "balanced":
+        left = len(sizes) - 1.0
+        assert batches.fewer == pytest.approx(14.0 * (left - 14.0) / (left - 1.0))
+    if isinstance(batches, Averaged) and setting.sampler == "random":
+        seen = batches.weight > 0
+        rest = (total - sizes)[:, None]
+        assert (batches.draws + batches.mates)[seen] == pytest.approx(setting.batch_size - 1.0)
+        assert batches.fewer[seen] == pytest.approx((batches.draws * (rest - batches.draws) / (rest - 1.0))[seen])
+
+
+# -- what the search itself does, with minima and turning weights that are given ---------------------------------------
+
+
+class Given(Crowd):
+    """A problem whose minima are numbers, and whose turning weights at minimum k and weight alpha are given."""
+
+    def __init__(self, sizes, turns, small=True, lonely=False, closed=False):
+        self.sizes, self.small, self.turns = np.array(sizes, dtype=float), small, turns
+        self.coarse, self.calls = (1e-9 if small else 1e-5), []
+        self.batches = Averaged.__new__(Averaged) if closed else Listed.__new__(Listed)
+        self.batches.alone = np.full(len(sizes), 0.1 if lonely else 0.0)
+
+    def minima(self, quick=False):
+        return [(k, 0.5) for k in range(4)]
+
+    def minimum(self, alpha, vectors, precision):
+        self.calls.append((alpha, vectors, precision))
+        return (vectors[0], alpha)
+
+    def _turns(self, vectors):
+        return np.asarray(self.turns(*vectors), dtype=float)
+
+
+def test_thresholds_of_a_settled_problem_have_no_error_and_single_instances_none():
+    problem = Given((5, 1, 3, 2), lambda k, alpha: [0.2, 0.5, 0.4, 1.3])
+    found, error = problem.thresholds()
+    assert found == pytest.approx([0.2, np.nan, 0.4, np.inf], nan_ok=True)
+    assert error == 0.0
+    assert problem.calls == [(0.5, (0, 0.5), 1e-9)]  # one minimum serves all weights where every anchor has a mate
+
+
+def test_the_error_is_twice_what_the_three_lowest_minima_differ_by_at_the_ends():
+    def turns(k, alpha):
+        first, last = {0: (0.20, 0.40), 1: (0.21, 0.40), 2: (0.20, 0.43), 3: (0.9, 0.9)}[k]
+        return [first, 0.3 + 0.01 * k, last]
+
+    for fields, more in (({}, 0.005), ({"closed": True}, 0.007), ({"small": False}, 0.005)):
+        found, error = Given((5, 3, 2), turns, **fields).thresholds()
+        assert found == pytest.approx([0.20, 0.30, 0.40])
+        assert error == pytest.approx(2 * 0.03 + more, abs=1e-9)
+
+    def alike(k, alpha):
+        return [0.2, 0.3, 0.4]
+
+    assert Given((5, 3, 2), alike, closed=True).thresholds()[1] == pytest.approx(0.002)
+    assert Given((5, 3, 2), alike, small=False).thresholds()[1] == pytest.approx(0.005)
+    assert Given((5, 3, 2), lambda k, alpha: [0.2, 0.3, 7.0 + k]).thresholds()[1] == 0.0  # beyond 1 nothing differs
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_where_anchors_are_alone_the_minimum_follows_the_weight_from_the_nearest_one_known(small):
+    def turns(k, alpha):
+        return [0.3 + 0.1 * alpha, 0.4 + 0.2 * alpha**2, 0.9 - 0.2 * alpha]
+
+    problem = Given((5, 4, 3), turns, small, lonely=True)
+    found, error = problem.thresholds()
+    exact = np.array([0.3 / 0.9, (1 - math.sqrt(1 - 0.32)) / 0.4, 0.9 / 1.2])
+    assert np.abs(found - exact)[[0, 2]].max() <= 1.2 * (error - (0.0 if small else 0.005))
+    assert (abs(found[1] - exact[1]) <= 1e-6) == small  # in large problems what lies between is not followed
+    known = [0.5]
+    for alpha, (_, before), precision in problem.calls[1:]:
+        assert before == min(known, key=lambda other: abs(other - alpha))
+        assert precision == (1e-9 if small else 3e-6)
+        known.append(alpha)
+    assert 3 <= len(known) <= 12
+    quick = Given((5, 4, 3), turns, small, lonely=True)
+    found, error = quick.thresholds(quick=True)
+    assert abs(found[2] - exact[2]) <= error + 1e-12
+    assert abs(found[0] - exact[0]) > 1e-4  # quick: the last class alone
+    assert len(quick.calls) < len(problem.calls)
+    assert {precision for _, _, precision in quick.calls} == {1e-9 if small else 1e-5}
+
+
+@pytest.mark.parametrize(
+    ("classes", "dim", "starts", "quick"),
+    [(6, 5, 1, 1), (6, 8, 1, 1), (7, 5, 16, 8), (100, 10, 12, 6), (400, 9, 3, 3), (400, 200, 3, 3)],
+)
+def test_from_how_many_starts_minima_are_looked_for(classes, dim, starts, quick, monkeypatch):
+    problem = Crowd(Setting(class_counts=tuple(range(2, classes + 2)), dim=dim, temperature=0.2, sampler="full"))
+    asked = []
+
+    def minimum(self, alpha, vectors, precision):
+        asked.append((alpha, vectors.shape, precision, float(vectors[0, 0])))
+        return np.full((1, 1), float(len(asked)))
+
+    monkeypatch.setattr(Crowd, "minimum", minimum)
+    monkeypatch.setattr(Crowd, "value_and_gradient", lambda self, found, alpha: (-found[0, 0], None))
+    found = problem.minima()
+    assert [float(v[0, 0]) for v in found] == list(range(starts, 0, -1))  # the lowest first
+    assert {call[:3] for call in asked} == {
+        (0.5, (classes, min(dim, classes)), 1e-9 if classes * min(dim, classes) <= 300 else 1e-5)
+    }
+    assert len({call[3] for call in asked}) == starts
+    assert len(problem.minima(quick=True)) == quick
+
+
+def test_large_problems_are_searched_at_the_expected_batch():
+    """Of many compositions the search takes the mean; what it finds is then refined on all of them."""
+    counts = tuple(range(4, 64))
+    problem = Crowd(Setting(class_counts=counts, dim=8, temperature=0.3, batch_size=100))
+    assert isinstance(problem.batches, Averaged)
+    assert not problem.small
+    lowest = problem.minima(quick=True)[0]
+    screen = Crowd(problem.setting, problem.batches.expected())
+    _, slope = screen.value_and_gradient(lowest, 0.5)
+    along = slope - (slope * lowest).sum(axis=1, keepdims=True) * lowest
+    assert np.max(np.linalg.norm(along, axis=1) / screen.share) < 1e-2
+    fine = problem.minimum(0.5, lowest, 1e-8)
+    _, slope = problem.value_and_gradient(fine, 0.5)
+    along = slope - (slope * fine).sum(axis=1, keepdims=True) * fine
+    assert np.max(np.linalg.norm(along, axis=1) / problem.share) < 1e-6
+    assert problem.value_and_gradient(fine, 0.5)[0] < problem.value_and_gradient(lowest, 0.5)[0]

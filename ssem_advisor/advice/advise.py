@@ -128,15 +128,15 @@ def aims(setting: Setting, network: Network | None = None) -> tuple[float, tuple
     return WANTED * scale, (low * scale, high * scale)
 
 
-def outlook_of(setting: Setting, network: Network | None = None, quick: bool = False) -> Outlook:
+def outlook_of(setting: Setting, network: Network | None = None) -> Outlook:
     """What a setting holds for a typical network, or for the one given, by the safe range of `recommend`.
 
-    quick: a wider threshold where the exact one takes long. Raises SettingError for arrays.
+    Raises SettingError for arrays.
     """
     _refuse_arrays(setting)
     _, safe = aims(setting, network)
     full, _ = complete(setting)
-    return Outlook(full, typical(full) if network is None else network, safe, quick)
+    return Outlook(full, typical(full) if network is None else network, safe)
 
 
 def judge(setting: Setting, network: Network | None = None) -> Point:

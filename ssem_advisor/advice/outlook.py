@@ -37,14 +37,12 @@ _TEMPERATURES = np.geomspace(1e-3, 10.0, 400)
 class Outlook:
     """A complete setting (its alpha and temperature are ignored) and a network, from which every number follows.
 
-    safe_spread: least and largest free spread that counts as safe. quick: wider limits of collapse, for callers
-    that cannot wait.
+    safe_spread: least and largest free spread that counts as safe.
     """
 
     setting: Setting
     network: Network
     safe_spread: tuple[float, float]
-    quick: bool = False
 
     # -- the threshold -------------------------------------------------------------------------------------------------
 
@@ -60,7 +58,7 @@ class Outlook:
     def limits(self, temperature: float) -> CollapseLimits | None:
         """Where collapse is the optimum and where it is excluded; None where not covered."""
         try:
-            return collapse_limits(self.setting.with_(temperature=float(temperature)), quick=self.quick)
+            return collapse_limits(self.setting.with_(temperature=float(temperature)))
         except NotCovered:
             return None
 

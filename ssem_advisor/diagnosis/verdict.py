@@ -202,7 +202,7 @@ def _what_the_loss_asks(
             missing.append(f"{option}: whether the loss asks for collapse depends on it")
         return None
     try:
-        limits = collapse_limits(setting, quick=True)
+        limits = collapse_limits(setting)
     except (NotCovered, SettingError) as error:
         reasons.append(Reason("setting", f"no theorem says what this loss asks for: {error}"))
         return None
@@ -244,7 +244,7 @@ def _what_a_network_keeps(setting: Setting | None, measured: Measurement | None,
     try:
         point: Point | None
         if pilot is None:
-            outlook = outlook_of(setting, quick=True)
+            outlook = outlook_of(setting)
             point, safe = outlook.point(alpha, temperature), outlook.safe_weights(temperature)
         else:
             answer = answer_for(setting, pilot)
@@ -404,7 +404,7 @@ def _long_tail(setting: Setting | None, reasons: list[Reason], change: list[str]
         return
     balanced = setting.with_(sampler="balanced", batch_size=each * setting.classes)
     try:
-        now, then = collapse_limits(setting, quick=True).open_above, collapse_limits(balanced, quick=True).open_above
+        now, then = collapse_limits(setting).open_above, collapse_limits(balanced).open_above
     except (NotCovered, SettingError):
         return
     reasons.append(

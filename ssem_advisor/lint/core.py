@@ -352,7 +352,7 @@ def verdict_on(setting: Setting) -> Verdict:
 
     if coordinates(setting) > _MOST_COORDINATES:
         raise NotCovered(TAKES_LONG)
-    limits = collapse_limits(setting, quick=True)
+    limits = collapse_limits(setting)
     verdict = Verdict(setting, limits.threshold, limits.open_above)
     if setting.extras or setting.alpha is None:  # a log of the sum, a queue, ...: their theorems give limits alone
         return verdict
@@ -360,7 +360,7 @@ def verdict_on(setting: Setting) -> Verdict:
         return verdict if limits.regime.by_class else replace(verdict, critical=theory.critical_temperature(setting))
     from ssem_advisor.advice import outlook_of
 
-    outlook, temperature = outlook_of(setting, quick=True), setting.need("temperature")
+    outlook, temperature = outlook_of(setting), setting.need("temperature")
     return replace(
         verdict,
         point=outlook.point(setting.alpha, temperature),

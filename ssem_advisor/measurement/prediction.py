@@ -25,8 +25,7 @@ _MOST_ASKED = 1_500  # what to train with instead takes many such answers
 class Comparison:
     """Free spread from the optimum down to the measured one, each step with what it takes into account.
 
-    limits: up to which weight class collapse is the optimum, to a hundredth where every class has its own threshold;
-        None where not covered.
+    limits: up to which weight class collapse is the optimum; None where not covered.
     optimum: of the loss, in enough dimensions, where all of the within-class variance is free spread; None where every
         class has its own (classes of different size, dim < classes - 1).
     finite_dimension: estimate in this dimension. network: estimate with the measured view reliability and directions,
@@ -164,7 +163,7 @@ def compare(
         plain = setting.alpha is None and setting.loss == "supcon"
         try:
             if coordinates(setting) <= _MOST_COORDINATES:
-                limits = collapse_limits(setting, quick=True)
+                limits = collapse_limits(setting)
             optimum = 0.0 if plain else float(theory.optimal_variance(setting))
         except NotCovered as error:
             silence = str(error)

@@ -75,15 +75,15 @@ def class_thresholds_error(setting: Setting) -> float:
     return thresholds_and_error(setting)[1]
 
 
-def thresholds_and_error(setting: Setting, quick: bool = False) -> tuple[np.ndarray, float]:
-    """Both at once; quick: to a larger error, where the class means have to be looked for."""
+def thresholds_and_error(setting: Setting) -> tuple[np.ndarray, float]:
+    """Both at once."""
     assume(setting, "class_thresholds", SOFTMAX, BASIC, NO_LINE)
     only_numbers(setting)
-    return _thresholds(setting.with_(alpha=None), quick)
+    return _thresholds(setting.with_(alpha=None))
 
 
 @lru_cache(maxsize=256)
-def _thresholds(setting: Setting, quick: bool = False) -> tuple[np.ndarray, float]:
+def _thresholds(setting: Setting) -> tuple[np.ndarray, float]:
     sizes, own = _sizes(setting), float(own_view_weight(setting))
     m = len(sizes)
     dim = m if setting.dim is None else min(int(setting.dim), m)
@@ -100,7 +100,7 @@ def _thresholds(setting: Setting, quick: bool = False) -> tuple[np.ndarray, floa
     if m * max(dim, _FRAME_DIM) > _CROWD:
         return _frame_thresholds(setting, sizes, own, dim)
     if setting.unequal:
-        return Crowd(setting).thresholds(quick)
+        return Crowd(setting).thresholds()
     return _equal_thresholds(setting, sizes, own)
 
 

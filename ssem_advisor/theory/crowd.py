@@ -234,10 +234,10 @@ class Crowd:
         curvature = np.matmul(vectors.T[None] * between[:, None, :], vectors) - found.forces
         return least_curvatures(curvature, vectors) / (2.0 * self.tau)
 
-    def minima(self, quick: bool = False) -> list[np.ndarray]:
+    def minima(self) -> list[np.ndarray]:
         """Minima at the weight 0.5 from several starts, the lowest first; of large problems with many compositions
-        those at the expected batch. quick: from few starts."""
-        starts = max(3, min(_STARTS, _COORDINATES // (len(self.sizes) * self.dim)) // (2 if quick else 1))
+        those at the expected batch."""
+        starts = max(3, min(_STARTS, _COORDINATES // (len(self.sizes) * self.dim)))
         if self.dim >= len(self.sizes) - 1:
             starts = 1
         screen = self if self.small else Crowd(self.setting, self.batches.expected())
@@ -247,15 +247,15 @@ class Crowd:
         ]
         return sorted(tried, key=lambda found: screen.value_and_gradient(found, 0.5)[0])
 
-    def thresholds(self, quick: bool = False) -> tuple[np.ndarray, float]:
+    def thresholds(self) -> tuple[np.ndarray, float]:
         """The weight up to which a spread of each class raises the loss at full collapse, shape (classes,), and the
         half width of the first and the last of them.
 
         That is what the ends differ by between the three lowest of the minima found, and what averaging batches, an
-        early end of the search and minima not found add. quick: only the last class is followed, and from fewer starts.
+        early end of the search and minima not found add.
         """
-        number, tried = len(self.sizes), self.minima(quick)
-        fine = self.coarse if quick or self.small else _FINE
+        number, tried = len(self.sizes), self.minima()
+        fine = self.coarse if self.small else _FINE
         lowest = np.clip([self._turns(found) for found in tried[:3]], 0.0, 1.0)[:, self.sizes > 1]
         error = _OTHERS * max(float(np.ptp(lowest.min(axis=1))), float(np.ptp(lowest.max(axis=1))))
         error += 0.0 if self.small and error < 1e-6 else _SETTLED
@@ -269,13 +269,13 @@ class Crowd:
             return self._turns(nearest)
 
         def ends(found: np.ndarray) -> np.ndarray:
-            """The first and the last class; quick: the last alone."""
+            """The first and the last class."""
             can = np.flatnonzero(self.sizes > 1)
             order = can[np.argsort(found[can])]
-            return np.isin(np.arange(number), order[-1:] if quick else order[[0, -1]])
+            return np.isin(np.arange(number), order[[0, -1]])
 
         # In large problems, whose minima are many, the classes between the ends take what the ends leave them.
-        found, left = fixed_points(turns, max(1e-8, 0.1 * error), 12, ends if quick or not self.small else None)
+        found, left = fixed_points(turns, max(1e-8, 0.1 * error), 12, None if self.small else ends)
         error += float(left[ends(found)].max())
         found = np.where(found < 1.0, found, np.inf)
         return np.where(self.sizes > 1, found, np.nan), error

@@ -45,7 +45,7 @@ class CollapseLimits:
         shown only that the collapsed state is a local minimum there. At least 0, however large the error.
     open_above: above this weight no class is collapsed; "safe" begins here. inf where no weight is known to do it.
     kind: "exact" (proven to be global), "local" (the weights at which collapsed classes stop being local minima),
-        "bound" (a cheap or proven outer bound; the truth lies inside) or "sampled" (batch compositions were drawn).
+        "bound" (a proven outer bound; the truth lies inside) or "sampled" (batch compositions were drawn).
     error: half width of both numbers where they are approximated or sampled; 0 where they are exact to rounding.
         `open_above` already lies on the safe side of it.
     per_class: the weight above which each class is spread, shape (classes,), nan for a class of one instance; None
@@ -88,17 +88,16 @@ def coordinates(setting: Setting) -> int:
     return 0
 
 
-def collapse_limits(setting: Setting, quick: bool = False) -> CollapseLimits:
+def collapse_limits(setting: Setting) -> CollapseLimits:
     """The limits of class collapse for a setting with scalar fields; needs temperature and the batch, alpha is ignored.
 
-    quick: a cheaper and wider answer for callers that cannot wait (kind "bound" where it differs).
     Raises SettingError for arrays and missing fields, NotCovered where no theorem speaks (l_spread by class, a line
     with more than two classes). Source: THRESHOLD, DIMENSION, TIGHT, UNEQUAL (derived here).
     """
     for name in Setting.__dataclass_fields__:
         if name != "class_counts" and np.ndim(getattr(setting, name)) > 0:
             raise SettingError(f"{name}: collapse_limits answers one setting at a time, not arrays")
-    limits = _limits(setting.with_(alpha=None), quick)
+    limits = _limits(setting.with_(alpha=None))
     return replace(limits, theorems=covered(setting, *limits.theorems))
 
 
@@ -111,16 +110,16 @@ def excludes_collapse(setting: Setting) -> bool:
     if not setting.extras and regime_of(setting) is Regime.UNEQUAL and _roomy(setting):
         error = openings_error(setting)
         return all_open(setting, alpha - error - 2.0 * _tolerance(error))
-    return collapse_limits(setting, quick=True).open_above < alpha
+    return collapse_limits(setting).open_above < alpha
 
 
 @lru_cache(maxsize=512)
-def _limits(setting: Setting, quick: bool) -> CollapseLimits:
+def _limits(setting: Setting) -> CollapseLimits:
     if setting.extras:
         return _extended(setting)
     regime = regime_of(setting)
     if regime is Regime.UNEQUAL:
-        return _unequal(setting, quick)
+        return _unequal(setting)
     if regime is Regime.CROWDED:
         return _crowded(setting)
     threshold = float(collapse_threshold(setting))
@@ -179,11 +178,11 @@ def _tolerance(error: float) -> float:
     return 1e-3 if error else 1e-4
 
 
-def _unequal(setting: Setting, quick: bool) -> CollapseLimits:
+def _unequal(setting: Setting) -> CollapseLimits:
     """Sizes that differ: from the opening of the first class to that of the last one on the branch of minimisers."""
     error = openings_error(setting)
     sampled = error > 0
-    tolerance = 3e-3 if quick else _tolerance(error)
+    tolerance = _tolerance(error)
     each = class_openings(setting, tolerance)
     error += tolerance
     roomy = _roomy(setting)
@@ -192,15 +191,13 @@ def _unequal(setting: Setting, quick: bool) -> CollapseLimits:
     else:
         # With few dimensions the thresholds are those of the crowded means; the others' having opened moves them by as
         # much as it does with many.
-        (local, unsure), free = thresholds_and_error(setting, quick), class_thresholds(setting.with_(dim=None))
+        (local, unsure), free = thresholds_and_error(setting), class_thresholds(setting.with_(dim=None))
         error += unsure
         first = _first(local, unsure)
         with np.errstate(invalid="ignore"):
             each = np.where(np.isfinite(each) & np.isfinite(local), local + np.maximum(each - free, 0.0), each + local)
     last = float(np.nanmax(each)) + error
     kind: Literal["exact", "local", "bound", "sampled"] = "exact" if roomy else "local"
-    if quick:
-        kind = "bound"
-    elif sampled:
+    if sampled:
         kind = "sampled"
     return CollapseLimits(Regime.UNEQUAL, first, last, kind, error, each, _BY_CLASS)

@@ -713,14 +713,6 @@ def test_the_settings_of_the_alternatives():
 # -- the outlook ----------------------------------------------------------------------------------------------------
 
 
-def test_a_quick_outlook_is_the_wider_one():
-    setting = SETTINGS["unequal"].with_(temperature=0.3)
-    patient, quick = outlook_of(setting).limits(0.3), outlook_of(setting, quick=True).limits(0.3)
-    assert (outlook_of(setting).quick, quick.kind) == (False, "bound")
-    assert patient.kind != "bound"
-    assert patient.open_above <= quick.open_above
-
-
 def test_an_answer_cannot_be_changed():
     advice = answer("spare")
     parts = (advice, advice.alpha, advice.recommended, advice.plan[0], advice.alternatives[0], advice.notes[0],

@@ -228,7 +228,7 @@ def test_unequal_classes_have_a_phase_diagram_of_two_boundaries(drawn: list[Axes
     plots.phase_diagram(setting, tmp_path / "phase.svg")
     first, last = (line for line in drawn[0].lines if len(line.get_xdata()) > 1)
     for at in (5, 16, 25):
-        limits = collapse_limits(setting.with_(temperature=float(first.get_xdata()[at]), alpha=None), quick=True)
+        limits = collapse_limits(setting.with_(temperature=float(first.get_xdata()[at]), alpha=None))
         assert float(first.get_ydata()[at]) == pytest.approx(min(limits.collapse_up_to, 1.1))
         assert float(last.get_ydata()[at]) == pytest.approx(min(limits.open_above, 1.1))
     assert {"every class is collapsed", "some classes are", "no class is"} <= {

@@ -22,7 +22,7 @@ def test_cited_theorems_apply(extra):
         given = {"classes": 5, "dim": dim, "temperature": 0.3, "loss": loss, "sampler": sampler, "batch_size": batch}
         try:
             setting = Setting(**{**given, "instances_per_class": 40, **extra})
-            limits = collapse_limits(setting, quick=True)
+            limits = collapse_limits(setting)
         except (NotCovered, SettingError):
             continue
         answered += 1

@@ -146,8 +146,6 @@ def test_the_ends_hold_against_many_more_starts(counts, dim, temperature, batch)
     assert abs(np.nanmax(found) - np.nanmax(exact)) <= error
     assert abs(np.nanmin(found) - np.nanmin(exact)) <= error
     assert error < 0.25
-    quick, wider = classes.thresholds_and_error(setting, quick=True)
-    assert abs(min(np.nanmax(quick), 1.0) - np.nanmax(exact)) <= wider
 
 
 def multinomial(problem, own, sizes, copies):
@@ -281,7 +279,7 @@ class Given(Crowd):
         self.batches = Averaged.__new__(Averaged) if closed else Listed.__new__(Listed)
         self.batches.alone = np.full(len(sizes), 0.1 if lonely else 0.0)
 
-    def minima(self, quick=False):
+    def minima(self):
         return [(k, 0.5) for k in range(4)]
 
     def minimum(self, alpha, vectors, precision):
@@ -334,19 +332,13 @@ def test_where_anchors_are_alone_the_minimum_follows_the_weight_from_the_nearest
         assert precision == (1e-9 if small else 3e-6)
         known.append(alpha)
     assert 3 <= len(known) <= 12
-    quick = Given((5, 4, 3), turns, small, lonely=True)
-    found, error = quick.thresholds(quick=True)
-    assert abs(found[2] - exact[2]) <= error + 1e-12
-    assert abs(found[0] - exact[0]) > 1e-4  # quick: the last class alone
-    assert len(quick.calls) < len(problem.calls)
-    assert {precision for _, _, precision in quick.calls} == {1e-9 if small else 1e-5}
 
 
 @pytest.mark.parametrize(
-    ("classes", "dim", "starts", "quick"),
-    [(6, 5, 1, 1), (6, 8, 1, 1), (7, 5, 16, 8), (100, 10, 12, 6), (400, 9, 3, 3), (400, 200, 3, 3)],
+    ("classes", "dim", "starts"),
+    [(6, 5, 1), (6, 8, 1), (7, 5, 16), (100, 10, 12), (400, 9, 3), (400, 200, 3)],
 )
-def test_from_how_many_starts_minima_are_looked_for(classes, dim, starts, quick, monkeypatch):
+def test_from_how_many_starts_minima_are_looked_for(classes, dim, starts, monkeypatch):
     problem = Crowd(Setting(class_counts=tuple(range(2, classes + 2)), dim=dim, temperature=0.2, sampler="full"))
     asked = []
 
@@ -362,7 +354,6 @@ def test_from_how_many_starts_minima_are_looked_for(classes, dim, starts, quick,
         (0.5, (classes, min(dim, classes)), 1e-9 if classes * min(dim, classes) <= 300 else 1e-5)
     }
     assert len({call[3] for call in asked}) == starts
-    assert len(problem.minima(quick=True)) == quick
 
 
 def test_large_problems_are_searched_at_the_expected_batch():
@@ -371,7 +362,7 @@ def test_large_problems_are_searched_at_the_expected_batch():
     problem = Crowd(Setting(class_counts=counts, dim=8, temperature=0.3, batch_size=100))
     assert isinstance(problem.batches, Averaged)
     assert not problem.small
-    lowest = problem.minima(quick=True)[0]
+    lowest = problem.minima()[0]
     screen = Crowd(problem.setting, problem.batches.expected())
     _, slope = screen.value_and_gradient(lowest, 0.5)
     along = slope - (slope * lowest).sum(axis=1, keepdims=True) * lowest

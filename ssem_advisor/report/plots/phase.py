@@ -146,7 +146,7 @@ def _phase_by_class(setting: Setting, path: str | os.PathLike[str], config: Sett
         points = _points(setting, config, paper)
         span = _span(points)
         temperatures = np.geomspace(*span, 33)
-        limits = [collapse_limits(setting.with_(temperature=float(t), alpha=None), quick=True) for t in temperatures]
+        limits = [collapse_limits(setting.with_(temperature=float(t), alpha=None)) for t in temperatures]
         first = np.minimum([found.collapse_up_to for found in limits], 1.1)
         last = np.minimum([found.open_above for found in limits], 1.1)
         axes.fill_between(temperatures, 0, first, facecolor=look.collapse, edgecolor=look.hatch, hatch="///",

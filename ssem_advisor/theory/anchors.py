@@ -7,6 +7,7 @@ of the other classes, and classes of one size are exchangeable: one anchor per g
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from typing import overload
 
@@ -108,7 +109,7 @@ def anchors_of(setting: Setting, groups: SizeGroups, seed: int = 0, *, draw: boo
         return _join(parts, count / m, any(law[2] for law in laws))
     size = int(setting.need("batch_size"))
     if kinds == 1:  # one size: only the number of same-class instances matters, and its law is known
-        batch = random_batch(groups.sizes, groups.totals - groups.sizes, 1.0 / count, np.array([float(size)]))
+        batch = random_batch(groups.sizes, groups.sizes * (count - 1.0), 1.0 / count, np.array([float(size)]))
         share = np.concatenate([batch.weight[:, 0], batch.alone])
         same = np.concatenate([batch.same[:, 0], [0.0]])
         return _join([(share, same, (size - 1.0 - same)[:, None])], np.ones(1), False)
@@ -154,12 +155,7 @@ def _draw(
     """Numbers of each colour among `draws` without replacement: (probabilities, numbers (terms, colours), drawn)."""
 
     ranges = [range(max(0, draws - int(colours.sum() - c)), min(int(c), draws) + 1) for c in colours]
-    number = 1
-    for r in ranges[:-1]:
-        number *= len(r)
-        if number > 40 * _LISTED:
-            break
-    if number <= 40 * _LISTED:
+    if math.prod(len(r) for r in ranges[:-1]) <= 40 * _LISTED:
         listed = []
         for head in itertools.product(*ranges[:-1]):
             last = draws - sum(head)
@@ -168,16 +164,8 @@ def _draw(
             if len(listed) > _LISTED:
                 break
         if len(listed) <= _LISTED:
-            ways = [
-                float(
-                    np.exp(
-                        sum(_log_comb(int(c), b) for c, b in zip(colours, row, strict=True))
-                        - _log_comb(int(colours.sum()), draws)
-                    )
-                )
-                for row in listed
-            ]
-            return np.array(ways), np.array(listed, dtype=float), False
+            logs = np.array([sum(map(_log_comb, colours, row)) for row in listed])
+            return np.exp(logs - _log_comb(colours.sum(), draws)), np.array(listed, dtype=float), False
     if not samples:
         return np.empty(0), np.empty((0, len(colours))), True
     numbers = rng.multivariate_hypergeometric(colours, draws, size=samples, method="marginals")
@@ -185,9 +173,7 @@ def _draw(
 
 
 def _log_comb(n: int, k: int) -> float:
-    from math import lgamma
-
-    return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
 def _nodes(size: float, others: float, batch: float) -> list[tuple[float, float]]:

@@ -74,7 +74,7 @@ def random_batch(instances: np.ndarray, others: np.ndarray, share: np.ndarray, s
     `share` is the class's share of an infinite data set; it is used only where `instances` is inf.
     """
     instances, others, share, size = np.broadcast_arrays(instances, others, share, size)
-    laws = [_same_class_law(*law) for law in zip(instances, others, share, size, strict=True)]
+    laws = list(map(_same_class_law, instances, others, share, size))
     terms = max(len(law[2]) for law in laws)
     weight, same = np.zeros((terms, size.size)), np.ones((terms, size.size))
     for column, (first, step, probability, _) in enumerate(laws):

@@ -168,6 +168,14 @@ def places_of(path: Path) -> tuple[ast.Module, list[tuple[ast.AST, ast.AST | Non
     return tree, places.found
 
 
+def around(path: Path, first: int, last: int) -> list[tuple[int, int]]:
+    """The lines themselves, and those of what holds them, as the object or the table that a lambda stands in."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    spans = {(node.lineno, node.end_lineno or node.lineno) for node in ast.walk(tree) if isinstance(node, ast.expr)}
+    holding = sorted((b - a, a, b) for a, b in spans if a <= first and last <= b)
+    return [(first, last), *((a, b) for _, a, b in holding)]
+
+
 def mutant_of(path: Path, number: int) -> tuple[Any, int, int, str]:
     """The code of a mutant, its first and last line, and what changed."""
     tree, places = places_of(path)
@@ -242,12 +250,17 @@ def record(target: Path) -> None:
 
 
 def tests_of(known: dict[str, Any], path: Path, first: int, last: int) -> list[str]:
-    """Tests that run one of the lines; where only its import does, all in the files that test the module.
+    """Tests that run one of the lines; where only its import does, all in the files that test the module, those that
+    run something of the same table first.
 
     Quick ones first, of them those that run the least beside it: they were written for it.
     """
     lines = known["lines"].get(str(path.relative_to(ROOT)), {})
-    hit = {test for line in range(first, last + 1) for test in lines.get(str(line), [])} - {""}
+    hits = (
+        {test for line in range(a, b + 1) for test in lines.get(str(line), [])} - {""}
+        for a, b in around(path, first, last)
+    )
+    hit, beside = next(hits), next(filter(None, hits), set())
     if not hit:
         near = {test.partition("::")[0] for tests in lines.values() for test in tests} - {""}
         hit = {test for test in known["seconds"] if test.partition("::")[0] in near}
@@ -257,7 +270,11 @@ def tests_of(known: dict[str, Any], path: Path, first: int, last: int) -> list[s
             for line in tests.values():
                 for test in line:
                     reach[test] = reach.get(test, 0) + 1
-    return sorted(hit, key=lambda test: (known["seconds"][test] > 0.5, reach.get(test, 0), known["seconds"][test]))
+
+    def order(test: str) -> tuple[bool, bool, int, float]:
+        return known["seconds"][test] > 0.5, test not in beside, reach.get(test, 0), known["seconds"][test]
+
+    return sorted(hit, key=order)
 
 
 # -- one mutant -------------------------------------------------------------------------------------------------------

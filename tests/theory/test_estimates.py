@@ -85,6 +85,8 @@ BASE = Setting(classes=5, dim=16, temperature=0.3, alpha=0.6, batch_size=60, ins
 
 def test_the_ends_of_the_estimate():
     """Collapsed below its threshold, everything spread where the weight allows more, arrays like numbers."""
+    without_mates = BASE.with_(loss="l_spread", sampler="balanced", batch_size=5)
+    assert alpha_for_expected_variance(without_mates, 0.1) == np.inf  # no weight spreads anything
     lowest = alpha_for_expected_variance(BASE, 0.0, 0.7, 8.0)
     assert lowest > collapse_threshold(BASE)
     below, above = BASE.with_(alpha=lowest * 0.999), BASE.with_(alpha=lowest * 1.01)
@@ -132,7 +134,8 @@ def test_the_width_of_the_range():
     threshold = collapse_threshold(BASE)
     low, high = expected_variance_range(BASE.with_(alpha=threshold + 1e-3))
     assert (low, high > 0.02) == (0.0, True)
-    assert expected_variance_range(BASE.with_(alpha=1.0, dim=64, instances_per_class=None))[1] == 1.0
+    wide = BASE.with_(alpha=1.0, classes=2, dim=100, instances_per_class=None)
+    assert expected_variance_range(wide)[1] == 1.0
     assert expected_variance_range(BASE.with_(alpha=threshold / 2)) == (0.0, 0.0)
 
 

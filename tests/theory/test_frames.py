@@ -221,7 +221,7 @@ def test_a_batch_that_a_class_cannot_fill_is_refused_in_both_ways_of_counting():
     for ask in (class_thresholds, lambda s: class_batches(s)):
         with pytest.raises(SettingError, match=r"^batch_size=15: asks for 5 of each class, the smallest has 4$"):
             ask(setting.with_(batch_size=15))
-    with pytest.raises(SettingError, match="^instances_per_class: missing"):
+    with pytest.raises(SettingError, match=r"^instances_per_class: missing"):
         class_batches(Setting(classes=4, sampler="full"))
 
 

@@ -1,4 +1,8 @@
-"""Numbers for people, rounded without crossing to the unsafe side."""
+"""Numbers for people, rounded so that the sentence they stand in stays true.
+
+A weight *above* which something holds is rounded up, one *up to* which it holds is rounded down, and both ends of a
+safe interval go inward. That one number exceeds another is shown with as many digits as that takes.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +10,29 @@ import math
 
 
 def above(value: float, digits: int = 3) -> str:
-    """The least decimal of so many significant digits that is at least the value."""
+    """The least decimal of so many significant digits that is at least the value: what holds above the value holds
+    above it."""
     return _plain(value, digits, "ROUND_CEILING")
 
 
 def below(value: float, digits: int = 3) -> str:
-    """The greatest decimal of so many significant digits that is at most the value."""
+    """The greatest decimal of so many significant digits that is at most the value: what holds up to the value holds
+    up to it."""
     return _plain(value, digits, "ROUND_FLOOR")
 
 
 def _plain(value: float, digits: int, rounding: str) -> str:
     from decimal import Context
 
+    if not math.isfinite(value):
+        return "none"
     number = Context(prec=digits, rounding=rounding).create_decimal(repr(float(value))).normalize()
     # Spelled without an exponent wherever a person would: `1e-1` is a string to some YAML parsers.
     return format(number, "f") if 1e-6 < abs(value) < 1e15 else str(number)
 
 
 def show(value: float | None, digits: int = 3) -> str:
-    """A number for people."""
+    """A number for people, rounded to the nearest."""
     if value is None:
         return "-"
     if math.isinf(value):
@@ -33,9 +41,9 @@ def show(value: float | None, digits: int = 3) -> str:
 
 
 def inward(low: float, high: float, digits: int = 3) -> tuple[str, str]:
-    """Both ends of a safe interval rounded so that they stay inside it."""
+    """Both ends of an interval rounded so that they stay inside it, with as many digits as that takes."""
     for more in range(digits, 17):
-        lower, upper = upward(low, more), downward(high, more)
+        lower, upper = above(low, more), below(high, more)
         if low <= float(lower) <= float(upper) <= high:
             return lower, upper
     return repr(low), repr(high)
@@ -49,10 +57,11 @@ def within(value: float, safe: tuple[float, float] | None, digits: int = 3) -> s
     return inward(value, safe[1], digits)[0] if float(shown) < safe[0] else inward(safe[0], value, digits)[1]
 
 
-def upward(value: float, digits: int = 3) -> str:
-    """A threshold rounded up: whoever stays above the printed number stays above the true one."""
-    return f"{float(above(value, digits)):.{digits}g}" if math.isfinite(value) else "none"
+def passed(limit: float, value: float, digits: int = 3) -> str:
+    """A limit that the value exceeds, above which something holds: rounded up, and still not above the value."""
+    return inward(limit, value, digits)[0]
 
 
-def downward(value: float, digits: int = 3) -> str:
-    return f"{float(below(value, digits)):.{digits}g}" if math.isfinite(value) else "none"
+def not_passed(limit: float, value: float, digits: int = 3) -> str:
+    """A limit that the value does not exceed, up to which something holds: rounded down, and not below the value."""
+    return inward(value, limit, digits)[1]

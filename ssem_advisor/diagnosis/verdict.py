@@ -12,7 +12,7 @@ from ssem_advisor.measurement.embeddings import Measurement
 from ssem_advisor.measurement.loss_value import LossPlacement, place_loss
 from ssem_advisor.measurement.prediction import answer_for
 from ssem_advisor.measurement.spread import Pilot
-from ssem_advisor.rounding import downward, show, upward, within
+from ssem_advisor.rounding import above, below, not_passed, passed, show, within
 from ssem_advisor.theory.regime import collapse_limits
 
 VERDICTS = (
@@ -210,7 +210,7 @@ def _what_the_loss_asks(
         reasons.append(
             Reason(
                 "setting",
-                f"alpha = {setting.alpha:.4g} is at or below {limits.collapse_up_to:.4g}, up "
+                f"alpha = {setting.alpha:.4g} is at or below {not_passed(limits.collapse_up_to, setting.alpha)}, up "
                 "to which class collapse is the optimum",
             )
         )
@@ -219,7 +219,7 @@ def _what_the_loss_asks(
         reasons.append(
             Reason(
                 "setting",
-                f"alpha = {setting.alpha:.4g} is above {limits.open_above:.4g}: the optimum "
+                f"alpha = {setting.alpha:.4g} is above {passed(limits.open_above, setting.alpha)}: the optimum "
                 "keeps the instances of every class apart",
             )
         )
@@ -227,8 +227,8 @@ def _what_the_loss_asks(
     reasons.append(
         Reason(
             "setting",
-            f"alpha = {setting.alpha:.4g} lies between {limits.collapse_up_to:.4g} and "
-            f"{limits.open_above:.4g}: some classes may be collapsed at the optimum",
+            f"alpha = {setting.alpha:.4g} lies between {below(limits.collapse_up_to)} and "
+            f"{above(limits.open_above)}: some classes may be collapsed at the optimum",
         )
     )
     return None
@@ -255,7 +255,7 @@ def _what_a_network_keeps(setting: Setting | None, measured: Measurement | None,
     if point is None or point.state not in (State.too_little, State.too_much):
         return None
     if point.state is State.too_little:
-        least = "" if safe is None else f"; safe from alpha = {upward(safe[0])} on"
+        least = "" if safe is None else f"; safe from alpha = {above(safe[0])} on"
         reasons.append(
             Reason(
                 "setting",
@@ -264,7 +264,7 @@ def _what_a_network_keeps(setting: Setting | None, measured: Measurement | None,
             )
         )
     elif measured is None:  # else what they have become is seen
-        most = "" if safe is None else f"; safe up to alpha = {downward(safe[1])}"
+        most = "" if safe is None else f"; safe up to alpha = {below(safe[1])}"
         reasons.append(
             Reason(
                 "setting",
@@ -411,8 +411,8 @@ def _long_tail(setting: Setting | None, reasons: list[Reason], change: list[str]
         Reason(
             "setting",
             f"classes from {min(counts)} to {max(counts)} instances in random batches: the "
-            f"last class leaves collapse above alpha = {now:.3g}; in balanced batches of {balanced.batch_size} "
-            f"above {then:.3g}",
+            f"last class leaves collapse above alpha = {above(now)}; in balanced batches of {balanced.batch_size} "
+            f"above {above(then)}",
         )
     )
     if then < now:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ssem_advisor.config.model import TrainingRun
 from ssem_advisor.domain import AdvisorError, Setting
-from ssem_advisor.rounding import above, below
+from ssem_advisor.rounding import below, inward, within
 
 if TYPE_CHECKING:
     from ssem_advisor.advice import Advice
@@ -81,10 +81,10 @@ def remedy_for(run: TrainingRun, path: Path, queue: int | None = None) -> Remedy
     low, high = advice.alpha.safe
     numbers = (
         f"with {setting.classes} classes in {_batches(setting)} at temperature {setting.temperature}: alpha "
-        f"{below(advice.alpha.recommended)} (safe from {above(low)} to {below(high)}"
+        f"{within(advice.alpha.recommended, advice.alpha.safe)} (safe from {' to '.join(inward(low, high))}"
     )
     if advice.alpha.collapse_threshold is not None:
-        numbers += f", collapse up to {above(advice.alpha.collapse_threshold)}"
+        numbers += f", collapse up to {below(advice.alpha.collapse_threshold)}"
     numbers += ")"
     point = advice.recommended
     if point is not None and point.free_spread is not None:

@@ -11,7 +11,7 @@ from ssem_advisor import theory
 from ssem_advisor.advice import LARGEST_WEIGHT, Advice, Point, State, recommend
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
 from ssem_advisor.measurement.spread import Pilot
-from ssem_advisor.rounding import show, within
+from ssem_advisor.rounding import above, show, within
 from ssem_advisor.theory.network import expected_free_spread
 from ssem_advisor.theory.regime import CollapseLimits, collapse_limits, coordinates
 
@@ -50,7 +50,7 @@ class Comparison:
             return ""
         if alpha is None:
             return "plain SupCon, without a weighted self-supervised term, collapses at every temperature"
-        return f"alpha={alpha:.3g} is not above the collapse threshold {limits.threshold:.3g}"
+        return f"alpha={alpha:.3g} is not above the collapse threshold {above(limits.threshold)}"
 
     @property
     def threshold(self) -> float | None:

@@ -16,7 +16,7 @@ from ssem_advisor.domain import Setting
 from ssem_advisor.measurement.prediction import Comparison, advised
 from ssem_advisor.measurement.spread import Pilot, Spread
 from ssem_advisor.measurement.structure import Structure
-from ssem_advisor.rounding import upward
+from ssem_advisor.rounding import above, passed
 
 COLLAPSED = 0.02  # share below which variance counts as lost
 # Free spread up to which finer labels are as bad as after plain SupCon, unless it stands out from view noise.
@@ -255,7 +255,7 @@ class _NextStep:
             return f"the loss asks for it: {theory.why_collapse}{'; ' if advice else ''}{advice}", command
         if theory.threshold is None or theory.optimum is None:
             return advice or "train longer: the weight is not too small", command
-        above = f"alpha={setting.alpha:.3g} is above the threshold {upward(theory.threshold)}"
+        above = f"alpha={setting.alpha:.3g} is above the threshold {passed(theory.threshold, setting.alpha)}"
         expected = theory.expected
         if expected is not None and expected.state is State.too_little:
             whose = "a typical network" if self.pilot is None else "a network like this one"
@@ -276,7 +276,7 @@ class _NextStep:
         if blames_training and theory.weight_is_not_too_large:
             return f"train longer: alpha={setting.alpha or 0:.3g} is not too large a weight", ""
         if better.keeps and better.safe is not None:
-            least = f"alpha={upward(better.safe[0])}, the least that is safe"
+            least = f"alpha={above(better.safe[0])}, the least that is safe"
             command = self._command()
             return f"{change}: {least}; {command} says more", command
         if better.point is not None and better.point.alpha >= (setting.alpha or 0):

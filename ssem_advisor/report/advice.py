@@ -11,7 +11,7 @@ from ssem_advisor.advice import Advice, Basis, Code, NetworkOrigin, Note, Point,
 from ssem_advisor.domain import FIELDS, Setting
 from ssem_advisor.printing import WIDTH, Paint, table, uncoloured, wrapped
 from ssem_advisor.report.words import ASSUMED, MEANINGS, PURPOSES, STATES, describe_batch, words
-from ssem_advisor.rounding import downward, inward, show, upward, within
+from ssem_advisor.rounding import above, below, inward, show, within
 
 if TYPE_CHECKING:
     from ssem_advisor.documents import KnobRange, PointShown, Recommend, SettingFields
@@ -274,22 +274,22 @@ class _Screen:
         collapse = self.paint("class collapse", "collapse")
         by_class = limits.per_class is not None and advice.regime.by_class
         if by_class and math.isfinite(limits.collapse_up_to):
-            gives_way = f"gives way at alpha {show(limits.collapse_up_to)}"
+            gives_way = f"gives way at alpha {below(limits.collapse_up_to)}"
             if limits.collapse_up_to == 0:
                 gives_way = "may give way at any alpha above 0"
             found = [
                 f"at temperature {tau} full collapse {gives_way}, and no class is collapsed above "
-                f"{upward(limits.open_above)}"
+                f"{above(limits.open_above)}"
             ]
         elif limits.collapse_up_to >= 1:
             found = [f"{collapse} is optimal at every alpha at temperature {tau}"]
         else:
-            found = [f"{collapse} is optimal up to alpha {upward(limits.collapse_up_to)} at temperature {tau}"]
+            found = [f"{collapse} is optimal up to alpha {below(limits.collapse_up_to)} at temperature {tau}"]
         critical, alpha = advice.temperature.collapse_threshold, advice.alpha.recommended
         if alpha is None:
             alpha = setting.alpha
         if critical is not None and alpha is not None and 0 < critical < math.inf:
-            found.append(f"and from temperature {downward(critical)} on at alpha {show(alpha)}")
+            found.append(f"and from temperature {above(critical)} on at alpha {show(alpha)}")
         return found
 
     def otherwise(self, details: bool) -> Iterator[str]:
@@ -349,7 +349,7 @@ class _Screen:
         yield self._bold(f"If instead, at temperature {show(tau)}")
         rows = [("", "threshold", "safe alpha", "start")]
         for row in advice.alternatives:
-            threshold = "-" if row.collapse_threshold is None else upward(row.collapse_threshold)
+            threshold = "-" if row.collapse_threshold is None else above(row.collapse_threshold)
             safe = "none" if row.safe is None else " to ".join(inward(*row.safe))
             start = "-" if row.recommended is None else within(row.recommended, row.safe)
             rows.append((row.change, threshold, safe, start))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from ssem_advisor.advice import Advice
 from ssem_advisor.convert import FORMS, Form, Mixture, form_of, to_alpha, to_weights
 from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.printing import WIDTH, wrapped
+from ssem_advisor.rounding import above, below
 
 if TYPE_CHECKING:
     from ssem_advisor.documents import MixShown, Weights
@@ -89,8 +89,9 @@ class Mix:
             lines += _wrapped(data["reason"])
         if limit:
             rising = start is None or start["values"][-1] > limit["values"][-1]
-            value = _outward(limit["values"][-1], up=rising)
-            where = f"up to {form.weights[-1]} = {value:g}" if rising else f"from {form.weights[-1]} = {value:g} on"
+            value = limit["values"][-1]
+            name = form.weights[-1]
+            where = f"up to {name} = {below(value)}" if rising else f"from {name} = {above(value)} on"
             beside = f" beside {form.weights[0]} = {limit['values'][0]:.4g}" if len(form.weights) == 2 else ""
             lines += _wrapped(f"class collapse is the optimum {where}{beside}{at}")
         known = start or today
@@ -132,11 +133,3 @@ def _entry(values: tuple[float, ...], mixture: Mixture) -> Weights:
 
 def _values(form: Form, entry: Weights) -> str:
     return ", ".join(f"{name} = {value:.3g}" for name, value in zip(form.weights, entry["values"], strict=True))
-
-
-def _outward(value: float, up: bool) -> float:
-    """Three digits, rounded so that the collapse region printed holds the true one."""
-    if value == 0:
-        return 0.0
-    unit = 10.0 ** (math.floor(math.log10(abs(value))) - 2)
-    return float(f"{(math.ceil(value / unit) if up else math.floor(value / unit)) * unit:.3g}")

@@ -9,7 +9,7 @@ from typing import Any
 from ssem_advisor.advice import Code, Note, Purpose, State
 from ssem_advisor.domain import Setting
 from ssem_advisor.printing import Meaning
-from ssem_advisor.rounding import show, upward
+from ssem_advisor.rounding import above, below, show
 
 
 def words(note: Note) -> str:
@@ -30,7 +30,7 @@ _WORDS: dict[Code, Callable[[dict[str, Any]], str]] = {
         "(P x K sampler)."
     ),
     Code.no_weight_prevents: lambda v: (
-        f"No safe setting: at temperature {v['temperature']:g} the collapse threshold is {upward(v['threshold'])}, so "
+        f"No safe setting: at temperature {v['temperature']:g} the collapse threshold is {above(v['threshold'])}, so "
         "no weight prevents collapse. Use a smaller temperature or more instances of each class in the batch."
         if math.isfinite(v["threshold"])
         else f"No safe setting: at temperature {v['temperature']:g} no weight prevents collapse. Use a smaller "
@@ -72,7 +72,7 @@ _WORDS: dict[Code, Callable[[dict[str, Any]], str]] = {
     ),
     Code.tight: lambda v: (
         "dim = classes - 1: no direction beside the class means is left. Collapse is the optimum up to alpha "
-        f"{upward(v['collapse_up_to'])} and stays a local minimum up to {upward(v['open_above'])}; nothing between the "
+        f"{below(v['collapse_up_to'])} and stays a local minimum up to {below(v['open_above'])}; nothing between the "
         "two is called safe. One more dimension removes the gap."
         if math.isfinite(v["open_above"])
         else "dim = classes - 1: no direction beside the class means is left, and no weight is known to exclude "
@@ -92,7 +92,7 @@ _WORDS: dict[Code, Callable[[dict[str, Any]], str]] = {
         "P x K sampler, or a larger batch, gives them one."
     ),
     Code.sampled_threshold: lambda v: (
-        f"The collapse threshold is numerical, to within {upward(v['error'], 2)}; the safe range keeps clear of it."
+        f"The collapse threshold is numerical, to within {above(v['error'], 2)}; the safe range keeps clear of it."
     ),
     Code.minimiser_only: lambda v: (
         f"For {v['loss']} nothing is derived for imperfect views: the free spread is that of the loss's own minimum, "

@@ -17,7 +17,7 @@ from ssem_advisor.advice import SAFE_SPREAD, WANTED, Code, aims, judge
 from ssem_advisor.cli import app
 from ssem_advisor.report.advice import to_dict, to_text
 from ssem_advisor.report.words import words
-from ssem_advisor.rounding import downward, inward, upward, within
+from ssem_advisor.rounding import above, below, inward, within
 from ssem_advisor.theory.network import PERFECT, Network, expected_free_spread
 from ssem_advisor.theory.registry import theorems
 
@@ -228,9 +228,9 @@ def test_what_is_recommended_is_safe_and_the_printed_ends_are_inside(classes, sp
 
 @given(st.floats(1e-8, 1e3), st.integers(2, 6))
 def test_rounding_lands_on_the_safe_side(value, digits):
-    assert float(upward(value, digits)) >= value
-    assert float(downward(value, digits)) <= value
-    assert float(upward(value, digits)) <= value * (1 + 10.0 ** (1 - digits)) * (1 + 1e-12)
+    assert float(above(value, digits)) >= value
+    assert float(below(value, digits)) <= value
+    assert float(above(value, digits)) <= value * (1 + 10.0 ** (1 - digits)) * (1 + 1e-12)
 
 
 @pytest.mark.parametrize(

@@ -69,18 +69,16 @@ def test_few_dimensions_give_every_class_its_own_threshold():
 
 
 @pytest.mark.parametrize(
-    ("setting", "quick", "kind", "tolerance"),
+    ("setting", "kind", "tolerance"),
     [
-        (SIZES, False, "exact", 1e-4),
-        (SIZES, True, "bound", 3e-3),
-        (SIZES.with_(dim=4), False, "exact", 1e-4),
-        (DRAWN, False, "sampled", 1e-3),
-        (DRAWN, True, "bound", 3e-3),
-        (DRAWN.with_(dim=14), False, "sampled", 1e-3),
+        (SIZES, "exact", 1e-4),
+        (SIZES.with_(dim=4), "exact", 1e-4),
+        (DRAWN, "sampled", 1e-3),
+        (DRAWN.with_(dim=14), "sampled", 1e-3),
     ],
 )
-def test_sizes_that_differ_open_from_the_first_to_the_last(setting, quick, kind, tolerance):
-    limits = collapse_limits(setting, quick=quick)
+def test_sizes_that_differ_open_from_the_first_to_the_last(setting, kind, tolerance):
+    limits = collapse_limits(setting)
     assert (limits.regime, limits.kind, limits.theorems) == (Regime.UNEQUAL, kind, ("UNEQUAL",))
     error = openings.openings_error(setting)
     assert error == (0.0 if setting is SIZES or setting.dim == 4 else 0.003)
@@ -92,14 +90,13 @@ def test_sizes_that_differ_open_from_the_first_to_the_last(setting, quick, kind,
     assert limits.collapse_up_to < limits.open_above
 
 
-@pytest.mark.parametrize("quick", [False, True])
-def test_sizes_that_differ_in_few_dimensions(quick):
+def test_sizes_that_differ_in_few_dimensions():
     """The thresholds of the crowded means, moved by what the others' opening moves them by with many dimensions."""
     setting = Setting(class_counts=(12, 7, 5, 3, 1), temperature=0.3, sampler="full", dim=2)
-    limits, tolerance = collapse_limits(setting, quick=quick), 3e-3 if quick else 1e-4
-    (each, error), free = thresholds_and_error(setting, quick), class_thresholds(setting.with_(dim=None))
+    limits, tolerance = collapse_limits(setting), 1e-4
+    (each, error), free = thresholds_and_error(setting), class_thresholds(setting.with_(dim=None))
     late = class_openings(setting.with_(dim=None), tolerance)
-    assert limits.kind == ("bound" if quick else "local")
+    assert limits.kind == "local"
     assert limits.per_class == pytest.approx(each + np.maximum(late - free, 0.0), nan_ok=True)
     assert np.isnan(limits.per_class[-1])
     assert limits.error == pytest.approx(error + tolerance)
@@ -138,7 +135,7 @@ def test_a_weight_excludes_collapse_beyond_the_error_and_twice_the_tolerance(set
     assert asked == [pytest.approx(0.7 - margin, abs=1e-12)]
     # Without room for a direction beside the means, and for equal classes, the limits answer.
     crowded = SIZES.with_(dim=3)
-    above = collapse_limits(crowded, quick=True).open_above
+    above = collapse_limits(crowded).open_above
     assert excludes_collapse(crowded.with_(alpha=min(above + 1e-6, 1.0))) == (above < 1)
     threshold = collapse_threshold(BASE)
     assert not excludes_collapse(BASE.with_(alpha=threshold))

@@ -6,9 +6,9 @@ prints the mutants that no test noticed, and the share that one did. Every place
 conditions, numbers, short strings, keyword arguments, statements left out; in functions, in decorators and in what a
 module does on import. Not changed: docstrings, annotations, prose (strings of several words), `__all__` and imports.
 
-Tests are those of `tests/theory`, `tests/advice`, `tests/lint` and `tests/experiments/test_claims.py`; for a mutant
-only those that run the changed line, quick ones first, for at most `--seconds` of processor time: what outlasts them
-counts as not noticed. Which test runs which line is recorded once, into `--map`.
+Tests are those of `tests/theory`, `tests/advice`, `tests/lint` and `tests/experiments/test_claims.py`, or of `--tests`;
+for a mutant only those that run the changed line, quick ones first, for at most `--seconds` of processor time: what
+outlasts them counts as not noticed. Which test runs which line is recorded once, into `--map`.
 
 Tests are collected once. A mutant inside a function is a copy of that process in which the function has other code and
 no cache holds anything; one outside of functions, as in a decorator or a constant, is imported into a fresh process,
@@ -35,7 +35,7 @@ import signal
 import sys
 import time
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +219,7 @@ class Mutated(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 # -- which test runs which line ---------------------------------------------------------------------------------------
 
 
-def record(target: Path) -> None:
+def record(target: Path, asked: Sequence[str]) -> None:
     """Run all tests once and write {file: {line: [tests]}}, and how long each test takes."""
     import coverage
 
@@ -237,7 +237,7 @@ def record(target: Path) -> None:
             return result
 
     watch.start()
-    status = pytest.main([*TESTS, *QUIET], plugins=[Plugin()])
+    status = pytest.main([*asked, *QUIET], plugins=[Plugin()])
     watch.stop()
     if status != 0:
         raise SystemExit("the tests fail without any mutant")
@@ -426,6 +426,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="a part of the paths to change, as theory/")
+    parser.add_argument("--tests", nargs="+", default=TESTS, help="those to ask, as tests/theory")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--map", type=Path, default=ROOT / "mutants" / "map.json")
     parser.add_argument("--log", type=Path, default=None, help="default: beside the map, named after the seed")
@@ -435,7 +436,7 @@ def main() -> None:
     if not options.map.exists():
         child = os.fork()
         if not child:
-            record(options.map)
+            record(options.map, options.tests)
             os._exit(0)
         if os.waitpid(child, 0)[1] != 0 or not options.map.exists():
             raise SystemExit("no map")
@@ -475,7 +476,7 @@ def main() -> None:
 
     worker = os.fork()
     if not worker:
-        pytest.main([*TESTS, *QUIET, "-s"], plugins=[Collected(ask_copies, options.seconds, known["seconds"])])
+        pytest.main([*options.tests, *QUIET, "-s"], plugins=[Collected(ask_copies, options.seconds, known["seconds"])])
         sys.stdout.flush()
         os._exit(0)
     os.waitpid(worker, 0)

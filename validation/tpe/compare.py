@@ -49,7 +49,7 @@ def train(protocol: Protocol, data: Data, alpha: float, temperature: float, seed
     return probe(z, data.fine, z_test, data.fine_test)
 
 
-def main(name: str, trials: int, epochs: int | None, data_root: str | None, folder: Path, keep: bool) -> None:
+def main(name: str, trials: int, epochs: int | None, data_root: str | None, folder: Path) -> None:
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if name == "digits":
@@ -71,13 +71,6 @@ def main(name: str, trials: int, epochs: int | None, data_root: str | None, fold
     advised = {"alpha": alpha, "temperature": temperature, "probes": probes}
     advised["seconds"] = (time.perf_counter() - began) / SEEDS
 
-    path = Path(__file__).with_name(f"{name}.json")
-    if keep:
-        result = json.loads(path.read_text()) | {"recommended": advised}
-        found = [value for *_, value in result["tried"]]
-        needed = next((i + 1 for i, value in enumerate(found) if value is not None and value >= probes[0]), None)
-        path.write_text(json.dumps(result | {"trials_to_reach_the_recommended": needed}) + "\n")
-        return
     began = time.perf_counter()
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=0))
     study.optimize(
@@ -98,7 +91,7 @@ def main(name: str, trials: int, epochs: int | None, data_root: str | None, fold
         "trials": trials, "epochs": protocol.epochs, "recommended": advised, "search": searched,
         "trials_to_reach_the_recommended": needed, "tried": found,
     }  # fmt: skip
-    path.write_text(json.dumps(result, indent=1) + "\n")
+    Path(__file__).with_name(f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
 
 
@@ -109,14 +102,7 @@ if __name__ == "__main__":
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--data-root")
     parser.add_argument("--work", type=Path, help="keeps the image features between runs")
-    parser.add_argument("--keep-search", action="store_true", help="train the recommended setting of today alone")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        main(
-            options.name,
-            options.trials,
-            options.epochs,
-            options.data_root,
-            options.work or Path(scratch),
-            options.keep_search,
-        )
+        folder = options.work or Path(scratch)
+        main(options.name, options.trials, options.epochs, options.data_root, folder)

@@ -1,23 +1,30 @@
 """Train networks on groupings that no limit was set on, and hold the verdicts of `measure` against linear probes.
 
-    python validation/verdicts/judge.py five [--data-root DIR] [--features FILE]
+    python validation/verdicts/judge.py five [--data-root DIR] [--work DIR]
+    python validation/verdicts/judge.py --count
 
-Writes NAME.json beside this file: of every network the probes, the parts of the spread, what class means and neighbours
-tell, and the verdicts on two held-back views of each train image, on one of them, and on the plain test images.
+Writes NAME.json beside this file: of every network the probes, the parts of the spread with the free spread expected of
+it, what class means and neighbours tell, and the verdicts on two held-back views of each train image, on one of them,
+and on the plain test images. --work keeps the features of the images and the trained networks, so that a second call
+goes on from there, or judges again what is trained. --count trains nothing: it says which recorded verdicts are right.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from ssem_advisor import Setting, measure, recommend
+from ssem_advisor.advice import judge
 from ssem_advisor.experiments.data import BatchSampler, Data, digits, stream, synthetic
 from ssem_advisor.experiments.images import patches
 from ssem_advisor.experiments.images.readers import first_of_each
@@ -26,24 +33,51 @@ from ssem_advisor.experiments.plan import load
 from ssem_advisor.experiments.precision import fast_dtype
 from ssem_advisor.experiments.protocol import Protocol
 from ssem_advisor.experiments.stacked import Stack
-from ssem_advisor.measurement import measure
+from ssem_advisor.files import replacing
+from ssem_advisor.theory.network import Network
 
 HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
 class Study:
-    """What to train. suite: the data; group: from its fine labels, or coarse ones, to the trained labels."""
+    """What to train.
+
+    suite: the data; group: from its fine labels, or coarse ones, to the trained labels. temperature None: the one that
+    is recommended. alphas None: plain SupCon, the recommended weight, and some around it. control: the study whose
+    plain SupCon of the same data stands in where the weights have none.
+    """
 
     suite: str
     dim: int
-    temperature: float
-    alphas: Sequence[float]
+    temperature: float | None
+    alphas: Sequence[float] | None
     batch: int
     epochs: int
     group: Callable[[Data], Data]
     sampler: str = "balanced"
     coarse: bool = False
+    seeds: int = 1
+
+    def points(self, data: Data) -> tuple[Setting, Sequence[float]]:
+        """The setting, with its temperature, and the weights to train at."""
+        counts = data.counts
+        equal = self.sampler == "balanced" or max(counts) == min(counts)
+        setting = Setting(
+            classes=len(counts) if equal else None, class_counts=None if equal else counts, dim=self.dim,
+            temperature=self.temperature, loss="supcon", views=2, sampler=self.sampler, batch_size=self.batch,
+            instances_per_class=round(sum(counts) / len(counts)) if equal else None,
+        )  # fmt: skip
+        if self.alphas is not None and self.temperature is not None:
+            return setting, self.alphas
+        point = recommend(setting).recommended
+        assert point is not None
+        around = [0.0] + [round(min(factor * point.alpha, 1.0), 3) for factor in AROUND]
+        return setting.with_(temperature=float(point.temperature)), sorted({*around, *(self.alphas or ())})
+
+
+AROUND = (0.5, 0.75, 1.0, 1.5, 2.0)
+"""Multiples of the recommended weight."""
 
 
 def merged(groups: Sequence[Sequence[int]], each: int | None = None) -> Callable[[Data], Data]:
@@ -83,86 +117,203 @@ def _part(data: Data, kept: torch.Tensor) -> Data:
     return replace(data, **found)
 
 
-FIVE = some([1, 5, 8, 14, 18])
+def same(data: Data) -> Data:
+    return data
+
+
+FIVE, OTHER, SIX = some([1, 5, 8, 14, 18]), some([2, 7, 11, 13, 17]), some([0, 3, 6, 9, 12, 15])
+LARGE = (0, 0.07, 0.15, 0.273, 0.4)  # at dim 512: half of the directions asks for .07, 32 of them for .273
 STUDIES = {
-    "five": Study("cifar100", 64, 0.1, (0, 0.1, 0.15, 0.293, 0.45, 0.7, 1), 500, 40, FIVE, coarse=True),
-    "five128": Study("cifar100", 128, 0.1, (0.1, 0.16, 0.3, 0.5), 500, 40, FIVE, coarse=True),
-    "five512": Study("cifar100", 512, 0.1, (0, 0.05, 0.1, 0.2, 0.3, 0.5), 500, 40, FIVE, coarse=True),
-    "coarse": Study("cifar100", 64, 0.1, (0, 0.384, 1), 400, 40, lambda data: data, coarse=True),
+    "five": Study("cifar100", 64, 0.1, (0, 0.1, 0.15, 0.293, 0.45, 0.7, 1), 500, 40, FIVE, coarse=True, seeds=3),
+    "five128": Study("cifar100", 128, 0.1, (0, 0.1, 0.16, 0.3, 0.5), 500, 40, FIVE, coarse=True),
+    "five512": Study("cifar100", 512, 0.1, (0, 0.05, 0.1, 0.2, 0.3, 0.5), 500, 40, FIVE, coarse=True, seeds=3),
+    "other512": Study("cifar100", 512, 0.1, LARGE, 500, 40, OTHER, coarse=True, seeds=3),
+    "coarse": Study("cifar100", 64, 0.1, (0, 0.384, 1), 400, 40, same, coarse=True),
     "three": Study(
         "cifar10", 32, 0.15, (0, 0.2, 0.35, 0.6, 1), 450, 40, merged([(0, 2, 8), (1, 9, 7, 4), (3, 5, 6)], 400)
     ),
-    "crowd": Study("cifar100", 48, 0.1, (0, 0.3), 512, 40, lambda data: data, sampler="random"),
-    "digits-halves": Study("digits", 24, 0.15, (0, 0.1, 0.3, 0.6, 0.8, 1), 240, 60, merged([range(5), range(5, 10)])),
-    "digits-four": Study(
-        "digits", 48, 0.2, (0, 0.1, 0.3, 0.6, 0.8, 1), 240, 60, merged([(0, 3, 8), (1, 7), (2, 6), (4, 5, 9)])
+    "crowd": Study("cifar100", 48, 0.1, (0, 0.3), 512, 40, same, sampler="random"),
+    "hundred-cold": Study("cifar100", 128, 0.05, (0, 0.1, 0.25, 0.37, 0.5), 512, 40, same, sampler="random"),
+    "hundred-balanced": Study("cifar100", 128, 0.1, (0, 0.2, 0.37, 0.5, 0.8), 500, 40, same),
+    "digits-halves": Study(
+        "digits", 24, 0.15, (0, 0.1, 0.3, 0.6, 0.8, 1), 240, 60, merged([range(5), range(5, 10)]), seeds=3
     ),
-    "gaussians": Study("synthetic", 32, 0.1, (0, 0.1, 0.3, 0.6, 0.8, 1), 240, 60, lambda data: data),
+    "digits-four": Study(
+        "digits", 48, 0.2, (0, 0.1, 0.3, 0.6, 0.8, 1), 240, 60, merged([(0, 3, 8), (1, 7), (2, 6), (4, 5, 9)]), seeds=3
+    ),
+    "gaussians": Study("synthetic", 32, 0.1, (0, 0.1, 0.3, 0.6, 0.8, 1), 240, 60, same, seeds=3),
+    # As a stranger would: the default answer, plain SupCon, and weights around it.
+    "six": Study("cifar100", 64, None, None, 480, 40, SIX, coarse=True, seeds=3),
+    "uneven": Study(
+        "cifar10", 48, None, None, 500, 40, merged([(0, 2, 4, 6), (1, 8, 9), (3, 5), (7,)]), sampler="random", seeds=3
+    ),
 }
 
 
-def data_of(study: Study, data_root: str | None, features: Path) -> Data:
+def data_of(study: Study, data_root: str | None, work: Path) -> Data:
     if study.suite == "digits":
         return study.group(digits(10))
     if study.suite == "synthetic":
         return study.group(synthetic((100,) * 8))
     images = load(Protocol.default(study.suite, data_root=data_root, coarse=study.coarse))
-    if not features.exists():
+    features = work / f"features-{study.suite}.pt"
+    if patches.cached(images, features) is None:
         patches.prepare(images, features)
     return study.group(patches.features(images, features))
 
 
-def trained(study: Study, data: Data) -> Stack:
+def trained(study: Study, data: Data, seed: int, alphas: Sequence[float], temperature: float, kept: Path) -> Stack:
+    """Networks of all weights and one seed, trained on the same batches; taken from `kept` where they are there."""
     images = study.suite.startswith("cifar")
-    count = len(study.alphas)
+    count = len(alphas)
     stack = Stack(
-        (data.x[0].numel(), 256, 256, study.dim), [0] * count, study.alphas, [study.temperature] * count, "supcon",
+        (data.x[0].numel(), 256, 256, study.dim), [seed] * count, alphas, [temperature] * count, "supcon",
         1e-3 if images else 2e-3, products=fast_dtype("cpu") if images else None,
     )  # fmt: skip
+    made = {"alphas": list(alphas), "temperature": temperature, "epochs": study.epochs, "batch": study.batch}
+    if kept.exists():
+        found = torch.load(kept, weights_only=True)
+        if found["made"] == made:
+            stack.restore(found["stack"])
+            return stack
     sampler = BatchSampler(study.sampler, data.coarse, study.batch)
     steps = study.epochs * -(-len(data.x) // study.batch)
     for step in range(steps):
-        chosen = sampler.draw(0, step)
-        stack.step(data.views(chosen, 2, stream(0, step, "augment")), data.coarse[chosen], step / steps)
+        chosen = sampler.draw(seed, step)
+        stack.step(data.views(chosen, 2, stream(seed, step, "augment")), data.coarse[chosen], step / steps)
+    with replacing(kept) as file:
+        torch.save({"made": made, "stack": stack.state()}, file)
     return stack
 
 
-def judged(study: Study, data: Data, stack: Stack, number: int) -> dict[str, Any]:
-    seen = stack.embed(data.measured_views(2, stream(0, 0, "measure")), number)
+def judged(setting: Setting, data: Data, stack: Stack, number: int, seed: int) -> dict[str, Any]:
+    """What one network of a stack shows. setting: with its weight and temperature."""
+    seen = stack.embed(data.measured_views(2, stream(seed, 0, "measure")), number)
     plain, test = (stack.embed(x.flatten(1).float(), number) for x in (data.x, data.x_test))
     two, one, tests = (
-        measure(z, y, bootstrap=0, pairs=1000)
-        for z, y in ((seen, data.coarse), (seen[:, 0], data.coarse), (test, data.coarse_test))
+        measure(z, y, pairs=1000) for z, y in ((seen, data.coarse), (seen[:, 0], data.coarse), (test, data.coarse_test))
     )
     spread, structure = two.spread, two.structure
     assert structure is not None
-    found: dict[str, Any] = {"alpha": study.alphas[number], "temperature": study.temperature}
+    assert spread.reliability is not None
+    found: dict[str, Any] = {"alpha": setting.alpha, "temperature": setting.temperature, "seed": seed}
     for kind in ("fine", "coarse"):
         found[f"probe_{kind}"] = probe(plain, getattr(data, kind), test, getattr(data, f"{kind}_test"))
     for name in ("common_mean", "between", "view_noise", "confusion", "free_spread", "local_free", "reliability"):
         part = getattr(spread, name)
         found[name] = None if part is None else part.value
-    found |= {"directions": spread.directions.value, "by_mean": structure.by_mean}
-    found |= {"by_neighbours": structure.by_neighbours, "gap": list(structure.gap)}
+    reached = Network(min(max(spread.reliability.value, 0.01), 1.0), max(spread.directions.value, 1.0))
+    found |= {"directions": spread.directions.value, "expected of a typical network": judge(setting).free_spread}
+    found |= {"expected of this network": judge(setting, reached).free_spread, "by_mean": structure.by_mean}
+    found |= {"by_neighbours": structure.by_neighbours, "gap": [round(value, 5) for value in structure.gap]}
     found |= {"two views": two.verdict, "one view": one.verdict, "test images": tests.verdict}
     return {name: round(value, 5) if isinstance(value, float) else value for name, value in found.items()}
 
 
+def study_again(name: str, data_root: str | None, work: Path) -> None:
+    study = STUDIES[name]
+    data = data_of(study, data_root, work)
+    setting, alphas = study.points(data)
+    rows = []
+    for seed in range(study.seeds):
+        stack = trained(study, data, seed, alphas, float(setting.temperature), work / f"{name}-seed{seed}.pt")
+        rows += [judged(setting.with_(alpha=a), data, stack, i, seed) for i, a in enumerate(alphas)]
+    shown = {"classes": len(data.counts), "dim": study.dim, "batch_size": study.batch, "sampler": study.sampler}
+    shown |= {"class_counts": data.counts, "test_images": len(data.x_test)}
+    text = json.dumps({"setting": shown, "networks": rows}, indent=1)
+    (HERE / f"{name}.json").write_text(text + "\n")
+
+
+# -- which verdicts are right ------------------------------------------------------------------------------------------
+
+COLLAPSE, LOOSE = ("total collapse", "class collapse", "too little"), ("too loose", "class structure lost")
+VIEWS = ("two views", "one view", "test images")
+
+
+def due(rows: Sequence[dict[str, Any]], tests: int) -> dict[float, str | None]:
+    """For each weight what the probes, means over seeds, ask of a verdict: "collapse", "healthy" or "loose"; None
+    where they do not decide.
+
+    Chance is the standard error of the trained labels' probe on the test images, but 0.01 at least. Plain SupCon is
+    collapse. A weight that loses more than twice the chance on the trained labels is loose; one that loses no more
+    than chance and gains at least half of the best gain in finer labels, itself more than twice its chance, is healthy.
+    """
+    weights = sorted({row["alpha"] for row in rows})
+    fine, coarse = (
+        {a: float(np.mean([r[f"probe_{kind}"] for r in rows if r["alpha"] == a])) for a in weights}
+        for kind in ("fine", "coarse")
+    )
+    chance = max(0.01, math.sqrt(coarse[0] * (1 - coarse[0]) / tests))
+    enough = 2 * max(0.01, math.sqrt(fine[0] * (1 - fine[0]) / tests))
+    best = max(fine[a] - fine[0] for a in weights)
+    found: dict[float, str | None] = {}
+    for a in weights:
+        gained, lost = fine[a] - fine[0], coarse[0] - coarse[a]
+        found[a] = "collapse" if a == 0 else None
+        if a > 0 and lost > 2 * chance:
+            found[a] = "loose"
+        elif a > 0 and lost <= chance and best > enough and gained >= best / 2:
+            found[a] = "healthy"
+    return found
+
+
+def outcome(verdict: str, asked: str | None) -> str:
+    """right, wrong, cannot tell, or not counted."""
+    if asked is None:
+        return "not counted"
+    if verdict == "cannot tell":
+        return verdict
+    allowed = {"collapse": COLLAPSE, "loose": LOOSE, "healthy": ("healthy",)}[asked]
+    return "right" if verdict in allowed else "wrong"
+
+
+def counted() -> Iterator[tuple[str, dict[str, Any], dict[str, str]]]:
+    """Study, network, and the outcome for each way of measuring it."""
+    for name in STUDIES:
+        path = HERE / f"{name}.json"
+        if not path.exists():
+            continue
+        study = json.loads(path.read_text())
+        asked = due(study["networks"], study["setting"]["test_images"])
+        for row in study["networks"]:
+            yield name, row, {views: outcome(row[views], asked[row["alpha"]]) for views in VIEWS}
+
+
+def count() -> None:
+    found = list(counted())
+    print("| study | " + " | ".join(f"{views}: right, wrong, cannot tell" for views in VIEWS) + " | not counted |")
+    print("| --- |" + " --- |" * (len(VIEWS) + 1))
+    for name in (*dict.fromkeys(study for study, *_ in found), "all"):
+        own = [outcomes for study, _, outcomes in found if name in (study, "all")]
+        cells = [
+            ", ".join(str(sum(o[views] == kind for o in own)) for kind in ("right", "wrong", "cannot tell"))
+            for views in VIEWS
+        ]
+        left_out = sum(o["two views"] == "not counted" for o in own)
+        print(f"| {name} | {' | '.join(cells)} | {left_out} |")
+    for name, row, outcomes in found:
+        for views, how in outcomes.items():
+            if how == "wrong":
+                print(f"wrong: {name}, weight {row['alpha']:g}, seed {row['seed']}, {views}: {row[views]}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("name", choices=sorted(STUDIES))
+    parser.add_argument("name", choices=sorted(STUDIES), nargs="?")
+    parser.add_argument("--count", action="store_true", help="hold the recorded verdicts against the recorded probes")
     parser.add_argument("--data-root", help="the folder of the images' standard files")
-    parser.add_argument("--features", type=Path, help="keeps the features of the images between runs")
+    parser.add_argument("--work", type=Path, help="keeps the features of the images and the trained networks")
     options = parser.parse_args()
+    if options.count == (options.name is not None):
+        parser.error("give a study, or --count")
     torch.set_num_threads(1)
-    study = STUDIES[options.name]
+    if options.count:
+        count()
+        return
     with tempfile.TemporaryDirectory() as scratch:
-        data = data_of(study, options.data_root, options.features or Path(scratch) / "features.pt")
-    stack = trained(study, data)
-    rows = [judged(study, data, stack, i) for i in range(len(study.alphas))]
-    setting = {"classes": int(data.coarse.max()) + 1, "dim": study.dim, "batch_size": study.batch}
-    text = json.dumps({"setting": setting, "networks": rows}, indent=1)
-    (HERE / f"{options.name}.json").write_text(text + "\n")
+        work = options.work or Path(scratch)
+        work.mkdir(parents=True, exist_ok=True)
+        study_again(options.name, options.data_root, work)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The verdicts, on records made up from the theory and bent away from it."""
 
 import json
+import math
 from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
@@ -193,6 +194,16 @@ def test_runs_that_have_not_begun_are_no_evidence(changes, reason):
     claims = judge_claims(Protocol.default("digits"), records(truth, **changes))
     assert {c.verdict for c in claims} == {NOT_TRAINED}
     assert all(reason in c.summary and "27 of 27" in c.summary for c in claims)
+
+
+def test_classes_told_apart_close_to_one_point_are_trained():
+    """Two classes whose loss has gone a third of the way to class collapse, within a temperature of one point."""
+    setting = Setting(classes=2, dim=64, temperature=0.1, batch_size=62, sampler="balanced")
+    run = replace(records(truth)[0], setting=setting, alpha=0.0, temperature=0.1, mean=0.91)
+    start, end = math.log(2 * 62 - 1), math.log(2 * 31 - 1)
+    for way, reason in ((0.33, None), (0.2, "every embedding is still at one point")):
+        reached = start - way * (start - end)
+        assert replace(run, losses=(start, start, *[reached] * 18)).why_untrained() == reason
 
 
 def test_untrained_runs_among_trained_ones_are_left_out_and_counted():

@@ -11,7 +11,8 @@ from ssem_advisor.domain import Setting
 from ssem_advisor.measurement import MeasurementError, judge_spread, measure, spread_of
 from ssem_advisor.measurement.prediction import compare
 from ssem_advisor.measurement.rows import UnitRows
-from ssem_advisor.measurement.structure import structure_of
+from ssem_advisor.measurement.spread import Measured
+from ssem_advisor.measurement.structure import Structure, structure_of
 from ssem_advisor.measurement.verdict import Name
 
 
@@ -305,6 +306,13 @@ def test_classes_in_pieces_are_too_loose_whatever_the_share(views):
     assert name == "healthy"
     assert spread.free_share.value > 0.4
     assert share > 0.4
+
+
+@pytest.mark.parametrize(("free", "name"), [(0.01, "class collapse"), (0.6, "too loose")])
+def test_collapsed_classes_are_not_in_pieces_though_neighbours_know_more_by_chance(free, name):
+    spread = spread_of(*population(m=5, free=free, confusion=0.05, noise=0.1, between=0.4))
+    chance = Structure(5, 0.70, 0.7103, Measured(0.0103, 0.0002, 0.0204))
+    assert judge_spread(spread, structure=chance).name == name
 
 
 def test_structure_against_plain_loops():

@@ -44,8 +44,7 @@ class Study:
     """What to train.
 
     suite: the data; group: from its fine labels, or coarse ones, to the trained labels. temperature None: the one that
-    is recommended. alphas None: plain SupCon, the recommended weight, and some around it. control: the study whose
-    plain SupCon of the same data stands in where the weights have none.
+    is recommended. alphas None: plain SupCon, the recommended weight, and some around it.
     """
 
     suite: str
@@ -235,14 +234,17 @@ def due(rows: Sequence[dict[str, Any]], tests: int) -> dict[float, str | None]:
     where they do not decide.
 
     Chance is the standard error of the trained labels' probe on the test images, but 0.01 at least. Plain SupCon is
-    collapse. A weight that loses more than twice the chance on the trained labels is loose; one that loses no more
-    than chance and gains at least half of the best gain in finer labels, itself more than twice its chance, is healthy.
+    collapse; without it nothing is decided. A weight that loses more than twice the chance on the trained labels is
+    loose; one that loses no more than chance and gains at least half of the best gain in finer labels, itself more
+    than twice its chance, is healthy.
     """
     weights = sorted({row["alpha"] for row in rows})
     fine, coarse = (
         {a: float(np.mean([r[f"probe_{kind}"] for r in rows if r["alpha"] == a])) for a in weights}
         for kind in ("fine", "coarse")
     )
+    if 0 not in weights:
+        return dict.fromkeys(weights)
     chance = max(0.01, math.sqrt(coarse[0] * (1 - coarse[0]) / tests))
     enough = 2 * max(0.01, math.sqrt(fine[0] * (1 - fine[0]) / tests))
     best = max(fine[a] - fine[0] for a in weights)

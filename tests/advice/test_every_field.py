@@ -10,6 +10,7 @@ import pytest
 from ssem_advisor import Setting, SettingError, collapse_threshold, optimal_variance, recommend
 from ssem_advisor.advice import (
     LARGEST_WEIGHT,
+    Basis,
     Code,
     NetworkOrigin,
     Outlook,
@@ -49,10 +50,12 @@ SETTINGS = {
     "bare": Setting(classes=100, dim=128),
     "four views": Setting(**SPARE, views=4),
     "one view": Setting(classes=10, dim=64, views=1),
+    "ssem, one view": Setting(classes=5, dim=32, batch_size=100, sampler="balanced", loss="ssem", views=1),
     "a line": Setting(classes=2, dim=1, batch_size=10, alpha=0.5),
+    "a line, a point": Setting(classes=2, dim=1, batch_size=10, alpha=0.5, temperature=0.2),
     "alone": Setting(classes=100, batch_size=100, sampler="balanced"),
 }
-UNSAFE = ("unequal, few", "one view", "a line", "alone")
+UNSAFE = ("unequal, few", "one view", "a line", "a line, a point", "alone")
 BY_CLASS = ("crowded", "unequal", "unequal, few")
 USUAL = 0.1
 
@@ -191,6 +194,7 @@ def test_the_regime_and_what_stands_behind_the_spread():
         "crowded": ("crowded", "rough"),
         "unequal": ("unequal", "rough"),
         "ssem": ("finite-dimension", "estimate"),
+        "ssem, one view": ("finite-dimension", "estimate"),
         "l_spread": ("finite-dimension", "minimiser"),
         "bare": ("finite-dimension", "rough"),
         "four views": ("finite-dimension", "estimate"),
@@ -393,7 +397,7 @@ def test_the_lonely_are_those_who_meet_nobody():
     others = math.comb(31 - 7, 19) / math.comb(31, 19)  # of 31 others 7 are of the class, 19 are drawn
     lonely = {
         "random": 0.95**29, "random of few": others, "bare": 0.99**511, "one view": 0.9**511, "l_spread": 0.8**99,
-        "a line": 0.5**9, "alone": 1.0,
+        "a line": 0.5**9, "a line, a point": 0.5**9, "alone": 1.0,
     }  # fmt: skip
     for name, share in found.items():
         if name != "unequal":
@@ -711,6 +715,12 @@ def test_the_settings_of_the_alternatives():
 
 
 # -- the outlook ----------------------------------------------------------------------------------------------------
+
+
+def test_codes_are_words_that_json_and_users_read():
+    assert all(code.value == code.name.replace("_", "-") for code in Code)
+    for words in (State, Purpose, NetworkOrigin, Basis):
+        assert all(word.value == word.name.replace("_", " ") for word in words)
 
 
 def test_an_answer_cannot_be_changed():

@@ -229,6 +229,7 @@ def record(target: Path, asked: Sequence[str]) -> None:
     class Plugin:
         @pytest.hookimpl(wrapper=True)
         def pytest_runtest_protocol(self, item: pytest.Item, nextitem: object) -> Iterator[None]:
+            empty_caches()  # or a test would not run what an earlier one has asked for
             watch.switch_context(item.nodeid)
             begin = time.process_time()
             result = yield
@@ -247,6 +248,12 @@ def record(target: Path, asked: Sequence[str]) -> None:
         for name in data.measured_files()
     }
     target.write_text(json.dumps({"seconds": seconds, "lines": lines}))
+
+
+def empty_caches() -> None:
+    for cached in gc.get_objects():
+        if isinstance(cached, functools._lru_cache_wrapper):
+            cached.cache_clear()
 
 
 def tests_of(known: dict[str, Any], path: Path, first: int, last: int) -> list[str]:
@@ -398,9 +405,7 @@ class Collected:
             def child() -> bool:
                 for function in functions_of(path):
                     function.__code__ = codes.get(_place(function), function.__code__)
-                for cached in gc.get_objects():
-                    if isinstance(cached, functools._lru_cache_wrapper):
-                        cached.cache_clear()
+                empty_caches()
                 session.config.pluginmanager.register(FirstFailure(self.seconds, self.usual))
                 chosen = [items[test] for test in tests if test in items]
                 for item, following in zip(chosen, [*chosen[1:], None], strict=True):

@@ -291,7 +291,8 @@ def _what_moved(choice: Choice, chosen: Point) -> Iterator[Note]:
 
 
 def _precision(tau: float) -> Iterator[Note]:
-    if math.exp(min(1.0 / tau, 700.0)) > 65504.0:
+    """The largest float16 is 65504; exp(-16.6) is about its least."""
+    if 1.0 / tau > math.log(65504.0):
         yield Note(Code.fp16_overflow, {"inverse": 1.0 / tau})
     if 2.0 / tau > 16.6:
         yield Note(Code.fp16_underflow, {"span": 2.0 / tau})
@@ -345,7 +346,7 @@ def _changes(setting: Setting) -> Iterator[tuple[str, dict[str, Any]]]:
         yield f"balanced, {each} per class", {"sampler": "balanced", "batch_size": each * setting.classes}
         per_class = max(4, round(size / setting.classes))
         classes = max(2, min(setting.classes, size // per_class))
-        if 2 <= classes < setting.classes:
+        if classes < setting.classes:
             change = {"sampler": "balanced", "classes_per_batch": classes, "batch_size": classes * per_class}
             yield f"P x K = {classes} x {per_class}", change
     views = 2 if setting.views == 4 else 4

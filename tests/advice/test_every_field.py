@@ -128,7 +128,7 @@ def test_one_setting_at_a_time(field):
 
 @pytest.mark.parametrize("safe", [(0.0, 0.2), (0.1, 1.0), (0.2, 0.2), (0.3, 0.2)])
 def test_the_safe_range_lies_inside_0_to_1(safe):
-    with pytest.raises(SettingError, match="must be two increasing numbers inside"):
+    with pytest.raises(SettingError, match=r"^safe_spread=.*: must be two increasing numbers inside"):
         recommend(SETTINGS["spare"], safe_spread=safe, free_spread=0.2)
 
 
@@ -139,7 +139,9 @@ def test_what_is_wanted_lies_in_the_safe_range():
         for end in safe:
             assert recommend(large, safe_spread=safe, free_spread=end).wanted == end
         for beyond in (safe[0] - 1e-6, safe[1] + 1e-6):
-            with pytest.raises(SettingError, match=f"must lie in the safe range {safe[0]:g} to {safe[1]:g}"):
+            with pytest.raises(
+                SettingError, match=f"^free_spread=.*: must lie in the safe range {safe[0]:g} to {safe[1]:g}"
+            ):
                 recommend(large, safe_spread=safe, free_spread=beyond)
     assert recommend(crowded).safe_spread == (0.05, 0.125)
     for wanted, safe in ((0.06, (0.05, 0.125)), (0.2, (0.05, 0.2)), (0.25, (0.05, 0.25))):
@@ -336,6 +338,10 @@ def test_the_safe_temperatures_end_where_the_point_stops_being_safe(name):
 
     for inside in np.geomspace(low, high, 9):
         assert state(float(inside) if low < inside < high else min(max(float(inside), low), high)) is State.safe
+    ends = pytest.approx(advice.safe_spread[0], rel=1e-5), pytest.approx(advice.safe_spread[1], rel=1e-5)
+    assert outlook.spread(alpha, low) in ends
+    opening = outlook.limits(high).open_above / alpha
+    assert outlook.spread(alpha, high) in ends or 0.98 < opening < 1
     assert state(low / 1.001) is not State.safe
     assert state(high * (1.03 if name == "crowded" else 1.002)) is not State.safe
     assert low <= advice.recommended.temperature <= high

@@ -342,6 +342,8 @@ def test_arrays_are_refused_by_recommend():
 
 ALWAYS = ("REDUCTION", "SLOPES", "THRESHOLD", "TEMPERATURE", "PLAIN-SUPCON")
 ROOMY = {"classes": 10, "dim": 64, "batch_size": 200, "sampler": "balanced", "temperature": 0.1}
+FULL = {"classes": 4, "dim": 64, "instances_per_class": 8, "sampler": "full"}
+LINE = {"classes": 2, "dim": 1, "batch_size": 10}
 
 
 @pytest.mark.parametrize(
@@ -356,6 +358,18 @@ ROOMY = {"classes": 10, "dim": 64, "batch_size": 200, "sampler": "balanced", "te
         (ROOMY | {"views": 1}, None, ("PLAIN-SUPCON",)),
         ({"classes": 100, "dim": 128, "batch_size": 100, "sampler": "balanced"}, None,
          ("THRESHOLD", "PLAIN-SUPCON", "DIMENSION")),
+        (ROOMY | {"loss": "ssem"}, None, ("REDUCTION", "SLOPES", "THRESHOLD", "DIMENSION", "FINITE")),
+        (ROOMY | {"loss": "l_spread"}, None, ("REDUCTION", "SLOPES-SPREAD")),
+        (FULL | {"loss": "l_spread"}, None, ("REDUCTION", "SLOPES-SPREAD", "WEIGHT-SPREAD")),
+        (FULL | {"loss": "ssem"}, PERFECT, ("REDUCTION", "SLOPES", "THRESHOLD", "WEIGHT", "TEMPERATURE-SSEM")),
+        (FULL, None, (*ALWAYS, "FINITE", "RELIABILITY")),
+        (ROOMY | {"sampler": "random"}, None,
+         ("REDUCTION", "SLOPES", "RANDOM-BATCH", "PLAIN-SUPCON", "DIMENSION", "FINITE", "RELIABILITY")),
+        (ROOMY | {"dim": 7}, None, ("PLAIN-SUPCON", "UNEQUAL")),
+        ({"class_counts": (60, 30, 10), "dim": 16, "batch_size": 40}, PERFECT, ("PLAIN-SUPCON", "UNEQUAL")),
+        (LINE, None, ("RANDOM-BATCH", "PLAIN-SUPCON")),
+        (LINE | {"alpha": 0.5, "temperature": 0.2}, None, ("REDUCTION", "SLOPES", "RANDOM-BATCH", "PLAIN-SUPCON")),
+        ({"classes": 8, "dim": 3, "loss": "l_spread", "batch_size": 64}, None, ()),
     ],
 )  # fmt: skip
 def test_the_theorems_behind_an_answer_are_those_of_its_numbers(setting, network, behind):

@@ -198,8 +198,8 @@ class Outlook:
         for _ in range(3):
             grid = np.geomspace(inside, outside, 50)
             safe = self._is_safe(alpha, grid)
-            safe[0] = True
-            last = int(np.argmin(safe)) - 1 if not safe.all() else len(grid) - 2
+            safe[0], safe[-1] = True, False  # as they were found, whatever rounding makes of them
+            last = int(np.argmin(safe)) - 1
             inside, outside = float(grid[last]), float(grid[last + 1])
         return inside
 

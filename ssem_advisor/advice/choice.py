@@ -10,7 +10,6 @@ import numpy as np
 
 from ssem_advisor.advice.answer import NetworkOrigin, Point, Purpose, State, Trial
 from ssem_advisor.advice.outlook import LARGEST_WEIGHT, Outlook
-from ssem_advisor.domain import AdvisorError
 from ssem_advisor.theory.network import PERFECT
 
 # At matched free spread, fine-label probes are equal from 0.05 to 0.2 on CIFAR: 0.1 is the convention in the middle.
@@ -34,6 +33,8 @@ class Choice:
     def start(self) -> Point | None:
         """Change as little as possible: keep what is given and safe, else move alpha, else the temperature as well."""
         outlook, setting = self.outlook, self.outlook.setting
+        if outlook.why_not_covered is not None:
+            return None
         if setting.alpha is not None and setting.temperature is not None:
             given = outlook.point(setting.alpha, setting.temperature)
             if given.state is State.safe:
@@ -66,12 +67,9 @@ class Choice:
     def _bears(self, temperature: float) -> bool:
         """Whether views as imperfect as these leave the threshold at a temperature nearly where it is."""
         outlook = self.outlook
-        try:
-            perfect = replace(outlook, network=replace(PERFECT, directions=outlook.network.directions))
-            shift = float(outlook.weight(0.0, temperature)) - float(perfect.weight(0.0, temperature))
-            return shift <= LARGEST_SHIFT and float(outlook.weight(self.wanted, temperature)) <= LARGEST_WARM_WEIGHT
-        except AdvisorError:
-            return False
+        perfect = replace(outlook, network=replace(PERFECT, directions=outlook.network.directions))
+        shift = float(outlook.weight(0.0, temperature)) - float(perfect.weight(0.0, temperature))
+        return shift <= LARGEST_SHIFT and float(outlook.weight(self.wanted, temperature)) <= LARGEST_WARM_WEIGHT
 
     def _temperature_for(self, alpha: float) -> float | None:
         """A safe temperature at a fixed weight: the usual one if it is, else where the spread comes nearest."""

@@ -242,8 +242,8 @@ class LSpread(Smooth):
 
     def weight(self, y: np.ndarray) -> np.ndarray:
         (apart, _), (together, _) = self._pulls(y)
-        with np.errstate(invalid="ignore"):  # nan where neither pulls at all
-            return _sigmoid(together - apart)
+        with np.errstate(invalid="ignore"):  # without a mate nothing pulls apart, and no weight below 1 helps
+            return np.where(apart > -np.inf, _sigmoid(together - apart), 1.0)
 
     def slopes(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(-S_sup, S_self)."""

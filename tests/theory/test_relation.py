@@ -61,7 +61,7 @@ def test_no_arithmetic_warning_at_the_ends_of_the_domain():
     """Warnings of the package are errors here: logarithms of nothing and quotients of nothing are meant."""
     for loss in ("supcon", "ssem", "l_spread"):
         for views in (1, 2) if loss == "ssem" else (2,):
-            for temperature in (1e-300, 1e-3, 1e3, 1e300):
+            for temperature in (1e-12, 1e-3, 1e3, 1e12):
                 for alpha in (0.0, 0.5, 1.0):
                     for batch in (*BATCHES, {"sampler": "balanced", "batch_size": 5}, {"batch_size": 2}):
                         setting = Setting(

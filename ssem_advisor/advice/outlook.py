@@ -24,7 +24,7 @@ from ssem_advisor.theory.network import (
     expected_free_spread,
     shares_directions,
 )
-from ssem_advisor.theory.regime import CollapseLimits, Regime, collapse_limits, excludes_collapse, regime_of
+from ssem_advisor.theory.regime import CollapseLimits, Regime, collapse_limits, opening_margin, regime_of
 
 # At larger weights accuracy on the trained labels was below that of plain SupCon in every recorded study of images at
 # temperatures up to 0.2, with 5, 10, 20 and 100 classes, whatever the free spread.
@@ -175,14 +175,16 @@ class Outlook:
         grid = np.log(_TEMPERATURES)
         first, last = min(pieces, key=lambda p: max(grid[p[0]] - math.log(near), math.log(near) - grid[p[1]], 0.0))
         low, high = self._edge(alpha, first, -1), self._edge(alpha, last, +1)
-        if self._is_safe(alpha, np.array([near]))[0] and self._opened(alpha, near, quick=False):
-            low, opened = min(low, near), near  # what opens here opens at every smaller temperature
-            high = max(high, near)
+        opened, margin = near, -math.inf
+        if self._is_safe(alpha, np.array([near]))[0] and (limits := self.limits(near)) is not None:
+            margin = alpha - limits.open_above  # by the very threshold that the answer shows
+        if margin > 0:
+            low, high = min(low, near), max(high, near)  # what opens here opens at every smaller temperature
         else:
-            opened = low
-            if not self._opened(alpha, low):
+            opened, margin = low, self._margin(alpha, low)
+            if not margin > 0:
                 return None, True
-        return (low, self._open_end(alpha, opened, high)), len(pieces) == 1
+        return (low, self._open_end(alpha, opened, margin, high)), len(pieces) == 1
 
     def _is_safe(self, alpha: float, temperatures: np.ndarray) -> np.ndarray:
         """Whether the expected free spread is inside the safe range."""
@@ -203,24 +205,31 @@ class Outlook:
             inside, outside = float(grid[last]), float(grid[last + 1])
         return inside
 
-    def _open_end(self, alpha: float, low: float, high: float) -> float:
-        """The largest temperature up to `high` at which nothing is collapsed, as at `low`; thresholds grow with it."""
-        if self._opened(alpha, high):
+    def _open_end(self, alpha: float, low: float, margin: float, high: float) -> float:
+        """The largest temperature up to `high` at which nothing is collapsed, as at `low`; thresholds grow with it.
+
+        margin: that of `low`. Where margins are numbers, a straight line between the nearest two says where to look.
+        """
+        beyond = self._margin(alpha, high)
+        if beyond > 0:
             return high
-        while high / low > (1.02 if self.by_class else 1.001):  # class by class each question takes a while
-            middle = math.sqrt(low * high)
-            low, high = (middle, high) if self._opened(alpha, middle) else (low, middle)
+        step = 1.04 if self.by_class else 1.001  # class by class a question takes a while
+        while high / low > step:
+            share = min(max(margin / (margin - max(beyond, -1.0)), 0.1), 0.9)
+            ahead = min(max(low * (high / low) ** share / math.sqrt(step), low * step), high / step)
+            found = self._margin(alpha, ahead)
+            if found > 0:
+                low, margin = ahead, found
+            else:
+                high, beyond = ahead, found
         return low
 
-    def _opened(self, alpha: float, temperature: float, quick: bool = True) -> bool:
-        """Whether nothing is collapsed; not quick: by the very threshold that the answer shows."""
-        if not quick:
-            limits = self.limits(temperature)
-            return limits is not None and limits.open_above < alpha
+    def _margin(self, alpha: float, temperature: float) -> float:
+        """By how much alpha is above the weight at which the last class opens; negative where one is collapsed."""
         try:
-            return excludes_collapse(self.setting.with_(temperature=temperature, alpha=alpha))
+            return opening_margin(self.setting.with_(temperature=temperature, alpha=alpha))
         except NotCovered:
-            return False
+            return -1.0
 
     # -- a single point ------------------------------------------------------------------------------------------------
 

@@ -101,16 +101,17 @@ def collapse_limits(setting: Setting) -> CollapseLimits:
     return replace(limits, theorems=covered(setting, *limits.theorems))
 
 
-def excludes_collapse(setting: Setting) -> bool:
-    """Whether no class is collapsed at the setting's alpha: it exceeds `collapse_limits(setting).open_above`.
+def opening_margin(setting: Setting) -> float:
+    """By how much alpha exceeds `collapse_limits(setting).open_above`: positive where no class is collapsed.
 
-    Where class sizes differ it takes a fraction of the time of that weight. Raises as `collapse_limits` does.
+    Where class sizes differ and a direction is left it is 1 or -1, which takes a fraction of the time. Raises as
+    `collapse_limits` does.
     """
     alpha = float(setting.need("alpha"))
     if not setting.extras and regime_of(setting) is Regime.UNEQUAL and _roomy(setting):
         error = openings_error(setting)
-        return all_open(setting, alpha - error - 2.0 * _tolerance(error))
-    return collapse_limits(setting).open_above < alpha
+        return 1.0 if all_open(setting, alpha - error - 2.0 * _tolerance(error)) else -1.0
+    return alpha - collapse_limits(setting).open_above
 
 
 @lru_cache(maxsize=512)

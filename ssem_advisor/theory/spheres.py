@@ -79,8 +79,9 @@ def descend_on_spheres(
     free: np.ndarray,
     weight: np.ndarray,
     precision: float,
+    steps: int = 4 * _STEPS,
 ) -> Rows:
-    """Like `newton_on_spheres` without second derivatives, by L-BFGS: for hundreds of rows."""
+    """Like `newton_on_spheres` without second derivatives, by L-BFGS: for hundreds of rows. steps: the most of them."""
     from scipy.optimize import minimize
 
     pace = np.sqrt(weight)[:, None]
@@ -96,7 +97,7 @@ def descend_on_spheres(
         slope -= (slope * unit).sum(axis=1, keepdims=True) * unit
         return value, (slope / (norm * pace)).ravel()
 
-    options = {"maxiter": 4 * _STEPS, "maxfun": 8 * _STEPS, "ftol": 1e-15, "gtol": precision, "maxcor": 30}
+    options = {"maxiter": steps, "maxfun": 2 * steps, "ftol": 1e-15, "gtol": precision, "maxcor": 30}
     found = minimize(flattened, (begin * pace).ravel(), jac=True, method="L-BFGS-B", options=options)
     raw = found.x.reshape(free.shape) / pace
     return np.asarray(raw / np.linalg.norm(raw, axis=1, keepdims=True))

@@ -19,7 +19,7 @@ import numpy as np
 
 from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.theory.batches import Batch, batch_of, random_batch
-from ssem_advisor.theory.crowd import Crowd
+from ssem_advisor.theory.crowd import Crowd, Errors
 from ssem_advisor.theory.openings import Openings, by_class, only_numbers
 from ssem_advisor.theory.registry import BASIC, NO_LINE, SOFTMAX, assume
 from ssem_advisor.theory.relation import Geometry, Softmax, own_view_weight
@@ -31,7 +31,7 @@ from ssem_advisor.theory.spheres import descend_on_spheres, least_curvatures
 _STARTS, _COORDINATES, _LOOK, _CLOSER, _LAST, _MANY = 24, 12_000, 150, 150, 400, 100
 # Minima not found may lie further off than the lowest ones lie apart, by this factor. With more coordinates than the
 # last number the lowest may be missed; then the highest one found counts as well, and this share of the value.
-_OTHERS, _UNSEEN, _SURE = 2.0, 0.01, 100
+_OTHERS, _UNSEEN, _SURE = 2.0, 0.01, 200
 # Above this many coordinates a good frame stands for the minimiser, and this many classes for all. Class means in fewer
 # dimensions than the last number count as if they had so many.
 _CROWD, _SAMPLE, _FRAME_DIM = 4_000, 32, 12
@@ -63,46 +63,49 @@ def class_thresholds(setting: Setting) -> np.ndarray:
     classes in fewer than 12 dimensions, and where classes x dim^2 is beyond 5e10.
     Source: UNEQUAL and TIGHT (derived here).
     """
-    return thresholds_and_error(setting)[0]
+    return thresholds_and_errors(setting)[0]
 
 
 def class_thresholds_error(setting: Setting) -> float:
-    """Half width of `class_thresholds`: 0 where they are exact to rounding.
+    """Half width of the least and the largest of `class_thresholds`: 0 where they are exact to rounding.
 
     That is with a direction beside the class means, and in dim = classes - 1 for equal classes: for sampler "full", for
     balanced batches of all classes and for random batches whose compositions can be listed. Drawn compositions and
     binned sizes cost 0.002. With dim < classes the lowest minimum is looked for from many starts, and the error is
     twice what the first and the last threshold differ by between the three lowest minima found; for equal classes in
-    more than 100 coordinates 1 % of the value more, for unequal ones whose minima differ 0.005, and 0.002 for
+    more than 200 coordinates 1 % of the value more, for unequal ones whose minima differ 0.005, and 0.002 for
     compositions averaged in closed form; classes in between are rougher. Random batches of equal crowded classes, which
-    meet the expected number of every other class, 0.5 % of the value. Beyond 4,000 coordinates (classes x dim, dim < classes) a good frame stands for the
-    minimiser: of equal classes good to 4 % of the largest value or 3.75/dim of it if that is less, of unequal ones to
-    8 %, in random batches to 21 %, and more of thousands of classes (`_frame_error`). For unequal sizes that is
-    measured for the first and the last class (docs/theory/classes.md#frames).
+    meet the expected number of every other class, 0.5 % of the value. Beyond 4,000 coordinates (classes x dim, dim <
+    classes) a good frame stands for the minimiser: of equal classes good to 4 % of the largest value, or 3.75/dim of
+    it if that is less, of unequal ones to 8 %, in random batches to 21 %, and less good for thousands of classes
+    (`_frame_error`). For unequal sizes that is measured for the first and the last class
+    (docs/theory/classes.md#frames).
     """
-    return thresholds_and_error(setting)[1]
+    return max(thresholds_and_errors(setting)[1])
 
 
-def thresholds_and_error(setting: Setting) -> tuple[np.ndarray, float]:
-    """Both at once."""
+def thresholds_and_errors(setting: Setting) -> tuple[np.ndarray, Errors]:
+    """Both at once, each end with its error."""
     assume(setting, "class_thresholds", SOFTMAX, BASIC, NO_LINE)
     only_numbers(setting)
     return _thresholds(setting.with_(alpha=None))
 
 
 @lru_cache(maxsize=256)
-def _thresholds(setting: Setting) -> tuple[np.ndarray, float]:
+def _thresholds(setting: Setting) -> tuple[np.ndarray, Errors]:
     sizes, own = _sizes(setting), float(own_view_weight(setting))
     m = len(sizes)
     dim = m if setting.dim is None else min(int(setting.dim), m)
     if own == 0:  # one view: L_self is empty, no weight below 1 opens anything
-        return np.where(sizes > 1, 1.0, np.nan), 0.0
+        return np.where(sizes > 1, 1.0, np.nan), Errors(0.0, 0.0)
     if dim == m:
         problem = Openings.of(setting.with_(dim=None))
         by_group = problem.closed_thresholds()
-        return by_class(setting, problem, by_group), problem.error
+        return by_class(setting, problem, by_group), Errors(problem.error, problem.error)
     if setting.sampler == "balanced" and setting.need("batch_size") == (setting.classes_per_batch or m):
-        return np.where(sizes > 1, np.inf, np.nan), 0.0  # one instance of a class in a batch: none meets a mate
+        return np.where(sizes > 1, np.inf, np.nan), Errors(
+            0.0, 0.0
+        )  # one instance of a class in a batch: none meets a mate
     if dim == m - 1 and not setting.unequal:
         return _simplex_thresholds(setting, own)
     if m * max(dim, _FRAME_DIM) > _CROWD:
@@ -112,7 +115,7 @@ def _thresholds(setting: Setting) -> tuple[np.ndarray, float]:
     return _equal_thresholds(setting, sizes, own)
 
 
-def _simplex_thresholds(setting: Setting, own: float) -> tuple[np.ndarray, float]:
+def _simplex_thresholds(setting: Setting, own: float) -> tuple[np.ndarray, Errors]:
     """Equal classes, dim = classes - 1: on the regular simplex all classes are alike, and every sum is closed."""
     m, tau, batch, sizes = setting.classes, float(setting.need("temperature")), batch_of(setting), _sizes(setting)
     cosine, count = -1.0 / (m - 1.0), float(_met(setting, sizes)[0])
@@ -126,10 +129,11 @@ def _simplex_thresholds(setting: Setting, own: float) -> tuple[np.ndarray, float
     pull = np.full(1, (m - 1.0) * each)
     met = np.full(1, (m - 1.0) * count)
     found = _weights(setting, sizes[:1], own, batch, met, pull, 2.0 * pull * cosine, stiffness)
-    return np.full(m, found[0]), 0.005 * float(found[0]) if setting.sampler == "random" else 0.0
+    error = 0.005 * float(found[0]) if setting.sampler == "random" else 0.0
+    return np.full(m, found[0]), Errors(error, error)
 
 
-def _equal_thresholds(setting: Setting, sizes: np.ndarray, own: float) -> tuple[np.ndarray, float]:
+def _equal_thresholds(setting: Setting, sizes: np.ndarray, own: float) -> tuple[np.ndarray, Errors]:
     """At the lowest minimum found; the error is what the first and the last class differ by between minima."""
     batch, counts = _batches(setting, sizes), _expected_others(setting, sizes)
 
@@ -145,12 +149,13 @@ def _equal_thresholds(setting: Setting, sizes: np.ndarray, own: float) -> tuple[
     means = _collapsed_minima(setting, sizes, own, batch, counts)
     each = [thresholds(found) for found in means]
     ends = np.array([(np.nanmin(found), np.nanmax(found)) for found in each])
-    apart = _OTHERS * float(np.ptp(ends[:4], axis=0).max())
-    error = apart if apart > 1e-6 else 0.0
+    errors = _OTHERS * np.ptp(ends[:4], axis=0)
+    errors[errors < 1e-6] = 0.0
     if means[0].vectors.size > _SURE and len(means) > 1:
-        error = max(error, float(np.ptp(ends, axis=0).max())) + _UNSEEN * float(ends.max())
-    whole = setting.sampler != "random" and setting.classes_per_batch in (None, setting.classes)
-    return each[0], error + (0.0 if whole else 0.005 * float(ends.max()))
+        errors = np.maximum(errors, np.ptp(ends, axis=0)) + _UNSEEN * ends[0]
+    if setting.sampler == "random" or setting.classes_per_batch not in (None, setting.classes):
+        errors = errors + 0.005 * ends[0]
+    return each[0], Errors(*map(float, errors))
 
 
 def _weights(
@@ -342,7 +347,7 @@ def _least_tangent_eigenvalues(means: ClassMeans, attraction: np.ndarray) -> np.
 # -- many classes in few dimensions ------------------------------------------------------------------------------------
 
 
-def _frame_thresholds(setting: Setting, sizes: np.ndarray, own: float, dim: int) -> tuple[np.ndarray, float]:
+def _frame_thresholds(setting: Setting, sizes: np.ndarray, own: float, dim: int) -> tuple[np.ndarray, Errors]:
     """Thresholds at a good frame of class means, for a sample of the classes and by size in between.
 
     Where many classes crowd into few dimensions the minimiser is nearly a tight frame, in which every class sees nearly
@@ -404,15 +409,19 @@ def _frame_thresholds(setting: Setting, sizes: np.ndarray, own: float, dim: int)
     found, stiffer = np.maximum(found, 0.0), np.maximum(stiffer, 0.0)
     opens = np.isfinite(found)  # beyond 1 there are no weights to tell apart
     bounded = float(np.max(np.minimum(stiffer, np.maximum(found, 1.0))[opens] - found[opens], initial=0.0))
-    share_off = _frame_error(setting, dim, steps)
     if not setting.unequal:  # of a tight frame the sample shows more differences than the minimiser has
-        error = share_off * float(found.max()) + (1.0 if steps else 0.5) * float(np.ptp(found)) + bounded
-        return np.full(m, found.mean()), error
+        error = _frame_error(setting, dim, steps) * float(found.max()) + bounded
+        error += (1.0 if steps else 0.5) * float(np.ptp(found))
+        return np.full(m, found.mean()), Errors(error, error)
     finite = np.isfinite(found[order])
     if not finite.any():
-        return np.where(sizes > 1, np.inf, np.nan), 0.0
+        return np.where(sizes > 1, np.inf, np.nan), Errors(0.0, 0.0)
     each = np.interp(level, level[picked][order][finite], found[order][finite])
-    return np.where(sizes > 1, each, np.nan), share_off * float(np.nanmax(each)) + bounded
+    each = np.where(sizes > 1, each, np.nan)
+    last = _frame_error(setting, dim, steps) * float(np.nanmax(each)) + bounded
+    # The first class is a large one, and meets its expected number of others.
+    first = (0.06 + 0.6 / steps) * float(np.nanmin(each)) + bounded if steps else last
+    return each, Errors(min(first, last), last)
 
 
 def _frame_stiffness(
@@ -450,15 +459,16 @@ def _frame_stiffness(
 def _frame_error(setting: Setting, dim: int, steps: int) -> float:
     """How far the thresholds at a frame may be from those of the minimiser, as a share; measured, not derived.
 
-    Of a tight frame and of one that has taken steps towards the minimiser. Where class sizes differ and batches are
-    random, small classes meet few of the others at a time and not their expected number, which the frame takes.
+    Of the last class; of a tight frame and of one that has taken steps towards the minimiser. Where class sizes differ
+    and batches are random, small classes meet few of the others at a time and not their expected number, which the
+    frame takes.
     """
     tight = max(0.03, 3.75 / dim)
     if setting.unequal and setting.sampler == "random":
         return min(2.5 * tight, 0.19 + 0.6 / steps) if steps else 2.5 * tight
     if not steps:
         return tight
-    return 0.055 + 0.6 / steps if setting.unequal else min(tight, 0.03 + 0.3 / steps)
+    return 0.06 + 0.6 / steps if setting.unequal else min(tight, 0.03 + 0.3 / steps)
 
 
 def _met(setting: Setting, sizes: np.ndarray) -> np.ndarray:

@@ -35,6 +35,13 @@ _AVERAGED = 0.002
 _MATES, _STEP = 8, 1.0
 
 
+class Errors(NamedTuple):
+    """Half widths of the least and of the largest threshold."""
+
+    first: float
+    last: float
+
+
 class Curvature(NamedTuple):
     """Sums over the anchors of a class: what its mates weigh in their denominators (classes,), `pull` as in
     `Batches.value_and_pull`, what sampling a class takes off the curvature (classes, classes), and the second moment
@@ -247,19 +254,20 @@ class Crowd:
         ]
         return sorted(tried, key=lambda found: screen.value_and_gradient(found, 0.5)[0])
 
-    def thresholds(self) -> tuple[np.ndarray, float]:
+    def thresholds(self) -> tuple[np.ndarray, Errors]:
         """The weight up to which a spread of each class raises the loss at full collapse, shape (classes,), and the
-        half width of the first and the last of them.
+        half widths of the first and the last of them.
 
-        That is what the ends differ by between the three lowest of the minima found, and what averaging batches, an
+        That is what each end differs by between the three lowest of the minima found, and what averaging batches, an
         early end of the search and minima not found add.
         """
         number, tried = len(self.sizes), self.minima()
         fine = self.coarse if self.small else _FINE
         lowest = np.clip([self._turns(found) for found in tried[:3]], 0.0, 1.0)[:, self.sizes > 1]
-        error = _OTHERS * max(float(np.ptp(lowest.min(axis=1))), float(np.ptp(lowest.max(axis=1))))
-        error += 0.0 if self.small and error < 1e-6 else _SETTLED
-        error += _AVERAGED if isinstance(self.batches, Averaged) else 0.0
+        ends = np.stack([lowest.min(axis=1), lowest.max(axis=1)], axis=1)
+        errors = _OTHERS * np.ptp(ends, axis=0)
+        errors += np.where(self.small & (errors < 1e-6), 0.0, np.minimum(_SETTLED, 0.1 * ends[0]))
+        errors += _AVERAGED * np.minimum(1.0, 10.0 * ends[0]) if isinstance(self.batches, Averaged) else 0.0
         known = {0.5: self.minimum(0.5, tried[0], fine)}
 
         def turns(alpha: float) -> np.ndarray:
@@ -268,17 +276,19 @@ class Crowd:
                 nearest = known[alpha] = self.minimum(alpha, nearest, fine)
             return self._turns(nearest)
 
-        def ends(found: np.ndarray) -> np.ndarray:
+        def only_ends(found: np.ndarray) -> np.ndarray:
             """The first and the last class."""
             can = np.flatnonzero(self.sizes > 1)
             order = can[np.argsort(found[can])]
             return np.isin(np.arange(number), order[[0, -1]])
 
         # In large problems, whose minima are many, the classes between the ends take what the ends leave them.
-        found, left = fixed_points(turns, max(1e-8, 0.1 * error), 12, None if self.small else ends)
-        error += float(left[ends(found)].max())
+        close = max(1e-8, 0.1 * float(errors.min()), 0.01 * float(errors.max()))
+        found, left = fixed_points(turns, close, 12, None if self.small else only_ends)
+        can = np.flatnonzero(self.sizes > 1)
+        errors += left[[can[np.argmin(found[can])], can[np.argmax(found[can])]]]
         found = np.where(found < 1.0, found, np.inf)
-        return np.where(self.sizes > 1, found, np.nan), error
+        return np.where(self.sizes > 1, found, np.nan), Errors(*map(float, errors))
 
     def _turns(self, vectors: np.ndarray) -> np.ndarray:
         """The weights at which the costs of the classes vanish at these vectors, linear in the weight as they are."""

@@ -88,11 +88,10 @@ def _known(theorem: Theorem, setting: Setting) -> dict[str, float | None]:
     if "v" in theorem.symbols and complete and theorem.kind == "theorem":
         known["v"] = _optimum(setting)
     if theorem.kind == "estimate":
-        network = typical(setting)
-        known["R"] = network.view_reliability
-        known["D"] = None if setting.dim is None else network.directions or directions_left(setting)
+        known["R"] = typical(setting).view_reliability
+        known["D"] = None if setting.dim is None else directions_left(setting)
         if "v" in theorem.symbols and complete:
-            known["v"] = float(expected_variance(setting, network.view_reliability, network.directions))
+            known["v"] = float(expected_variance(setting, effective_dim=known["D"]))
     if setting.sampler == "balanced" and setting.classes_per_batch is None:
         known["P"] = float(setting.classes)
     return known
@@ -123,9 +122,9 @@ def _plain(setting: Setting) -> float:
 
 
 def _finite(setting: Setting) -> float:
-    network = typical(setting)
-    variance = expected_variance(setting, network.view_reliability, network.directions)
-    return float(alpha_for_expected_variance(setting, variance, 1.0, network.directions))
+    directions = directions_left(setting)
+    variance = expected_variance(setting, effective_dim=directions)
+    return float(alpha_for_expected_variance(setting, variance, effective_dim=directions))
 
 
 def _reliable(setting: Setting) -> float:

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from ssem_advisor.domain import Setting, SettingError
-from ssem_advisor.theory.classes import class_thresholds, thresholds_and_error
+from ssem_advisor.theory.classes import class_thresholds, thresholds_and_errors
 from ssem_advisor.theory.collapse import collapse_threshold
 from ssem_advisor.theory.estimates import is_exact
 from ssem_advisor.theory.extensions import extended_limits
@@ -46,8 +46,8 @@ class CollapseLimits:
     open_above: above this weight no class is collapsed; "safe" begins here. inf where no weight is known to do it.
     kind: "exact" (proven to be global), "local" (the weights at which collapsed classes stop being local minima),
         "bound" (a proven outer bound; the truth lies inside) or "sampled" (batch compositions were drawn).
-    error: half width of both numbers where they are approximated or sampled; 0 where they are exact to rounding.
-        `open_above` already lies on the safe side of it.
+    error: half width of `open_above` where it is approximated or sampled; 0 where it is exact to rounding. Both numbers
+        already lie on the safe side of their error; that of `collapse_up_to` is its own.
     per_class: the weight above which each class is spread, shape (classes,), nan for a class of one instance; None
         where all classes open together.
     theorems: keys of what stands behind the numbers; every assumption of theirs holds here.
@@ -148,9 +148,9 @@ def _tight(setting: Setting, threshold: float, keys: tuple[str, ...]) -> Collaps
     if setting.dim == 1 or setting.loss == "l_spread":
         # Two classes on a line cannot spread at all; for l_spread the local threshold is not derived.
         return CollapseLimits(Regime.TIGHT, threshold, float("inf"), "bound", 0.0, None, keys)
-    each, error = thresholds_and_error(setting)
-    local = max(float(np.nanmax(each)) + error, threshold)
-    return CollapseLimits(Regime.TIGHT, threshold, local, "local", error, None, keys)
+    each, errors = thresholds_and_errors(setting)
+    local = max(float(np.nanmax(each)) + errors.last, threshold)
+    return CollapseLimits(Regime.TIGHT, threshold, local, "local", errors.last, None, keys)
 
 
 _BY_CLASS = ("UNEQUAL", "BATCH")
@@ -158,10 +158,9 @@ _BY_CLASS = ("UNEQUAL", "BATCH")
 
 def _crowded(setting: Setting) -> CollapseLimits:
     """Equal classes open at nearly one weight: what their thresholds differ by is part of the answer."""
-    each, error = thresholds_and_error(setting)
-    return CollapseLimits(
-        Regime.CROWDED, _first(each, error), float(np.nanmax(each)) + error, "local", error, each, _BY_CLASS
-    )
+    each, errors = thresholds_and_errors(setting)
+    last = float(np.nanmax(each)) + errors.last
+    return CollapseLimits(Regime.CROWDED, _first(each, errors.first), last, "local", errors.last, each, _BY_CLASS)
 
 
 def _first(each: np.ndarray, error: float) -> float:
@@ -192,9 +191,9 @@ def _unequal(setting: Setting) -> CollapseLimits:
     else:
         # With few dimensions the thresholds are those of the crowded means; the others' having opened moves them by as
         # much as it does with many.
-        (local, unsure), free = thresholds_and_error(setting), class_thresholds(setting.with_(dim=None))
-        error += unsure
-        first = _first(local, unsure)
+        (local, unsure), free = thresholds_and_errors(setting), class_thresholds(setting.with_(dim=None))
+        error += unsure.last
+        first = _first(local, unsure.first)
         with np.errstate(invalid="ignore"):
             each = np.where(np.isfinite(each) & np.isfinite(local), local + np.maximum(each - free, 0.0), each + local)
     last = float(np.nanmax(each)) + error

@@ -99,6 +99,15 @@ def test_the_numbers_of_fixed_batches_are_the_means_of_the_engine():
     assert seen >= 4
 
 
+def test_the_finite_dimension_is_that_of_the_statement_and_its_weight_the_one_given():
+    """Not the directions of a typical network: 28 beside five class means in 32, three quarters of 11 beside one."""
+    for classes, dim, directions in ((5, 32, 28.0), (10, 12, 8.25)):
+        setting = Setting(classes=classes, dim=dim, instances_per_class=40, sampler="full", temperature=0.5, alpha=0.8)
+        found = numbers_of(theorem("FINITE"), setting)
+        assert found.symbols["D"] == directions
+        assert found.results["alpha(v)"] == pytest.approx(0.8, rel=1e-6)
+
+
 def test_the_command_fills_in_what_recommend_would_set_or_names_what_is_missing():
     text = explain("FINITE", "--classes", 100, "--dim", 128)
     assert "alpha(v) = " in text

@@ -5,9 +5,9 @@ import pytest
 
 from ssem_advisor import NotCovered, Setting, SettingError, class_openings, class_thresholds, collapse_threshold
 from ssem_advisor.theory import openings, regime
-from ssem_advisor.theory.classes import class_thresholds_error, thresholds_and_error
+from ssem_advisor.theory.classes import class_thresholds_error, thresholds_and_errors
 from ssem_advisor.theory.openings import Openings, all_open
-from ssem_advisor.theory.regime import Regime, collapse_limits, coordinates, excludes_collapse
+from ssem_advisor.theory.regime import Regime, collapse_limits, coordinates, opening_margin
 
 BASE = Setting(classes=6, dim=40, temperature=0.3, instances_per_class=10, batch_size=24)
 SIZES = Setting(class_counts=(12, 7, 5, 3), temperature=0.3, sampler="full")
@@ -61,7 +61,7 @@ def test_few_dimensions_give_every_class_its_own_threshold():
     assert (limits.regime, limits.kind, limits.theorems) == (Regime.CROWDED, "local", ("UNEQUAL",))
     assert np.array_equal(limits.per_class, each)
     assert limits.error == class_thresholds_error(setting) > 0
-    assert limits.collapse_up_to == pytest.approx(each.min() - limits.error)
+    assert limits.collapse_up_to == pytest.approx(each.min() - thresholds_and_errors(setting)[1].first)
     assert limits.open_above == limits.threshold == pytest.approx(each.max() + limits.error)
     assert coordinates(setting) == 18
     # "BATCH" speaks of equal classes whose means have room, so it is not cited; a balanced one of some is a bound
@@ -94,14 +94,14 @@ def test_sizes_that_differ_in_few_dimensions():
     """The thresholds of the crowded means, moved by what the others' opening moves them by with many dimensions."""
     setting = Setting(class_counts=(12, 7, 5, 3, 1), temperature=0.3, sampler="full", dim=2)
     limits, tolerance = collapse_limits(setting), 1e-4
-    (each, error), free = thresholds_and_error(setting), class_thresholds(setting.with_(dim=None))
+    (each, errors), free = thresholds_and_errors(setting), class_thresholds(setting.with_(dim=None))
     late = class_openings(setting.with_(dim=None), tolerance)
     assert limits.kind == "local"
     assert limits.per_class == pytest.approx(each + np.maximum(late - free, 0.0), nan_ok=True)
     assert np.isnan(limits.per_class[-1])
-    assert limits.error == pytest.approx(error + tolerance)
+    assert limits.error == pytest.approx(errors.last + tolerance)
     assert limits.open_above == pytest.approx(np.nanmax(limits.per_class) + limits.error)
-    assert limits.collapse_up_to == pytest.approx(max(np.nanmin(each) - error, 0.0))
+    assert limits.collapse_up_to == pytest.approx(max(np.nanmin(each) - errors.first, 0.0))
 
 
 def test_extras_are_answered_by_their_own_theorems():
@@ -124,22 +124,23 @@ def test_what_limits_refuse():
         collapse_limits(SIZES.with_(loss="l_spread"))
     assert collapse_limits(BASE.with_(alpha=0.9)) == collapse_limits(BASE)
     with pytest.raises(SettingError, match=r"^alpha: missing"):
-        excludes_collapse(BASE)
+        opening_margin(BASE)
 
 
 @pytest.mark.parametrize(("setting", "margin"), [(SIZES, 2e-4), (DRAWN, 0.003 + 2e-3)])
-def test_a_weight_excludes_collapse_beyond_the_error_and_twice_the_tolerance(setting, margin, monkeypatch):
+def test_the_margin_of_a_weight_keeps_clear_of_the_error_and_twice_the_tolerance(setting, margin, monkeypatch):
     asked = []
     monkeypatch.setattr(regime, "all_open", lambda _, alpha: asked.append(alpha) or True)
-    assert excludes_collapse(setting.with_(alpha=0.7))
+    assert opening_margin(setting.with_(alpha=0.7)) > 0
     assert asked == [pytest.approx(0.7 - margin, abs=1e-12)]
     # Without room for a direction beside the means, and for equal classes, the limits answer.
     crowded = SIZES.with_(dim=3)
     above = collapse_limits(crowded).open_above
-    assert excludes_collapse(crowded.with_(alpha=min(above + 1e-6, 1.0))) == (above < 1)
+    assert (opening_margin(crowded.with_(alpha=min(above + 1e-6, 1.0))) > 0) == (above < 1)
+    assert opening_margin(crowded.with_(alpha=0.25)) == pytest.approx(0.25 - above)
     threshold = collapse_threshold(BASE)
-    assert not excludes_collapse(BASE.with_(alpha=threshold))
-    assert excludes_collapse(BASE.with_(alpha=threshold + 1e-9))
+    assert opening_margin(BASE.with_(alpha=threshold)) <= 0
+    assert opening_margin(BASE.with_(alpha=threshold + 1e-9)) > 0
     assert len(asked) == 1
 
 

@@ -83,7 +83,7 @@ def test_boundary_and_band_of_the_phase_diagram_are_the_theory(drawn: list[Axes]
 def test_colour_of_a_place_is_its_variance(drawn: list[Axes], tmp_path: Path) -> None:
     """The region painted last at a place lies between the contours that enclose its variance."""
     plots.phase_diagram(SETTING, tmp_path / "phase.png")
-    regions = [c for c in drawn[0].collections if isinstance(c, FillBetweenPolyCollection)][1:]
+    regions = [c for c in drawn[0].collections if isinstance(c, FillBetweenPolyCollection)][:-1]
     levels = phase.levels_of(outlook_of(SETTING))
     for temperature, alpha in ((0.2, 0.6), (0.05, 0.4), (0.1, 0.95), (0.15, 0.7)):
         variance = expected_free_spread(SETTING.with_(temperature=temperature, alpha=alpha), typical(SETTING))
@@ -223,17 +223,47 @@ def test_each_size_of_class_opens_where_theory_says(drawn: list[Axes], tmp_path:
         plots.class_openings(SETTING, tmp_path / "openings.png")
 
 
-def test_unequal_classes_have_a_phase_diagram_of_two_boundaries(drawn: list[Axes], tmp_path: Path) -> None:
-    setting = Setting(class_counts=(5, 3, 2), sampler="full", dim=16, temperature=0.5, alpha=0.7)
+@pytest.mark.parametrize(
+    ("setting", "between"),
+    [
+        (Setting(class_counts=(50, 30, 20), batch_size=40, dim=16, temperature=0.5, alpha=0.7), "some classes are"),
+        (Setting(classes=4, dim=3, batch_size=80, temperature=0.5, alpha=0.9), "some class may be"),
+        (Setting(classes=400, dim=32, batch_size=1600, temperature=0.1), "some class may be"),
+    ],
+)
+def test_classes_with_their_own_thresholds_have_a_first_and_a_last_boundary(
+    drawn: list[Axes], tmp_path: Path, setting: Setting, between: str
+) -> None:
     plots.phase_diagram(setting, tmp_path / "phase.svg")
-    first, last = (line for line in drawn[0].lines if len(line.get_xdata()) > 1)
-    for at in (5, 16, 25):
+    first, last = (line for line in drawn[0].lines[:2])
+    for at in (0, 61, 77, 101, 180):
         limits = collapse_limits(setting.with_(temperature=float(first.get_xdata()[at]), alpha=None))
-        assert float(first.get_ydata()[at]) == pytest.approx(min(limits.collapse_up_to, 1.1))
-        assert float(last.get_ydata()[at]) == pytest.approx(min(limits.open_above, 1.1))
-    assert {"every class is collapsed", "some classes are", "no class is"} <= {
+        for line, exact in ((first, limits.collapse_up_to), (last, limits.open_above)):
+            assert min(float(line.get_ydata()[at]), 1.0) == pytest.approx(min(exact, 1.0), abs=0.006)
+    assert {"every class is collapsed", f"{between} collapsed"} <= {
         text.get_text() for legend in drawn[0].figure.legends for text in legend.get_texts()
     }
+    low = drawn[0].lines[2]  # the safe range begins where no class is collapsed
+    inside = np.isfinite(low.get_ydata())
+    assert np.all(np.asarray(low.get_ydata())[inside] >= np.asarray(last.get_ydata())[inside])
+    best = recommend(setting).recommended
+    assert best is None or (best.temperature, best.alpha) in points(drawn[0]).values()
+
+
+def test_free_spread_begins_where_no_class_is_collapsed(drawn: list[Axes], tmp_path: Path) -> None:
+    setting = Setting(class_counts=(50, 30, 20), batch_size=40, dim=16, temperature=0.2)
+    plots.variance_vs_alpha(setting, tmp_path / "variance.png")
+    outlook, shown = outlook_of(setting), 0
+    for line in drawn[0].lines[:5]:
+        temperature = float(str(line.get_label()))
+        limits = outlook.limits(temperature)
+        weights, spreads = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
+        assert weights[1] == limits.collapse_up_to
+        if limits.open_above < 1:
+            assert weights[3] == limits.open_above
+            assert spreads[4:-1] == pytest.approx([outlook.spread(float(at), temperature) for at in weights[4:-1]])
+            shown += 1
+    assert shown > 2
 
 
 def test_measured_points_stand_against_what_was_predicted(drawn: list[Axes], tmp_path: Path) -> None:
@@ -362,10 +392,17 @@ UNEQUAL = Setting(class_counts=(50, 20, 10), batch_size=16)
 @pytest.mark.parametrize(
     ("setting", "draw"),
     [
-        *((UNEQUAL, draw) for draw in DRAWINGS[1:]),
-        *((Setting(classes=20, batch_size=256, dim=10), draw) for draw in DRAWINGS),
+        *((UNEQUAL, draw) for draw in (plots.threshold_vs_batch, plots.loss_values)),
+        *(
+            (Setting(classes=20, batch_size=256, dim=10), draw)
+            for draw in (plots.threshold_vs_batch, plots.loss_values)
+        ),
+        *((Setting(classes=20, batch_size=256, dim=10, loss="l_spread"), draw) for draw in DRAWINGS),
         *((Setting(classes=20, batch_size=256, views=1), draw) for draw in DRAWINGS),
-        *((s, lambda setting, _: plots.terminal_heat_map(setting)) for s in (UNEQUAL, UNEQUAL.with_(views=1))),
+        *(
+            (s, lambda setting, _: plots.terminal_heat_map(setting))
+            for s in (UNEQUAL.with_(loss="l_spread"), UNEQUAL.with_(views=1))
+        ),
     ],
 )
 def test_silence_of_the_theory_is_said_not_drawn(tmp_path: Path, setting: Setting, draw: Any) -> None:
@@ -382,7 +419,7 @@ def test_a_full_batch_has_no_size_to_vary(tmp_path: Path) -> None:
 def test_variance_stays_readable_in_grey(drawn: list[Axes], tmp_path: Path) -> None:
     """Without colour, lightness still orders the variance, in the picture as on the terminal."""
     plots.phase_diagram(SETTING, tmp_path / "phase.png")
-    regions = [c for c in drawn[0].collections if isinstance(c, FillBetweenPolyCollection)][1:]
+    regions = [c for c in drawn[0].collections if isinstance(c, FillBetweenPolyCollection)][:-1]
     for shades in ([region.get_facecolor()[0][:3] for region in regions], [to_rgb(shade) for shade in canvas.SHADES]):
         grey = np.dot(shades, (0.299, 0.587, 0.114))
         assert np.all(np.diff(grey) > 0.01)
@@ -455,7 +492,10 @@ def test_command_takes_setting_and_point_from_a_config(tmp_path: Path) -> None:
         (["--classes", "20", "--batch-size", "256", "-o", "picture.jpg"], "picture.jpg: unknown picture format '.jpg'"),
         (["--classes", "20", "--batch-size", "256", "-o", "missing/picture.png"], "missing/picture.png: cannot be"),
         (["--classes", "1", "-o", "picture.png"], "classes=1"),
-        (["--classes", "20", "--batch-size", "256", "--dim", "5", "-o", "picture.png"], "not covered"),
+        (
+            ["--classes", "20", "--batch-size", "256", "--dim", "5", "--kind", "batch", "-o", "picture.png"],
+            "not covered",
+        ),
         (["--classes", "20", "--batch-size", "256", "--kind", "batch", "--terminal"], "--kind batch"),
         (["--classes", "20", "--batch-size", "256", "-o", "picture.png", "--size", "wide"], "--size wide"),
         (["--classes", "20", "--batch-size", "256", "-o", "picture.png", "--size", "0x4"], "2 to 40 inches"),
@@ -469,7 +509,7 @@ def test_command_takes_setting_and_point_from_a_config(tmp_path: Path) -> None:
         (["--config", "{configs}/other.yaml", "--terminal"], "other.yaml: names no contrastive loss"),
         (["--config", "{configs}/simclr.yaml", "--terminal"], "describes no supervised contrastive training"),
         (["--config", "{configs}/open.yaml", "--terminal"], "give --temperature as well"),
-        (["--config", "{configs}/sizes.yaml", "--terminal"], "classes of equal size"),
+        (["--config", "{configs}/sizes.yaml", "--terminal", "--loss", "l_spread"], "not covered"),
     ],
 )
 def test_command_says_what_is_wrong_in_one_line(

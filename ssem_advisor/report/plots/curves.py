@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ssem_advisor.advice import complete
+from ssem_advisor.advice import Outlook, complete
 from ssem_advisor.domain import Setting, SettingError
 from ssem_advisor.report.plots.canvas import PAPER, Look, Paper, canvas, legend_below, logarithmic, mark
-from ssem_advisor.report.plots.shown import basis, covered, headline, most, shown_outlook
+from ssem_advisor.report.plots.shown import basis, covered, covered_outlook, headline, most
 from ssem_advisor.theory import class_openings as class_openings_of
 from ssem_advisor.theory import class_variances, collapse_threshold, reference_losses
+from ssem_advisor.theory.regime import Regime, collapse_limits
 
 
 def threshold_vs_batch(setting: Setting, path: str | os.PathLike[str], paper: Paper = PAPER) -> Path:
@@ -46,10 +47,11 @@ def threshold_vs_batch(setting: Setting, path: str | os.PathLike[str], paper: Pa
 def variance_vs_alpha(setting: Setting, path: str | os.PathLike[str], paper: Paper = PAPER) -> Path:
     """Write the expected free spread against the weight, for several temperatures.
 
-    Raises as `phase_diagram`.
+    Up to the weight at which the first class opens it is 0; up to where the last one has, nothing is drawn. Raises
+    NotCovered where no theorem or estimate speaks, and as `phase_diagram`.
     """
-    setting = covered(setting)
-    outlook = shown_outlook(setting, paper)
+    outlook = covered_outlook(setting, paper)
+    setting = outlook.setting
     spreads = most(outlook) * np.concatenate([np.geomspace(1e-4, 0.02, 20), np.linspace(0.025, 1, 118)])
     with canvas(
         path, paper, (7.8, 4.8), "What a weight keeps of the differences inside classes", headline(setting)
@@ -62,18 +64,36 @@ def variance_vs_alpha(setting: Setting, path: str | os.PathLike[str], paper: Pap
         axes.text(0.012, outlook.safe_spread[1] - 0.02, "safe range", va="center", color=look.safe_ink, fontsize=9)
         for temperature, drawn in temperatures(setting, look):
             weights = np.array([outlook.weight(spread, temperature) for spread in spreads])
-            inside = weights <= 1
-            edge = min(float(outlook.weight(0.0, temperature)), 1.0)
-            last = outlook.spread(1.0, temperature)
-            alphas, values = [0, edge, *weights[inside], 1], [0, 0, *spreads[inside], last]
+            alphas, values = _spread_over_weight(outlook, temperature, spreads, weights)
             axes.plot(alphas, values, label=f"{temperature:g}", clip_on=False, **drawn)
         if setting.alpha is not None:
             mark(axes, look, setting.alpha, f"your α = {setting.alpha:g}")
         axes.set(xlim=(0, 1), ylim=(0, most(outlook)), xlabel="weight α of the self-supervised term")
         axes.set_ylabel(f"free spread {basis(outlook)}")
         axes.grid()
-        axes.legend(title="temperature", loc="center left", bbox_to_anchor=(1.01, 0.5))
+        gap = "\n(gap: some classes\nare collapsed)" if outlook.by_class else ""
+        axes.legend(title=f"temperature{gap}", loc="center left", bbox_to_anchor=(1.01, 0.5))
     return Path(path)
+
+
+def _spread_over_weight(
+    outlook: Outlook, temperature: float, spreads: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The curve of one temperature, through the weights of given spreads; nan where some classes are collapsed."""
+    at_one = outlook.spread(1.0, temperature)
+    if outlook.regime in (Regime.EXACT, Regime.FINITE):
+        inside, edge = weights <= 1, min(float(outlook.weight(0.0, temperature)), 1.0)
+        return np.array([0, edge, *weights[inside], 1]), np.array([0, 0, *spreads[inside], at_one])
+    limits = collapse_limits(outlook.setting.with_(temperature=temperature))
+    first, last = min(limits.collapse_up_to, 1.0), min(limits.open_above, 1.0)
+    inside = (weights > last) & (weights <= 1)
+    collapsed = ([0, first, np.nan], [0, 0, np.nan])
+    if last == 1:
+        return np.array(collapsed[0]), np.array(collapsed[1])
+    opened = outlook.spread(last, temperature)
+    return np.array([*collapsed[0], last, *weights[inside], 1]), np.array(
+        [*collapsed[1], opened, *spreads[inside], at_one]
+    )
 
 
 def loss_values(setting: Setting, path: str | os.PathLike[str], paper: Paper = PAPER) -> Path:

@@ -1,7 +1,7 @@
 """The phase diagram: expected free spread over temperature and weight, as a file and as text for a terminal.
 
 Every contour is a closed form, alpha as a function of the variance: nothing is searched, nothing interpolated over a
-grid.
+grid. Where every class has its own threshold, the two collapse boundaries alone are curves through a few temperatures.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ssem_advisor.advice import Outlook, complete, recommend
+from ssem_advisor.advice import Outlook, recommend
 from ssem_advisor.domain import Setting
 from ssem_advisor.printing import wrapped
+from ssem_advisor.report.boundary import CAP, boundary_of
 from ssem_advisor.report.plots.canvas import (
     INK,
     PAPER,
@@ -31,9 +32,9 @@ from ssem_advisor.report.plots.canvas import (
     logarithmic,
     weight_label,
 )
-from ssem_advisor.report.plots.shown import basis, covered, headline, most, need_views, shown_outlook
+from ssem_advisor.report.plots.shown import basis, covered_outlook, headline, most, shown_outlook
 from ssem_advisor.theory import collapse_threshold, equivalent_alpha
-from ssem_advisor.theory.regime import collapse_limits
+from ssem_advisor.theory.regime import Regime
 
 TEMPERATURES = (0.01, 10.0)
 _LEVELS = np.array([0.0, *np.arange(0.025, 0.5, 0.025), *np.arange(0.5, 1.01, 0.05)]).round(3)
@@ -77,45 +78,48 @@ def phase_diagram(
 ) -> Path:
     """Write the phase diagram of a setting: expected free spread over temperature and weight.
 
-    On it: the collapse boundary (a theorem), the safe range of free spread, the recommended point, the setting's own
-    point where it has a temperature and an alpha, the point of `config` (alpha None = plain SupCon), and well-known
-    recipes of the same
-    loss. The ending of `path` chooses PNG, SVG or PDF. Raises AdvisorError for another ending, NotCovered where no
-    theorem speaks, ModuleNotFoundError without matplotlib.
+    On it: the collapse boundary (a theorem; where classes have thresholds of their own the first and the last one), the
+    safe range of free spread, the recommended point, the setting's own point where it has a temperature and an alpha,
+    the point of `config` (alpha None = plain SupCon), and well-known recipes of the same loss. The ending of `path`
+    chooses PNG, SVG or PDF. Raises AdvisorError for another ending, NotCovered where no theorem speaks,
+    ModuleNotFoundError without matplotlib.
     """
-    if setting.unequal:
-        return _phase_by_class(setting, path, config, paper)
-    setting = covered(setting)
-    with canvas(path, paper, (8.4, 5.6), "Where class collapse is the optimum", headline(setting)) as (
-        figure,
-        axes,
-        look,
-    ):
-        outlook = shown_outlook(setting, paper)
+    outlook = covered_outlook(setting, paper)
+    setting = outlook.setting
+    title = "Which classes are collapsed at the optimum" if setting.unequal else "Where class collapse is the optimum"
+    with canvas(path, paper, (8.4, 5.6), title, headline(setting)) as (figure, axes, look):
         points = _points(setting, config, paper)
         span = _span(points)
-        temperatures, weights = contours(outlook, 181, span)
+        temperatures, (first, last), weights = contours(outlook, 181, span)
         colours = colour_scale(most(outlook))
-        axes.fill_between(
-            temperatures, 0, weights[0], facecolor=look.collapse, edgecolor=look.hatch, hatch="///", linewidth=0
-        )
+        axes.set_facecolor(look.collapse)
         levels = levels_of(outlook)
         for low, high, curve in zip(levels[:-1], levels[1:], weights[:-1], strict=True):
             axes.fill_between(
                 temperatures, curve, 1.1, color=colours.to_rgba(min((low + high) / 2, most(outlook))), linewidth=0
             )
-        axes.plot(temperatures, weights[0], color=look.ink, linewidth=2.2)
+        hatched: dict[str, Any] = {"facecolor": look.collapse, "edgecolor": look.hatch, "linewidth": 0}
+        apart = not np.array_equal(first, last)
+        axes.fill_between(temperatures, 0, first, hatch="///", **hatched, label=_FIRST_LABEL if apart else None)
+        axes.plot(temperatures, first, color=look.ink, linewidth=2.2)
+        if apart:
+            between = "some classes are collapsed" if setting.unequal else "some class may be collapsed"
+            axes.fill_between(temperatures, first, last, hatch="..", **hatched, label=between)
+            axes.plot(temperatures, last, color=look.ink, linewidth=1.4)
         for level in outlook.safe_spread:
             curve = weights[np.isclose(levels, level)][0]
+            curve = np.where(curve >= last, curve, np.nan)  # what is collapsed is not safe
             axes.plot(temperatures, curve, color="white", linewidth=1.5, path_effects=look.halo("#00224e", 3.2))
-            lowest = int(np.clip(np.argmin(curve), 8, len(curve) - 9))  # the label stays inside the frame
-            if curve[lowest] < 0.95:
+            if np.isnan(curve).all():
+                continue
+            place = _beside(points, temperatures, curve, span)
+            if curve[place] < 0.95:
                 axes.text(
-                    temperatures[lowest], curve[lowest] + 0.015, f"{level:.2g}", ha="center", path_effects=look.halo()
+                    temperatures[place], curve[place] + 0.015, f"{level:.2g}", ha="center", path_effects=look.halo()
                 )
         roomy = len(temperatures) * 6 // 7
-        if weights[0][roomy] > 0.15:
-            axes.text(temperatures[roomy], weights[0][roomy] / 2, "collapse", ha="center", path_effects=look.halo())
+        if first[roomy] > 0.15:
+            axes.text(temperatures[roomy], first[roomy] / 2, "collapse", ha="center", path_effects=look.halo())
         low, high = outlook.safe_spread
         safe: dict[str, Any] = {"color": "white", "linewidth": 1.5, "path_effects": look.halo("#00224e", 3.2)}
         axes.plot([], [], label=f"safe: free spread {low:.2g} to {high:.2g}", **safe)
@@ -134,34 +138,22 @@ def phase_diagram(
     return Path(path)
 
 
-def _phase_by_class(setting: Setting, path: str | os.PathLike[str], config: Setting | None, paper: Paper) -> Path:
-    """The phase diagram of unequal classes: where all of them are collapsed, where some are, where none is."""
-    need_views(setting)
-    setting = complete(setting)[0]
-    with canvas(path, paper, (8.4, 5.6), "Which classes are collapsed at the optimum", headline(setting)) as (
-        figure,
-        axes,
-        look,
-    ):
-        points = _points(setting, config, paper)
-        span = _span(points)
-        temperatures = np.geomspace(*span, 33)
-        limits = [collapse_limits(setting.with_(temperature=float(t), alpha=None)) for t in temperatures]
-        first = np.minimum([found.collapse_up_to for found in limits], 1.1)
-        last = np.minimum([found.open_above for found in limits], 1.1)
-        axes.fill_between(temperatures, 0, first, facecolor=look.collapse, edgecolor=look.hatch, hatch="///",
-                          linewidth=0, label="every class is collapsed")  # fmt: skip
-        axes.fill_between(temperatures, first, last, facecolor=look.collapse, edgecolor=look.hatch, hatch=".",
-                          linewidth=0, label="some classes are")  # fmt: skip
-        axes.fill_between(temperatures, last, 1.1, facecolor=look.safe, linewidth=0, label="no class is")
-        axes.plot(temperatures, first, color=look.ink, linewidth=2.2)
-        axes.plot(temperatures, last, color=look.safe_ink, linewidth=2.2)
-        for label, temperature, alpha, marked in points:
-            axes.plot(temperature, alpha, linestyle="none", label=label, clip_on=False, **marked)
-        logarithmic(axes.xaxis, [0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100])
-        axes.set(xlim=span, ylim=(0, 1), xlabel="temperature τ", ylabel=weight_label(figure))
-        legend_below(figure)
-    return Path(path)
+_FIRST_LABEL = "every class is collapsed"
+
+
+def _beside(points: Sequence[Marker], temperatures: np.ndarray, curve: np.ndarray, span: tuple[float, float]) -> int:
+    """Where to write what a curve says: the column nearest to its lowest point that lies inside the frame and hides no
+    point of the diagram."""
+    lowest, inside = int(np.nanargmin(curve)), np.flatnonzero(np.isfinite(curve[8:-8])) + 8
+    if not len(inside):
+        return lowest
+
+    def free(column: int) -> bool:
+        across, up = share(float(temperatures[column]), span), curve[column] + 0.03
+        return not any(abs(share(p.temperature, span) - across) < 0.05 and abs(p.alpha - up) < 0.05 for p in points)
+
+    near = sorted(inside.tolist(), key=lambda column: abs(column - lowest))
+    return next(filter(free, near), near[0])
 
 
 def terminal_heat_map(
@@ -175,13 +167,13 @@ def terminal_heat_map(
 
     Without `unicode` only ASCII is written. Raises NotCovered where no theorem speaks.
     """
-    setting = covered(setting)
+    outlook = covered_outlook(setting, paper)
+    setting = outlook.setting
     glyphs, bar = ("·░▒▓", "│") if unicode else (".:+#", "|")
     columns, rows = min(max(width - 8, 24), 100), 21
-    outlook = shown_outlook(setting, paper)
     found = _points(setting, config, paper)
     span = _span(found)
-    _, weights = contours(outlook, columns, span)
+    _, (_, last), weights = contours(outlook, columns, span)
     levels = levels_of(outlook)
     points = list(enumerate(found, start=1))
     marks = {
@@ -193,7 +185,7 @@ def terminal_heat_map(
         line = [(f"{alpha:5.2f} {bar}" if row % 5 == 0 else f"      {bar}", "")]
         for column in range(columns):
             variance = _reached(alpha, weights[:, column], levels)
-            kind = 0 if alpha <= weights[0, column] else 1 + int(np.searchsorted(outlook.safe_spread, variance))
+            kind = 0 if alpha <= last[column] else 1 + int(np.searchsorted(outlook.safe_spread, variance))
             style = SHADES[int(10 * min(variance / most(outlook), 1.0) ** POWER)] if kind else "bright_black"
             mark = marks.get((row, column))
             line.append((mark, "bold reverse") if mark else (glyphs[kind], style))
@@ -204,7 +196,7 @@ def terminal_heat_map(
         ticks[place + 7 : place + 7 + len(text)] = text
     lines.append([("    τ  " + "".join(ticks)[7:].rstrip(), "")])
     names = (
-        "collapse is optimal",
+        "some classes are collapsed" if setting.unequal else "collapse is optimal",
         f"spread < {outlook.safe_spread[0]:.2g}",
         "safe range",
         f"spread > {outlook.safe_spread[1]:.2g}",
@@ -266,16 +258,20 @@ def levels_of(outlook: Outlook) -> np.ndarray:
     return np.union1d(_LEVELS[most(outlook) >= _LEVELS], outlook.safe_spread)
 
 
-def contours(outlook: Outlook, columns: int, span: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Temperatures, shape (columns,), and the weights of the levels at them, shape (levels, columns), at most 1.1.
+def contours(outlook: Outlook, columns: int, span: tuple[float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Temperatures, shape (columns,); the first and the last collapse threshold at them, shape (2, columns); and the
+    weights of the levels, shape (levels, columns). Weights are at most 1.1.
 
-    Level 0 is the collapse threshold of the minimiser, a theorem; the others are estimates where the network is one.
+    The thresholds are those of the minimiser, and level 0 is the last; the others are estimates where the network is.
     """
-    temperatures = np.geomspace(*span, columns)
-    threshold = collapse_threshold(outlook.setting.with_(temperature=temperatures, alpha=None))
-    return temperatures, np.minimum(
-        [threshold, *(outlook.weight(level, temperatures) for level in levels_of(outlook)[1:])], 1.1
-    )
+    temperatures, setting = np.geomspace(*span, columns), outlook.setting
+    if outlook.regime in (Regime.EXACT, Regime.FINITE):
+        limits = np.broadcast_to(collapse_threshold(setting.with_(temperature=temperatures, alpha=None)), (2, columns))
+    else:
+        limits = boundary_of(setting, (temperatures[0], temperatures[-1])).at(temperatures)
+        limits = np.where(limits < CAP - 1e-6, limits, 1.1)
+    levels = [outlook.weight(level, temperatures) for level in levels_of(outlook)[1:]]
+    return temperatures, np.minimum(limits, 1.1), np.minimum([limits[1], *levels], 1.1)
 
 
 def _reached(alpha: float, weights: np.ndarray, levels: np.ndarray) -> float:

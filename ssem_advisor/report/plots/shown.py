@@ -9,15 +9,15 @@ from ssem_advisor.theory.network import PERFECT
 
 
 def covered(setting: Setting) -> Setting:
-    """The setting with its batch filled in, or NotCovered."""
+    """The setting with its batch filled in, or NotCovered where every class has its own threshold."""
     least = setting.classes - 1
     if setting.unequal:
         raise NotCovered(
-            "class_counts: not covered, this picture needs classes of equal size; see --kind phase and --kind openings"
+            "class_counts: not covered, this picture needs classes of equal size; see --kind phase, variance, openings"
         )
     if setting.dim is not None and setting.dim < least:
         raise NotCovered(
-            f"dim={setting.dim}: not covered, the pictures need dim >= classes-1 = {least}; see `recommend`"
+            f"dim={setting.dim}: not covered, this picture needs dim >= classes-1 = {least}; see --kind phase, variance"
         )
     need_views(setting)
     return complete(setting)[0]
@@ -26,6 +26,16 @@ def covered(setting: Setting) -> Setting:
 def need_views(setting: Setting) -> None:
     if setting.views == 1 and setting.loss != "ssem":
         raise NotCovered("views=1: not covered, without a second view the self-supervised term has no positive")
+
+
+def covered_outlook(setting: Setting, paper: Paper) -> Outlook:
+    """What a picture of the free spread shows of a setting, its batch filled in; or NotCovered."""
+    need_views(setting)
+    outlook = shown_outlook(complete(setting)[0], paper)
+    reason = outlook.why_not_covered
+    if reason is not None:
+        raise NotCovered(reason)
+    return outlook
 
 
 def shown_outlook(setting: Setting, paper: Paper) -> Outlook:
@@ -43,7 +53,8 @@ def basis(outlook: Outlook) -> str:
         return "at the optimum"
     if outlook.basis is Basis.minimiser:
         return "of the loss's own minimum"
-    return "of the minimiser" if outlook.network == PERFECT else "of a typical network"
+    who = "of the minimiser" if outlook.network == PERFECT else "of a typical network"
+    return f"{who}, a rough estimate" if outlook.by_class else who
 
 
 def headline(setting: Setting) -> str:

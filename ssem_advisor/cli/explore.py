@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ssem_advisor.cli._output import tell
+from ssem_advisor.cli._output import Waiting, tell
 from ssem_advisor.cli._setting import setting_of, takes_setting
 
 
@@ -18,9 +18,23 @@ def explore(
 ) -> None:
     """Write the interactive page, opened at your setting.
 
-    Its phase diagram and every number follow the sliders. One file, which needs no network.
+    Its phase diagram and every number follow the sliders. One file, which needs no network. With classes of different
+    sizes, or more classes than dimensions, it holds the collapse thresholds of your setting.
     """
     from ssem_advisor.report import explorer
 
-    explorer.write(output, setting_of(given) if given else None)
+    setting = setting_of(given) if given else None
+    if setting is not None:
+        Waiting.about(f"Working out the thresholds of {setting.classes} classes at some 16 temperatures")
+    explorer.write(output, setting, _sizes(given))
     tell(f"wrote {output}; open it in a browser")
+
+
+def _sizes(given: dict[str, Any]) -> str | None:
+    """The data set that class sizes come from, as an option; None where they were given themselves."""
+    from ssem_advisor import catalogue
+
+    name = given.get("dataset")
+    if name is None or given.get("class_counts") != catalogue.get(name).class_counts:
+        return None
+    return f"--dataset {name}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from ssem_advisor.cli._options import NetworkChoice
-from ssem_advisor.cli._output import columns, has_colour, tell
+from ssem_advisor.cli._output import Waiting, columns, has_colour, tell
 from ssem_advisor.cli._setting import gathered, setting_of, takes_setting
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ def plot(
         else:
             given = gathered(given)
     setting, assumed = complete(setting_of(given))
+    Waiting.about(f"Drawing what becomes of {setting.classes} classes")
     if output is not None:
         if kind is Picture.phase:
             plots.phase_diagram(setting, output, own, paper)

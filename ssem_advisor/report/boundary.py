@@ -19,8 +19,8 @@ from ssem_advisor.theory.regime import collapse_limits
 # Above 1 no weight prevents collapse; how far above does not matter.
 CAP = 1.0
 # The curve gets more points until it misses by no more than the first, or has as many as the second.
-_TOLERANCE, _MOST = 0.004, 32
-_START = (0.1, 0.3, 1.0)
+_TOLERANCE, _MOST = 0.006, 32
+_START = (0.05, 0.1, 0.15, 0.22, 0.33, 0.5, 1.0)  # most of what happens, happens here
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Boundary:
     temperatures: increasing, shape (n,). limits: `collapse_up_to` and `open_above` of `collapse_limits` there, at most
     CAP, shape (2, n). slopes: of the curves there, by the logarithm of the temperature, shape (2, n).
     error: an estimate of how far the curve is from a threshold between these temperatures: half of what it missed one
-    by before that became a point of it, not less than 1/16 of what two neighbours differ by, which bounds it.
+    by before that became a point of it, not less than 1/32 of what two neighbours differ by, which bounds it.
     """
 
     temperatures: np.ndarray
@@ -49,7 +49,7 @@ class Boundary:
 
 
 def boundary_of(setting: Setting, span: tuple[float, float], exact: Iterable[float] = ()) -> Boundary:
-    """The boundary of a complete setting over a span of temperatures, some 25 of which are worked out.
+    """The boundary of a complete setting over a span of temperatures, some 16 of which are worked out.
 
     exact: temperatures in the span to work out among them. Raises as `collapse_limits`.
     """
@@ -69,7 +69,7 @@ def boundary_of(setting: Setting, span: tuple[float, float], exact: Iterable[flo
         miss = float(np.abs(known[middle] - guess).max())
         del misses[low, high]
         for pair in ((low, middle), (middle, high)):
-            misses[pair] = min(max(miss / 2.0, apart(*pair) / 16.0), apart(*pair))
+            misses[pair] = min(max(miss / 2.0, apart(*pair) / 32.0), apart(*pair))
     return _curve(known, max(misses.values()))
 
 

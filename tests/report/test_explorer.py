@@ -367,12 +367,152 @@ def test_engine_names_the_field_that_is_wrong(engine: Any, changes: dict[str, An
     assert len(found[1]) > 20
 
 
+# -- pages that carry thresholds --------------------------------------------------------------------------------------
+
+BY_CLASS = {
+    "unequal": Setting(class_counts=(50, 30, 20), batch_size=40, dim=16, temperature=0.3, alpha=0.6),
+    "unequal ssem": Setting(
+        class_counts=(9, 7, 4), sampler="full", dim=32, temperature=0.2, alpha=0.5, loss="ssem", views=3
+    ),
+    "unequal balanced": Setting(
+        class_counts=(90, 40, 40, 12), sampler="balanced", batch_size=40, dim=64, temperature=0.17, alpha=0.2
+    ),
+    "unequal in few dimensions": Setting(
+        class_counts=(40, 30, 20, 10), batch_size=30, dim=2, temperature=0.1, alpha=0.9
+    ),
+    "with a class of one": Setting(class_counts=(20, 9, 1), batch_size=12, dim=8, temperature=0.15, alpha=0.1),
+    "crowded": Setting(classes=400, dim=32, batch_size=1600, temperature=0.07, alpha=0.4),
+    "crowded in few dimensions": Setting(
+        classes=12, dim=4, batch_size=60, sampler="balanced", temperature=0.08, alpha=0.7
+    ),
+    "tight": Setting(classes=8, dim=7, batch_size=160, sampler="balanced", temperature=0.4, alpha=0.3),
+    "roomy": Setting(classes=20, dim=64, batch_size=300, temperature=0.2, alpha=0.6),
+}
+TITLES = {
+    "collapse": {"Collapse is the optimum", "Collapse is the optimum at every weight"},
+    "may collapse": {"Some classes are collapsed", "Collapse may be the optimum"},
+    "too little": {"Too little"},
+    "safe": {"Safe"},
+    "too much": {"Too much"},
+}
+
+
+def printed(text: str, value: float, way: int = 0) -> bool:
+    """Whether four printed digits are those of a number, or the next above (way 1) or below (way -1)."""
+    unit = 10.0 ** (math.floor(math.log10(abs(value))) - 3) if value else 1e-9
+    low, high = {0: (-0.5, 0.5), 1: (0.0, 1.0), -1: (-1.0, 0.0)}[way]
+    return low - 0.02 <= (float(text) - value) / unit <= high + 0.02
+
+
+@needs_chromium
+@pytest.mark.parametrize("name", BY_CLASS)
+def test_a_page_tells_what_recommend_tells_at_its_temperature(visit: Any, tmp_path: Path, name: str) -> None:
+    setting = BY_CLASS[name]
+    url = explorer.write(tmp_path / "page.html", setting).as_uri()
+    page = visit(url=url)
+    for network, alpha in itertools.product(("typical", "perfect"), (0.02, setting.alpha)):
+        net = PERFECT if network == "perfect" else None
+        wanted, _ = aims(setting, net)
+        outlook = outlook_of(setting, net)
+        limits, point = outlook.limits(setting.temperature), outlook.point(alpha, setting.temperature)
+        page.get_by_label(network.capitalize(), exact=True).check()
+        page.locator("#alpha").fill(str(alpha))
+        settle(page)
+        assert page.locator("#verdict strong").inner_text() in TITLES[point.state], (network, alpha)
+        shown = numbers(page)
+        assert printed(shown["Collapse threshold of α"], min(limits.open_above, 1.0), 1)
+        weights = outlook.safe_weights(setting.temperature)
+        assert (shown["Safe range of α"] == "none") == (weights is None)
+        if weights is not None:
+            low, high = shown["Safe range of α"].split(" to ")
+            assert printed(low, weights[0], 1)
+            assert printed(high, weights[1], -1)
+            assert printed(shown["Recommended α"], outlook.best_weight(wanted, setting.temperature))
+        assert printed(shown["Free spread"], point.free_spread)
+    page.get_by_label("Typical", exact=True).check()
+    settle(page)
+    told = CliRunner().invoke(app, [*page.inner_text("#command").split()[1:], "--format", "json"])
+    answer, point = json.loads(told.stdout)["given"], outlook_of(setting).point(setting.alpha, setting.temperature)
+    assert (answer["state"], answer["free_spread"]) == (point.state, pytest.approx(point.free_spread))
+
+
+@needs_chromium
+@pytest.mark.parametrize("name", ["unequal", "unequal ssem", "crowded", "tight"])
+def test_between_its_temperatures_a_page_is_off_by_what_it_says_and_to_the_safe_side(
+    visit: Any, tmp_path: Path, name: str
+) -> None:
+    setting = BY_CLASS[name]
+    page = visit(url=explorer.write(tmp_path / "page.html", setting).as_uri())
+    error = float(re.search(r"off by about ([\d.]+)", page.locator("#basis").inner_text())[1])
+    assert error < 0.01
+    for temperature in (0.012, 0.043, 0.093, 0.131, 0.187, 0.27, 0.41, 0.8, 3.1):
+        page.locator("#tau").fill(str(temperature))
+        settle(page)
+        limits = collapse_limits(setting.with_(temperature=temperature))
+        shown = float(numbers(page)["Collapse threshold of α"])
+        exact = min(limits.open_above, 1.0)
+        assert exact - 0.5 * error <= shown <= exact + 2 * error + 1e-4, temperature
+        first = page.locator("#numbers div:has(dt:text-is('Collapse threshold of α')) span").inner_text()
+        if "of the first" in first:
+            found = float(re.search(r"; ([\d.]+) of the first", first)[1])
+            exact = min(limits.collapse_up_to, 1.0)
+            assert exact - 2 * error - 1e-4 <= found <= exact + 0.5 * error, temperature
+            assert f"to within {error}" in first
+
+
+@needs_chromium
+def test_with_unequal_classes_another_batch_has_another_page_by_the_command_shown(visit: Any, tmp_path: Path) -> None:
+    setting = BY_CLASS["unequal"]
+    page = visit(url=explorer.write(tmp_path / "page.html", setting).as_uri())
+    assert page.locator("#classes").is_disabled()
+    assert page.locator("[data-of=instances]").is_disabled()
+    assert page.locator("#sizes").inner_text() == "Classes of different size, 20 to 50 instances: fixed in this page."
+    assert page.locator("#some-key").inner_text() == "some classes are collapsed"
+    page.locator("#batch").fill("24")
+    settle(page)
+    assert page.locator("#verdict strong").inner_text() == "Not covered"
+    assert set(numbers(page).values()) == {"not covered"}
+    command = page.inner_text("#command").split()
+    assert command[:4] == ["ssem-advisor", "explore", "--class-counts", "50,30,20"]
+    target = tmp_path / "other.html"
+    done = CliRunner().invoke(app, [*command[1:-1], str(target)])
+    assert done.exit_code == 0, done.stderr
+    other = visit(url=target.as_uri())
+    limits = collapse_limits(setting.with_(batch_size=24))
+    assert printed(numbers(other)["Collapse threshold of α"], limits.open_above, 1)
+    page.locator("#batch").fill("40")
+    settle(page)
+    assert page.locator("#verdict strong").inner_text() != "Not covered"
+
+
+@needs_chromium
+def test_away_from_its_setting_a_page_of_equal_classes_is_any_other(visit: Any, tmp_path: Path) -> None:
+    page = visit(url=explorer.write(tmp_path / "page.html", BY_CLASS["crowded"]).as_uri())
+    for width, label in ((32, "of the last class"), (40, "approximate, on the safe side")):
+        page.locator("#dim").fill(str(width))
+        settle(page)
+        assert label in page.locator("#numbers div:has(dt:text-is('Collapse threshold of α')) span").inner_text()
+    plain = visit("classes=400&dim=40&batch=1600&tau=0.07&alpha=0.4")
+    assert numbers(page) == numbers(plain)
+
+
+def test_class_sizes_stand_in_commands_by_the_name_of_their_data_set(tmp_path: Path) -> None:
+    for options, source in (
+        (["--dataset", "sst2"], "--dataset sst2"),
+        (["--dataset", "sst2", "--class-counts", "7:2", "--instances", "90"], "--class-counts 70,20"),
+    ):
+        done = CliRunner().invoke(app, ["explore", *options, "--batch-size", "8", "-o", str(tmp_path / "page.html")])
+        assert done.exit_code == 0, done.stderr
+        assert f'"source":"{source}"' in (tmp_path / "page.html").read_text()
+    assert "--class-counts FILE" in explorer.page(Setting(class_counts=(3,) * 60 + (2,) * 60, batch_size=6))
+
+
 # -- the page ---------------------------------------------------------------------------------------------------------
 
 
 def test_page_is_one_small_file_that_names_no_other() -> None:
     html = explorer.page()
-    assert len(html.encode()) <= 52 * 1024
+    assert len(html.encode()) <= 55 * 1024
     assert not re.search(r"https?:|<link[^>]+href=(?!\"data:,)|@import|url\((?!#)|\bsrc=", html)
     assert html == explorer.page()
 
@@ -383,9 +523,15 @@ def test_writing_to_a_missing_folder_is_one_clear_line(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_unequal_classes_are_not_covered() -> None:
-    with pytest.raises(NotCovered, match="class_counts: not covered"):
-        explorer.page(Setting(class_counts=(5, 6), batch_size=4))
+def test_what_comes_with_a_page_is_small() -> None:
+    lean, full = (explorer.page(BY_CLASS[name]) for name in ("roomy", "unequal"))
+    assert '"given":null' in lean
+    assert 0 < len(full.encode()) - len(lean.encode()) <= 2 * 1024
+
+
+def test_unequal_classes_are_not_covered_where_no_threshold_is() -> None:
+    with pytest.raises(NotCovered, match="not covered"):
+        explorer.page(Setting(class_counts=(5, 6), batch_size=4, loss="l_spread"))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """The explorer: one self-contained page in which every number follows the sliders, computed in the browser.
 
 Its engine (engine.js) is the closed forms of `ssem_advisor.theory` once more, small enough to travel with the page;
-tests hold it to the Python one in a real browser.
+tests hold it to the Python one in a real browser. Where every class has its own threshold no closed form answers: then
+the page carries those of the first and the last class for the setting that it opens at, computed here.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import ascii_letters, digits
+from typing import Any
 from urllib.parse import urlencode
 
-from ssem_advisor.advice import LARGEST_WEIGHT, LEAST_SHARE_BESIDE, SAFE_SPREAD, WANTED, complete
+from ssem_advisor.advice import LARGEST_WEIGHT, LEAST_SHARE_BESIDE, SAFE_SPREAD, WANTED, complete, outlook_of
 from ssem_advisor.domain import LOSSES, NotCovered, Setting, SettingError
 from ssem_advisor.files import write_atomically
 from ssem_advisor.report import plots
+from ssem_advisor.report.boundary import boundary_of
 from ssem_advisor.theory import estimates, network
+from ssem_advisor.theory.regime import Regime
 
 _START = Setting(classes=100, batch_size=512, dim=128, temperature=0.1, alpha=0.3)
 _FIELDS = {
@@ -39,36 +43,41 @@ _FIELDS = {
 }
 
 
-def write(path: str | os.PathLike[str], setting: Setting | None = None) -> Path:
-    """Write the page to `path`, opened at a setting with scalar fields and equal classes."""
-    return write_atomically(path, page(setting).encode())
+def write(path: str | os.PathLike[str], setting: Setting | None = None, sizes: str | None = None) -> Path:
+    """Write the page to `path`, opened at a setting with scalar fields; `sizes` as for `page`."""
+    return write_atomically(path, page(setting, sizes).encode())
 
 
-def page(setting: Setting | None = None) -> str:
+def page(setting: Setting | None = None, sizes: str | None = None) -> str:
     """The page as one HTML document that asks the network for nothing, opened at `setting`.
 
-    Raises NotCovered for what the page does not draw, such as unequal classes: it has one number for the size of all.
-    Raises SettingError for a number outside the range of its control.
+    sizes: the options that say the sizes of unequal classes in a command, such as "--dataset cifar100-lt"; None = the
+        sizes themselves where they are not too many to print. With unequal classes the controls of loss, batch and
+        dimension lead to another page.
+    Raises NotCovered for what the page does not draw, such as unequal classes with l_spread. Raises SettingError for a
+    number outside the range of its control.
     """
+    given, start = None, _START
     if setting is not None:
         _check(setting)
+        setting = complete(setting)[0]
+        given, start = _given(setting, sizes), outlook_of(setting).stand_in
     style = re.sub(r"(?<=[{};:,])\s+|\s+(?=[{}])", "", _lean(_part("style.css")))
-    script = _constants() + _tight(_lean(_part("engine.js") + _part("page.js")))
+    script = _constants(given) + _tight(_lean(_part("engine.js") + _part("page.js")))
     policy = f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}"
-    parts = {"csp": policy, "start": escape(_address(setting or _START)), "style": style, "script": script}
+    parts = {"csp": policy, "start": escape(_address(start)), "style": style, "script": script}
     html = _lean(_part("page.html"))
     for name, text in parts.items():
         html = html.replace(f"{{{name}}}", text, 1)
     return html
 
 
+_MOST_PRINTED = 100  # class sizes
 # The page takes fewer temperatures than a Setting does (engine.js, `checked`), and all else that a Setting takes.
 _TEMPERATURES = (0.005, 100)
 
 
 def _check(setting: Setting) -> None:
-    if setting.unequal:
-        raise NotCovered("class_counts: not covered, the explorer needs classes of equal size; see `recommend`")
     if setting.extras:
         raise NotCovered(
             f"{', '.join(setting.extras)}: not covered, the explorer draws {', '.join(LOSSES)} with one temperature, "
@@ -82,7 +91,36 @@ def _check(setting: Setting) -> None:
         )
 
 
-def _constants() -> str:
+def _given(setting: Setting, sizes: str | None) -> dict[str, Any] | None:
+    """The thresholds of a complete setting that the page cannot work out, and what it must know to tell when they
+    hold; None where it can, or where nobody can."""
+    outlook = outlook_of(setting)
+    if outlook.regime in (Regime.EXACT, Regime.FINITE):
+        return None
+    least, most = plots.TEMPERATURES
+    own = float(setting.temperature or _START.temperature)
+    try:
+        boundary = boundary_of(setting, (min(least, own), max(most, own)), {own})
+    except NotCovered:
+        if setting.unequal:
+            raise
+        return None
+    counts = setting.class_counts or ()
+    return {
+        "of": {
+            short: getattr(outlook.stand_in, name) for short, name in _FIELDS.items() if short not in ("alpha", "tau")
+        },
+        "batch": setting.batch_size,
+        "sizes": f"{min(counts)} to {max(counts)} instances" if setting.unequal else None,
+        "source": sizes or f"--class-counts {','.join(map(str, counts)) if len(counts) <= _MOST_PRINTED else 'FILE'}",
+        "taus": [float(f"{tau:.6g}") for tau in boundary.temperatures],
+        "values": boundary.limits.round(6).tolist(),
+        "slopes": boundary.slopes.round(5).tolist(),
+        "error": float(f"{boundary.error:.1g}"),
+    }
+
+
+def _constants(given: dict[str, Any] | None = None) -> str:
     """What the page shares with the rest of the package, as a line of script."""
     recipes = [{"label": r.label, "losses": r.losses, "tau": r.temperature, "alpha": r.alpha} for r in plots.RECIPES]
     typical = {
@@ -92,7 +130,7 @@ def _constants() -> str:
         "near": estimates.SHARE_NEAR_CLASSES,
     }
     aims = {"safe": SAFE_SPREAD, "wanted": WANTED, "beside": LEAST_SHARE_BESIDE, "largest": LARGEST_WEIGHT}
-    shared = aims | {"typical": typical, "recipes": recipes}
+    shared = aims | {"typical": typical, "recipes": recipes, "given": given}
     return f"const CONSTANTS = {json.dumps(shared, separators=(',', ':'))};\n"
 
 
@@ -170,9 +208,8 @@ def _digest(text: str) -> str:
 
 
 def _address(setting: Setting) -> str:
-    """The setting as the page's address writes it; its batch filled in, its point taken from the page's start."""
-    full = complete(setting)[0]
-    values = {short: getattr(full, name) for short, name in _FIELDS.items()}
+    """A complete setting as the page's address writes it; its point taken from the page's start where it has none."""
+    values = {short: getattr(setting, name) for short, name in _FIELDS.items()}
     point = {"alpha": _START.alpha, "tau": _START.temperature}
     return urlencode(
         point | {"network": "typical"} | {short: value for short, value in values.items() if value is not None}

@@ -233,6 +233,31 @@ const SSEM = (() => {
 
   const crowded = (s) => s.dim < s.classes;
 
+  /* Where every class has its own threshold, those of the first and the last one may come with the page, computed for
+   * one setting (report/boundary.py). Classes of different sizes have nothing else; the setting then says their mean.
+   */
+  const GIVEN = CONSTANTS.given;
+  const uneven = GIVEN !== null && GIVEN.sizes !== null;
+  const byClass = (s) => crowded(s) || uneven;
+
+  /** Whether the thresholds that came with the page are those of a setting. */
+  const isGiven = (s) =>
+    GIVEN !== null && s.tau >= GIVEN.taus[0] * (1 - 1e-9) && s.tau <= GIVEN.taus.at(-1) * (1 + 1e-9) &&
+    Object.entries(GIVEN.of).every(([name, value]) => value === (s[name] === Infinity ? null : s[name]));
+
+  /** First and last threshold from those that came: themselves, or a cubic in log tau, `error` on the safe side of it. */
+  function fromGiven({ tau }, error) {
+    const { taus, values, slopes } = GIVEN;
+    const i = max(min(taus.findLastIndex((t) => t <= tau), taus.length - 2), 0);
+    const step = log(taus[i + 1] / taus[i]);
+    const p = log(tau / taus[i]) / step;
+    const off = taus.includes(tau) ? 0 : error;
+    const curve = (y, slope) =>
+      y[i] * (1 + 2 * p) * (1 - p) ** 2 + y[i + 1] * p ** 2 * (3 - 2 * p) +
+      step * p * (1 - p) * (slope[i] * (1 - p) - slope[i + 1] * p);
+    return [max(curve(values[0], slopes[0]) - off, 0), min(curve(values[1], slopes[1]) + off, 1)];
+  }
+
   /* Fewer dimensions than classes: every class has its own threshold, at the class means that minimise the loss of
    * collapsed classes. Few means are found by descent, many are bounded. Tests hold both above the thresholds of Python.
    */
@@ -388,12 +413,17 @@ const SSEM = (() => {
     return 1.1 * (1 + far) * max(tight, alpha(even, 0, 0));
   }
 
-  /** Collapse minimises the loss if and only if alpha is at most this; above 1 no weight prevents collapse. */
-  const thresholdOf = (s, all) => {
-    if (!crowded(s)) return weight(exact(s, all)(0));
-    return min(s.dim < 8 ? Infinity : frame(s, all), isLong(s) ? Infinity : descended(s));
+  /** Up to the first weight all classes are collapsed at the minimum, above the second none is; from 1 on no weight is
+   * above. The two are one where classes are equal and have room; the first is 0 where only the last one is bounded. */
+  const limitsOf = (s, all, error = 0) => {
+    if (isGiven(s)) return fromGiven(s, error);
+    if (crowded(s)) return [0, min(s.dim < 8 ? Infinity : frame(s, all), isLong(s) ? Infinity : descended(s))];
+    const threshold = weight(exact(s, all)(0));
+    return [threshold, threshold];
   };
-  const collapseThreshold = (s) => thresholdOf(s, batches(s));
+  const thresholdOf = (s, all) => limitsOf(s, all)[1];
+  const limits = (s) => limitsOf(s, batches(s), GIVEN?.error);
+  const collapseThreshold = (s) => limits(s)[1];
 
   /** The weight at whose optimum, with room for every instance, the within-class variance is v. */
   const alphaForVariance = (s, v) => weight(exact(s, batches(s))(v));
@@ -405,7 +435,7 @@ const SSEM = (() => {
   function criticalTemperature(s) {
     const all = batches(s);
     const [{ k, o }] = all;
-    if (s.loss !== "l_spread" && all.length === 1 && !crowded(s)) {
+    if (s.loss !== "l_spread" && all.length === 1 && !byClass(s)) {
       // alpha_c = alpha solved for r, times the views to keep whole numbers whole.
       const own = s.loss === "ssem" ? s.views : s.views - 1;
       const reach = multiplySubtract(s.alpha, own + s.views * k, own);
@@ -414,8 +444,8 @@ const SSEM = (() => {
       const logRatio = reach > others / 2 ? log1p((reach - others) / others) : log(reach / others);
       return reach >= others ? Infinity : -s.classes / (s.classes - 1) / logRatio;
     }
-    const [least, most] = crowded(s) ? [0.005, 100] : [1e-300, 1e300];
-    const safe = (tau) => s.alpha > thresholdOf({ ...s, tau }, all);
+    const [least, most] = isGiven(s) ? [GIVEN.taus[0], GIVEN.taus.at(-1)] : crowded(s) ? [0.005, 100] : [1e-300, 1e300];
+    const safe = (tau) => s.alpha > limitsOf({ ...s, tau }, all, GIVEN?.error)[1];
     if (!safe(least)) return 0;
     return safe(most) ? Infinity : edge(safe, least, most);
   }
@@ -427,13 +457,18 @@ const SSEM = (() => {
     return p - c + (ah * bh - p + ah * (b - bh) + (a - ah) * bh + (a - ah) * (b - bh));
   }
 
+  /** Whether Python has to work out the thresholds, and write them into a page of their own. */
+  const needsPage = (s) => !isGiven(s) && (uneven || (crowded(s) && s.dim < 8 && isLong(s)));
+
   /** Why no theorem speaks about a setting, or null. */
   function notCovered(s) {
     const { classes, dim } = s;
     if (dim === 1) return "Points on a line cannot spread: use at least 2 dimensions.";
     if (crowded(s) && s.loss === "l_spread") return `L_spread with ${classes} classes is covered from ${classes} dimensions on.`;
-    if (crowded(s) && dim < 8 && isLong(s))
-      return `${classes} classes in ${dim} dimensions take too long in a page: run the command below.`;
+    if (needsPage(s))
+      return uneven
+        ? "Classes of different sizes have a page for each setting: the command below writes the one for this."
+        : `${classes} classes in ${dim} dimensions take too long in a page: the command below writes one with them.`;
     if (s.loss !== "ssem" && s.views === 1)
       return "With one view the self-supervised term has no positive: give each instance a second view.";
     return null;
@@ -461,6 +496,7 @@ const SSEM = (() => {
   /** The free spread to expect. */
   const freeSpread = remembering((s) => {
     const kind = basis(s);
+    if (byClass(s) && s.alpha <= limits(s)[0]) return 0;
     const guess = () => network(s).reliability * balance(s.alpha, estimated(s, batches(s)));
     if (kind === "estimate") return guess();
     return kind === "minimiser" ? min(optimalVariance(s), guess()) : optimalVariance(s);
@@ -542,7 +578,7 @@ const SSEM = (() => {
   }
 
   return {
-    SettingError, placed, RECIPES: CONSTANTS.recipes, checked, notCovered, crowded, basis, batches, merged, thresholdOf, collapseThreshold, alphaForVariance, optimalVariance,
+    SettingError, placed, RECIPES: CONSTANTS.recipes, checked, notCovered, needsPage, GIVEN, isGiven, byClass, limits, limitsOf, basis, batches, merged, thresholdOf, collapseThreshold, alphaForVariance, optimalVariance,
     criticalTemperature, weightFor, freeSpread, most, safeWeights, recommendedWeight, aims, LARGEST, plainWeight,
     similarities, referenceLosses,
   };

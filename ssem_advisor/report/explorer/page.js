@@ -150,26 +150,33 @@
       title: "Free spread of a typical network: an estimate. The collapse boundary is exact.",
     },
   };
+  const { GIVEN } = SSEM;
+  const SIZES = GIVEN && GIVEN.sizes; // in words, of classes that differ
   function basis(s) {
     const found = BASIS[SSEM.basis(s)];
-    const crowded = "With fewer dimensions than classes the boundary is approximate, on the safe side.";
-    return SSEM.crowded(s) ? { ...found, title: found.title.replace(/The collapse.*/, crowded) } : found;
+    if (!SSEM.byClass(s)) return found;
+    const boundary = SSEM.isGiven(s)
+      ? `The boundaries are computed at ${GIVEN.taus.length} temperatures, and off by about ${GIVEN.error} between them.`
+      : "With fewer dimensions than classes the boundary is approximate, on the safe side.";
+    return { ...found, title: found.title.replace(/an est/, "a rough est").replace(/The collapse.*/, boundary) };
   }
   const rangeOf = (s) => SSEM.aims(s).safe.map((v) => digits(v)).join(" to ");
 
   function verdict(s) {
     const silent = SSEM.notCovered(s);
     if (silent) return ["none", "Not covered", silent];
-    const threshold = SSEM.collapseThreshold(s);
-    const shown = digits(threshold, Math.ceil);
-    if (threshold >= 1) {
-      const remedy = "lower the temperature, or put more instances of each class into a batch";
+    const [first, threshold] = SSEM.limits(s);
+    const [shown, tau] = [digits(threshold, Math.ceil), digits(s.tau)];
+    const remedy = "lower the temperature, or put more instances of each class into a batch";
+    if (first >= 1 || (threshold >= 1 && first === 0))
       return ["collapse", "Collapse is the optimum at every weight", `The threshold is ${shown}: ${remedy}.`];
-    }
+    if (s.alpha <= first)
+      return ["collapse", "Collapse is the optimum", `At τ = ${tau} every weight α up to ${digits(first)} makes each class one point.`];
     if (s.alpha <= threshold) {
-      const some = SSEM.crowded(s);
-      const text = `At τ = ${digits(s.tau)} every weight α up to ${shown} ${some ? "may leave a" : "makes each"} class one point.`;
-      return ["collapse", `Collapse ${some ? "may be" : "is"} the optimum`, text];
+      const title = SIZES ? "Some classes are collapsed" : "Collapse may be the optimum";
+      const last = threshold < 1 ? `the last at ${shown}.` : `but no weight opens all: ${remedy}.`;
+      const text = first ? `At τ = ${tau} the first class opens at α = ${digits(first)}, ${last}` : `At τ = ${tau} every weight α up to ${shown} may leave a class one point.`;
+      return ["collapse", title, text];
     }
     const predicted = SSEM.freeSpread(s);
     const safe = SSEM.safeWeights(s);
@@ -200,16 +207,21 @@
   // Rows of the two lists: a name, and the value with its note.
   const NUMBERS = {
     "Collapse threshold of α": (s) => {
-      const threshold = SSEM.collapseThreshold(s);
-      const open = SSEM.crowded(s) ? "approximate, on the safe side" : "collapse is optimal up to here";
+      const [first, threshold] = SSEM.limits(s);
+      const off = SSEM.isGiven(s) && !GIVEN.taus.includes(s.tau) ? `, to within ${GIVEN.error}` : "";
+      let open = SSEM.byClass(s) ? "approximate, on the safe side" : "collapse is optimal up to here";
+      if (SSEM.isGiven(s)) open = `of the last class; ${digits(first)} of the first${off}`;
       const note = threshold >= 1 ? "no weight prevents collapse" : open;
       return [digits(threshold, Math.ceil), note];
     },
     "Critical temperature": (s) => {
       const tau = SSEM.criticalTemperature(s);
       const at = `at α = ${digits(s.alpha)}`;
+      const given = SSEM.isGiven(s);
+      if (given && tau === Infinity) return [`> ${GIVEN.taus.at(-1)}`, `${at} no class is collapsed up to here`];
+      if (given && tau === 0) return [`< ${GIVEN.taus[0]}`, `${at} some class is collapsed from here on`];
       if (tau === 0 || tau === Infinity) return [digits(tau), `${at} ${tau ? "no" : "every"} temperature collapses`];
-      return [digits(tau, Math.floor), `collapse from here on, ${at}`];
+      return [digits(tau, Math.floor), `${SIZES ? "some class is collapsed" : "collapse"} from here on, ${at}`];
     },
     "Recommended α": (s) => {
       const weight = SSEM.recommendedWeight(s);
@@ -229,23 +241,25 @@
       return [(s.sampler === "random" ? "≈ " : "") + digits(weight), "its optimum is collapse at every temperature"];
     },
     "Similarity within / between classes": (s) => {
-      if (SSEM.crowded(s)) return roomy(s);
+      if (SSEM.byClass(s)) return roomy(s);
       const both = SSEM.similarities(s, SSEM.optimalVariance(s));
       return [both.map((x) => digits(x)).join(" / "), "at the optimum"];
     },
   };
   const LOSSES = {
-    "All embeddings equal": (s) => [digits(SSEM.referenceLosses(s).totalCollapse), "total collapse"],
-    "Each class one point": (s) => roomy(s) ?? [digits(SSEM.referenceLosses(s).classCollapse), "class collapse"],
+    "All embeddings equal": (s) =>
+      SIZES ? roomy(s, BELOW) : [digits(SSEM.referenceLosses(s).totalCollapse), "total collapse"],
+    "Each class one point": (s) => roomy(s, BELOW) ?? [digits(SSEM.referenceLosses(s).classCollapse), "class collapse"],
     "Optimum at this α": (s) => {
-      if (SSEM.crowded(s)) return roomy(s);
+      if (SSEM.byClass(s)) return roomy(s, BELOW);
       const drifts = s.loss === "supcon" && s.alpha < SSEM.plainWeight(s);
       const note = drifts ? "at most: at so small a weight views drift apart, too" : "the least the loss can be";
       return [digits(SSEM.referenceLosses(s).optimum), note];
     },
   };
   const NOT_COVERED = "not covered";
-  const roomy = (s) => (SSEM.crowded(s) ? [NOT_COVERED, ""] : null);
+  const BELOW = "the command below prints it";
+  const roomy = (s, where) => (SSEM.byClass(s) ? (SIZES && where ? ["–", where] : [NOT_COVERED, ""]) : null);
 
   const element = (tag, textContent) => Object.assign(document.createElement(tag), { textContent });
 
@@ -280,8 +294,14 @@
   };
 
   function command(s) {
-    const given = Object.entries(OPTIONS).filter(([name]) => s[name] !== null && s[name] !== Infinity);
-    const parts = ["ssem-advisor recommend", ...given.map(([name, option]) => `--${option} ${s[name]}`)];
+    const page = SSEM.needsPage(s);
+    const left = [page && "network", ...(SIZES ? ["classes", "instances"] : [])];
+    const given = Object.entries(OPTIONS).filter(([name]) => s[name] !== null && s[name] !== Infinity && !left.includes(name));
+    const value = (name) => (name === "batch" && SSEM.isGiven(s) ? GIVEN.batch : s[name]);
+    const parts = given.map(([name, option]) => `--${option} ${value(name)}`);
+    if (SIZES) parts.unshift(GIVEN.source);
+    parts.unshift(`ssem-advisor ${page ? "explore" : "recommend"}`);
+    if (page) parts.push("-o page.html");
     $("command").replaceChildren(...parts.flatMap((part) => [element("span", part), " "]));
   }
 
@@ -290,7 +310,7 @@
     const text = $("value").value.trim();
     const base = numeric("base", $("base").value);
     const scale = base > 0 ? s.tau / base : 1;
-    const references = SSEM.notCovered(s) || SSEM.crowded(s) ? null : SSEM.referenceLosses(s);
+    const references = SSEM.notCovered(s) || SSEM.byClass(s) ? null : SSEM.referenceLosses(s);
     $("placed").textContent = text === "" || references === null ? "" : SSEM.placed(Number(text) / scale, references);
   }
 
@@ -337,12 +357,18 @@
     const { safe: ends } = SSEM.aims(s);
     const levels = [...new Set([...LEVELS.filter((v) => v <= top), ...ends])].sort((a, b) => a - b);
     $("ramp-high").textContent = top;
-    const curves = levels.map(() => []);
+    const [curves, opening] = [levels.map(() => []), []];
     for (let i = 0; i <= columns; i++) {
       const at = { ...s, tau: tauAt(i / columns) };
-      const alpha = (v) => (v === 0 ? SSEM.thresholdOf(at, few) : SSEM.weightFor(at, v, few));
+      const [first, last] = SSEM.limitsOf(at, few);
+      opening.push([X(at.tau), Y(first >= 1 ? 2 : first)]);
+      // Where a class is collapsed nothing else is shown.
+      const alpha = (v) => Math.max(last >= 1 ? 2 : last, v === 0 ? 0 : SSEM.weightFor(at, v, few));
       levels.forEach((v, j) => curves[j].push([X(at.tau), Y(alpha(v))]));
     }
+    const apart = SSEM.isGiven(s);
+    $("some-key").hidden = !apart;
+    $("some").textContent = SIZES ? "some classes are collapsed" : "some class may be collapsed";
     const line = (points) => "M" + points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L");
     const above = (points) => `${line(points)}V-99H${MARGIN.left}Z`;
     const region = (points, j) => `<path d="${above(points)}" fill="${colour((levels[j] + levels[j + 1]) / 2 / top)}"/>`;
@@ -354,7 +380,7 @@
       const inFrame = Math.min(MARGIN.left + w - 24, Math.max(MARGIN.left + 24, x));
       return y < MARGIN.top + 16 || y > floor - 14 ? "" : note(inFrame, y - 7, text);
     };
-    const [x, brink] = edge[Math.round(columns * 0.86)];
+    const [x, brink] = (apart ? opening : edge)[Math.round(columns * 0.86)];
     const collapse = floor - brink > 40 ? note(x, (brink + floor) / 2 + 4, "collapse") : "";
     const inside = s.tau >= TAUS[0] && s.tau <= TAUS[1];
     const ticks = TICKS.filter((t) => width > 480 || [0.01, 0.1, 1, 10].includes(t));
@@ -376,19 +402,22 @@
         <pattern id="lines" width="8" height="8" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
           <path d="M0 0V8" class="hatch"/>
         </pattern>
+        <pattern id="dots" width="9" height="9" patternUnits="userSpaceOnUse"><circle cx="3" cy="3" r="1.3" class="dot"/></pattern>
       </defs>
       <g clip-path="url(#plot)">
         <rect ${area} class="collapse"/>
         <rect ${area} fill="url(#lines)"/>
+        ${apart ? `<path d="${above(opening)}" class="collapse"/><path d="${above(opening)}" fill="url(#dots)"/>` : ""}
         ${curves.slice(0, -1).map(region).join("")}
         ${ticks.map((t) => `<path d="M${X(t)} 0V${height}" class="grid"/>`).join("")}
         <path d="${line(low)}" class="casing"/><path d="${line(low)}" class="band"/>
         <path d="${line(high)}" class="casing"/><path d="${line(high)}" class="band"/>
         <path d="${line(edge)}" class="threshold"/>
+        ${apart ? `<path d="${line(opening)}" class="threshold"/>` : ""}
         ${plain === null ? "" : `<path d="M${MARGIN.left} ${Y(plain)}h${w}" class="plain"/>`}
         ${pinned ? comparison(s, columns, X, Y, line) : ""}
         ${inside ? `<path d="M${X(s.tau)} 0V${height}M0 ${Y(s.alpha)}H${width}" class="cross"/>` : ""}
-        ${labelled(low, `safe from ${digits(ends[0])}`)}${labelled(high, `to ${digits(ends[1])}`)}${collapse}
+        ${labelled(low, (width > 480 ? "safe from " : "") + digits(ends[0]))}${labelled(high, (width > 480 ? "to " : "") + digits(ends[1]))}${collapse}
       </g>
       <rect ${area} rx="3" class="frame"/>
       ${recipes.map(ring).join("")}
@@ -428,7 +457,8 @@
         head.scope = "row";
         const threshold = SSEM.collapseThreshold(at);
         row.append(head, element("td", threshold < 1 ? digits(threshold, Math.ceil) : "1 (always)"));
-        for (const v of [aim.safe[0], aim.wanted, aim.safe[1]]) row.append(element("td", weight(SSEM.weightFor(at, v))));
+        for (const v of [aim.safe[0], aim.wanted, aim.safe[1]])
+          row.append(element("td", weight(Math.max(threshold, SSEM.weightFor(at, v)))));
         row.append(element("td", digits(SSEM.freeSpread(at))));
         return row;
       }),
@@ -510,6 +540,11 @@
     draw(s);
   }
 
+  if (SIZES) {
+    for (const name of ["classes", "instances"])
+      for (const part of [$(name), form.querySelector(`[data-of=${name}]`)]) part.disabled = true;
+    $("sizes").textContent = `Classes of different size, ${SIZES}: fixed in this page.`;
+  }
   for (const { slider, push } of sliders) slider.addEventListener("input", () => (push(), snap(), update()));
   for (const input of form.elements)
     if (!("of" in input.dataset)) input.addEventListener("input", () => (input.type === "radio" && snap(), update()));

@@ -128,9 +128,14 @@ def test_everything_that_tells_a_threshold_tells_the_same(name, tmp_path):
                 assert value == pytest.approx(limits.collapse_up_to, rel=1e-9), key
     if not limits.regime.by_class:
         outlook = shown_outlook(setting, PAPER)
-        temperatures, _, weights = phase.contours(outlook, 3, (setting.temperature / 2, setting.temperature * 2))
+        temperatures, (first, last), weights = phase.contours(
+            outlook, 3, (setting.temperature / 2, setting.temperature * 2)
+        )
         assert temperatures[1] == pytest.approx(setting.temperature)
-        assert weights[0][1] == pytest.approx(min(limits.collapse_up_to, 1.1), rel=1e-9)
+        closed = {"rel": 1e-9} if limits.regime in (Regime.EXACT, Regime.FINITE) else {"abs": 0.006}
+        assert min(first[1], 1.0) == pytest.approx(min(limits.collapse_up_to, 1.0), **closed)
+        assert min(last[1], 1.0) == pytest.approx(min(limits.open_above, 1.0), **closed)
+        assert weights[0][1] == last[1]
 
 
 def node():

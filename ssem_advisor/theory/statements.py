@@ -46,22 +46,22 @@ def _geometry(m: float, N: float, tau: float) -> Geometry:
 
 
 def _fixed(k: float, o: float) -> Batch:
-    return Batch(np.ones((1, 1)), _one(k)[None], _one(o)[None], np.zeros(1), _one(o))
+    return Batch(np.ones((1, 1)), _one(k)[None], _one(o)[None], _one(0.0), _one(o))
 
 
 def _softmax_weight(m: float, N: float, k: float, o: float, c: float, tau: float, v: float = 0.0) -> float:
     geometry = _geometry(m, N, tau)
-    return float(Softmax(geometry, _fixed(k, o), _one(c)).weight(geometry.y(_one(v)))[0])
+    return float(Softmax(geometry, _fixed(k, o), _one(c)).weight(geometry.y(_one(v))).item())
 
 
 def _spread_weight(m: float, N: float, k: float, o: float, tau: float, v: float = 0.0) -> float:
     geometry = _geometry(m, N, tau)
-    return float(LSpread(geometry, _fixed(k, o)).weight(geometry.y(_one(v)))[0])
+    return float(LSpread(geometry, _fixed(k, o)).weight(geometry.y(_one(v))).item())
 
 
 def _random_weight(m: float, B: float, c: float, tau: float) -> float:
     batch = random_batch(_one(np.inf), _one(np.inf), _one(1.0 / m), _one(B))
-    return float(Softmax(_geometry(m, np.inf, tau), batch, _one(c)).weight(np.zeros(1))[0])
+    return float(Softmax(_geometry(m, np.inf, tau), batch, _one(c)).weight(_one(0.0)).item())
 
 
 def _full(m: float, n: float, p: float, tau: float, loss: Any, **more: Any) -> Setting:
@@ -72,18 +72,18 @@ def _full(m: float, n: float, p: float, tau: float, loss: Any, **more: Any) -> S
 
 def _numeric_l_in(m: float, N: float, k: float, o: float, c: float, tau: float) -> float:
     softmax = Softmax(_geometry(m, N, tau), _fixed(k, o), _one(c))
-    pull, push = softmax.log_of_sum_pull(), softmax.slopes(np.zeros(1))[1]
-    return float((pull / (pull + push))[0])
+    pull, push = softmax.log_of_sum_pull(), softmax.slopes(_one(0.0))[1]
+    return float((pull / (pull + push)).item())
 
 
 def _numeric_non_negative(k: float, o: float, c: float, tau: float) -> float:
     geometry = Orthant(_one(0.0), _one(1.0), _one(-1.0 / tau), _one(tau))
-    return float(Softmax(geometry, _fixed(k, o), _one(c)).weight(np.zeros(1))[0])
+    return float(Softmax(geometry, _fixed(k, o), _one(c)).weight(_one(0.0)).item())
 
 
 def _numeric_two_temperatures(m: float, N: float, k: float, o: float, c: float, tau: float, tau_2: float) -> float:
     first, second = (Softmax(_geometry(m, N, t), _fixed(k, o), _one(c)) for t in (tau, tau_2))
-    return float(Weighed(first, second, _one(tau / tau_2)).weight(np.zeros(1))[0])
+    return float(Weighed(first, second, _one(tau / tau_2)).weight(_one(0.0)).item())
 
 
 def _numeric_loss_by_temperature(m: float, n: float, p: float, tau: float) -> float:
@@ -187,7 +187,7 @@ def _reliable_threshold(sp: Any, m: Any, k: Any, o: Any, c: Any, tau: Any, R: An
 def _estimate(m: float, k: float, o: float, c: float, tau: float, v: float, D: float | None, R: float = 1.0) -> float:
     dimension = None if D is None else _one(D)
     estimate = Estimate(_fixed(k, o), _one(tau), _one(m), _one(0.0), _one(c), R, dimension)
-    return float(estimate.weight(_one(v))[0])
+    return float(estimate.weight(_one(v)).item())
 
 
 def _optimum(m: float, n: float, p: float, tau: float, alpha: float) -> float:
@@ -831,7 +831,7 @@ STATEMENTS: tuple[Theorem, ...] = (
 
 
 def _random_threshold(sp: Any, m: Any, B: Any, c: Any, tau: Any) -> Any:
-    k = sp.Symbol("k", integer=True, nonnegative=True)
+    k = sp.Symbol("k", integer=True)
     r, rho = _r(sp, m, tau), 1 / (m - 1)
     probability = sp.binomial(B - 1, k) * (1 / m) ** k * (1 - 1 / m) ** (B - 1 - k)
     o = B - 1 - k

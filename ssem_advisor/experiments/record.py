@@ -6,10 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from ssem_advisor.domain import Setting
-from ssem_advisor.theory.values import reference_losses
 
 if TYPE_CHECKING:
     from ssem_advisor.documents import RunRecorded
@@ -19,11 +16,6 @@ UNFINISHED = 0.2
 FEWEST_UPDATES = 100
 """With fewer, the falling learning rate alone makes the loss look settled. Digits without a self-supervised term keep a
 free spread of .07 of what the mean leaves after 12 updates, .04 after 48, .03 after 96, .01 after 384."""
-
-BEGUN = 0.25
-"""Share of the way from total to class collapse that the loss must have gone in a training whose embeddings are still
-within a temperature of one point. At small temperatures a few classes are told apart in less: a convolutional network
-at .45 of the way tells vehicles from animals for 90% of the test images, one at .12 five classes for 47%."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +81,7 @@ class Record:
 
     def why_untrained(self) -> str | None:
         """Why this training is no evidence of where training goes; None where it is."""
-        if self.mean is not None and self.left < min(self.temperature, 0.5) and not self._begun():
+        if self.mean is not None and max(self.left, self._contrast()) < min(self.temperature, 0.5):
             return "every embedding is still at one point"
         if self.steps is not None and self.steps < FEWEST_UPDATES:
             return f"fewer than {FEWEST_UPDATES} updates"
@@ -98,14 +90,11 @@ class Record:
             return "the loss was still falling"
         return None
 
-    def _begun(self) -> bool:
-        """Whether the loss, over the last quarter of the training, has clearly left that of one point."""
-        if not self.losses:
-            return False
-        levels = reference_losses(self.setting.with_(alpha=self.alpha, temperature=self.temperature))
-        way = levels.total_collapse - levels.class_collapse
-        reached = float(np.mean(self.losses[len(self.losses) * 3 // 4 :]))
-        return bool(levels.total_collapse - reached >= BEGUN * way)
+    def _contrast(self) -> float:
+        """By how much the mean similarity inside classes exceeds that between them; a few classes can be a temperature
+        apart with less than that left by the common mean."""
+        classes = float(self.setting.classes)
+        return (self.left - self.variance) * classes / (classes - 1.0)
 
     def to_dict(self) -> RunRecorded:
         """JSON-ready; what was not measured is left out."""

@@ -120,6 +120,36 @@ def on_post_page(output: str, page: Any, config: Any) -> str:
     return output.replace(_SHIM, get_relative_url("assets/iframe-worker.js", page.url))
 
 
-def on_post_template(output_content: str, **_: Any) -> str:
-    """The same for the page that says that there is no such page."""
-    return output_content.replace(_SHIM, "assets/iframe-worker.js")
+# A server shows this page at any address, and from disk it stands beside the home page. So it brings its own
+# style, and looks for the home page above the site's folders in its address.
+_MISSING = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>No such page - ssem-advisor</title>
+<style>
+body { max-width: 34rem; margin: 20vh auto 0; padding: 0 1.2rem; font: 1.05rem/1.6 system-ui, sans-serif; }
+</style>
+</head>
+<body>
+<h1>No such page</h1>
+<p>There is no page at this address. <a id="home" href="index.html">The home page</a> has the search and all pages.</p>
+<script>
+const above = location.pathname.replace(/\\b(FOLDERS)\\/.*|[^\\/]*$/, "");
+document.getElementById("home").href = above + "index.html";
+</script>
+</body>
+</html>
+"""
+
+
+def on_post_template(output_content: str, template_name: str, config: Any, **_: Any) -> str:
+    """The page that says that there is no such page."""
+    if template_name != "404.html":
+        return output_content
+    folders = sorted(
+        path.name for path in Path(config.docs_dir).iterdir() if path.is_dir() and path.name[0] not in "_."
+    )
+    return _MISSING.replace("FOLDERS", "|".join(folders))

@@ -98,14 +98,29 @@ def test_no_page_scrolls_sideways_and_no_code_on_a_desktop(site):
         browser = api.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         for path in sorted(site.rglob("*.html")):
-            if path.name in ("explorer-page.html", "404.html"):
+            if path.name == "explorer-page.html":
                 continue
             page.set_viewport_size({"width": 1280, "height": 900})
             page.goto(path.as_uri())
             page.wait_for_function(_FITS)
             assert page.evaluate(_WIDE_CODE) == [], path.relative_to(site)
-            page.set_viewport_size({"width": 390, "height": 900})
+            page.set_viewport_size({"width": 360, "height": 900})
             page.wait_for_function(_FITS)
+        browser.close()
+
+
+@needs_chromium
+@pytest.mark.parametrize("missing", ["gone.html", "rules/gone.html", "theory/old/gone.html"])
+def test_a_missing_page_leads_home_from_any_address(site, missing):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as api:
+        browser = api.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        shown = (site / "404.html").read_text()
+        page.route("**/*", lambda route: route.fulfill(status=404, content_type="text/html", body=shown))
+        page.goto(f"http://site.test/project/{missing}")
+        assert page.get_by_role("link").get_attribute("href") == "/project/index.html"
         browser.close()
 
 

@@ -747,8 +747,9 @@ def test_every_control_has_a_name_and_the_diagram_a_table(visit: Any) -> None:
 
 @needs_chromium
 def test_a_command_with_many_class_sizes_stays_on_a_phone(visit: Any, tmp_path: Path) -> None:
-    setting = Setting(class_counts=tuple(range(301, 401)), batch_size=4, dim=200)
-    page = visit(url=explorer.write(tmp_path / "page.html", setting).as_uri(), viewport={"width": 360, "height": 740})
+    sizes = "--class-counts " + ",".join(map(str, range(301, 401)))
+    target = explorer.write(tmp_path / "page.html", BY_CLASS["unequal ssem"], sizes)
+    page = visit(url=target.as_uri(), viewport={"width": 360, "height": 740})
     assert ",399,400 " in page.inner_text("#command")
     assert page.evaluate("document.documentElement.scrollWidth") == 360
 

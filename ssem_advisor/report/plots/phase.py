@@ -131,7 +131,10 @@ def phase_diagram(
             colours, ax=axes, pad=0.02, aspect=28, ticks=[0, *outlook.safe_spread, most(outlook)], format="%.2g"
         )
         bar.outline.set_edgecolor(look.edge)  # type: ignore[operator]
-        bar.set_label(f"free spread {basis(outlook)}")
+        whose = basis(outlook)
+        if figure.get_figheight() < 5:
+            whose = whose.partition(",")[0] if figure.get_figheight() >= 4.4 else ""
+        bar.set_label(f"free spread {whose}")
         for level in outlook.safe_spread:
             bar.ax.axhline(level, color="white", linewidth=1.5)
         legend_below(figure)

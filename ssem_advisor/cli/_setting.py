@@ -280,9 +280,12 @@ def read_class_counts(path: Path) -> tuple[int, ...]:
     try:
         text = read_bytes(path, _MOST_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
+        remedy = "give a JSON or CSV file of sizes"
+        if not os.path.exists(path):  # it may have been meant as the sizes themselves
+            remedy = "check the path" if path.suffix or len(path.parts) > 1 else f"{remedy}, sizes (500,200,80), or a "
+            remedy += "" if remedy == "check the path" else "ratio (7:2:1) with --instances N"
         raise SettingError(
-            f"class_counts: cannot read {path}: {getattr(error, 'strerror', None) or 'not a text file'}; "
-            "give sizes (500,200,80), a ratio (7:2:1) with --instances N, or a JSON or CSV file of sizes"
+            f"class_counts: cannot read {path}: {getattr(error, 'strerror', None) or 'not a text file'}; {remedy}"
         ) from error
     if path.suffix.lower() == ".json":
         try:

@@ -15,7 +15,7 @@ import numpy as np
 from ssem_advisor.domain import Setting
 from ssem_advisor.measurement.moments import Array, Moments, SSEMFit
 from ssem_advisor.measurement.prediction import Comparison, compare
-from ssem_advisor.measurement.rows import UnitRows
+from ssem_advisor.measurement.rows import MeasurementError, UnitRows
 from ssem_advisor.measurement.spread import FEWEST, Pilot, Spread, spread_of_rows
 from ssem_advisor.measurement.structure import MOST_CLASSES, Structure, structure_of
 from ssem_advisor.measurement.verdict import NO_PILOT, Name, SpreadVerdict, judge_spread
@@ -126,6 +126,9 @@ def measure(
 
     Raises MeasurementError (one line) on NaN or zero rows, lengths that do not match, or fewer than two usable classes.
     """
+    for name, value, least in (("seed", seed, 0), ("bootstrap", bootstrap, 0), ("pairs", pairs, 1)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise MeasurementError(f"{name}={value!r}: must be an integer >= {least}")
     rows = UnitRows(embeddings, labels, instance_ids)
     rng = np.random.default_rng(seed)
     moments = Moments(rows)

@@ -19,7 +19,7 @@ from ssem_advisor.measurement.spread import FEWEST, Measured
 NEIGHBOURS = 20
 _GALLERY, _ASKED = 8192, 4096  # instances compared with, and asked about
 MOST_CLASSES = 2 * _GALLERY // FEWEST
-_STRIP = 256  # instances asked about at once
+_STRIP = 512  # instances asked about, or compared with, at once
 
 
 class Structure(NamedTuple):
@@ -54,29 +54,40 @@ def structure_of(rows: UnitRows, seed: int = 0) -> Structure | None:
     each = max(gallery // m, FEWEST)
     sizes = np.minimum(rows.instances[chosen], each)
     rng = np.random.default_rng(seed)
-    views: list[NDArray[np.float32]] = []
-    means, middles = np.empty((m, rows.width)), np.empty((int(sizes.sum()), rows.width), dtype=np.float32)
-    ends = np.cumsum(sizes)
-    for c, (name, size, end) in enumerate(zip(chosen, sizes, ends, strict=True)):
+    picked = []
+    for name, size in zip(chosen, sizes, strict=True):
         first, last = rows.span(int(name))
-        picked = np.arange(first, last)
-        if size < len(picked):
-            picked = np.sort(rng.choice(picked, size, replace=False))
-        z, starts = rows.instances_of(picked)
+        part = np.arange(first, last)
+        picked.append(part if size == len(part) else np.sort(rng.choice(part, size, replace=False)))
+    classes, ends = np.repeat(np.arange(m), sizes), np.cumsum(sizes)
+    asked = np.sort(rng.permutation(len(classes))[:_ASKED])
+    # The rows are read twice, class by class; only those asked about, and the means, are kept.
+    means = np.empty((m, rows.width))
+    z32, middles = (np.empty((len(asked), rows.width), dtype=np.float32) for _ in range(2))
+    for c, (part, end) in enumerate(zip(picked, ends, strict=True)):
+        z, starts = rows.instances_of(part)
         middle = np.add.reduceat(z, starts, axis=0) / np.diff(starts, append=len(z))[:, None]
-        views.append(z[starts].astype(np.float32))
-        means[c], middles[end - size : end] = middle.mean(axis=0), middle
-    z32 = np.concatenate(views)
-    classes = np.repeat(np.arange(m), sizes)
-    asked = np.sort(rng.permutation(len(z32))[:_ASKED])
+        means[c] = middle.mean(axis=0)
+        low, high = np.searchsorted(asked, (end - len(part), end))
+        here = asked[low:high] - (end - len(part))
+        z32[low:high], middles[low:high] = z[starts[here]], middle[here]
     k = int(max(1, min(NEIGHBOURS, sizes.min() // 5)))
+    nearest = _Nearest(z32, asked, k)
+    waiting, first = [], 0
+    for c, part in enumerate(picked):
+        z, starts = rows.instances_of(part)
+        waiting.append(z[starts].astype(np.float32))
+        count = sum(map(len, waiting))
+        if count >= _STRIP or c == m - 1:
+            nearest.look_at(np.concatenate(waiting), first)
+            waiting, first = [], first + count
+    own = classes[asked]
     right = np.empty((2, len(asked)), dtype=bool)
+    right[1] = nearest.vote(classes, 1.0 / sizes) == own
     for i in range(0, len(asked), _STRIP):
-        part = asked[i : i + _STRIP]
-        own = classes[part]
-        right[0, i : i + _STRIP] = _by_mean(z32[part], middles[part], means, sizes, own)
-        right[1, i : i + _STRIP] = _by_neighbours(z32, part, classes, k, 1.0 / sizes)
-    return _compared(right, classes[asked], m)
+        part = slice(i, i + _STRIP)
+        right[0, part] = _by_mean(z32[part], middles[part], means, sizes, own[part])
+    return _compared(right, own, m)
 
 
 def _by_mean(
@@ -92,19 +103,41 @@ def _by_mean(
     return np.asarray(score.argmax(axis=1) == own)
 
 
-def _by_neighbours(
-    z: NDArray[np.float32], part: NDArray[np.int64], classes: NDArray[np.int64], k: int, weight: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Whether the k nearest other rows of z vote for the class of each row in `part`; near ones break ties."""
-    similarity = z[part] @ z.T
-    row = np.arange(len(part))[:, None]
-    similarity[row[:, 0], part] = -np.inf
-    nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
-    order = np.argsort(-similarity[row, nearest], axis=1, kind="stable")
-    found = classes[nearest[row, order]]
-    votes = np.zeros((len(part), len(weight)))
-    np.add.at(votes, (row, found), weight[found] * (1 + 1e-3 * np.linspace(1, 0, k)))
-    return np.asarray(votes.argmax(axis=1) == classes[part])
+class _Nearest:
+    """The k rows of a gallery nearest to each row of z, which come by and by; row i of z is number asked[i] of it."""
+
+    def __init__(self, z: NDArray[np.float32], asked: NDArray[np.int64], k: int) -> None:
+        self._z, self._asked, self._k = z, asked, k
+        self._similarity = np.full((len(z), k), -np.inf, dtype=np.float32)
+        self._number = np.zeros((len(z), k), dtype=np.int64)
+
+    def look_at(self, gallery: NDArray[np.float32], first: int) -> None:
+        """Rows of the gallery, of which `first` is the number of the first."""
+        k, numbers = self._k, first + np.arange(len(gallery))
+        for i in range(0, len(self._z), _STRIP):
+            part = slice(i, i + _STRIP)
+            similarity = self._z[part] @ gallery.T
+            similarity[self._asked[part, None] == numbers] = -np.inf  # a row is no neighbour of its own
+            similarity = np.concatenate([self._similarity[part], similarity], axis=1)
+            number = np.concatenate(
+                [self._number[part], np.broadcast_to(numbers, (len(similarity), len(gallery)))], axis=1
+            )
+            kept = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
+            self._similarity[part] = np.take_along_axis(similarity, kept, axis=1)
+            self._number[part] = np.take_along_axis(number, kept, axis=1)
+
+    def vote(self, classes: NDArray[np.int64], weight: NDArray[np.float64]) -> NDArray[np.int64]:
+        """The class that the nearest vote for; near ones break ties. classes: of the gallery, weight: of a class."""
+        order = np.argsort(-self._similarity, axis=1, kind="stable")
+        found = classes[np.take_along_axis(self._number, order, axis=1)]
+        winner = np.empty(len(found), dtype=np.int64)
+        for i in range(0, len(found), _STRIP):
+            part = found[i : i + _STRIP]
+            votes = np.zeros((len(part), len(weight)))
+            nearness = 1 + 1e-3 * np.linspace(1, 0, self._k)
+            np.add.at(votes, (np.arange(len(part))[:, None], part), weight[part] * nearness)
+            winner[i : i + _STRIP] = votes.argmax(axis=1)
+        return winner
 
 
 def _compared(right: NDArray[np.bool_], classes: NDArray[np.int64], m: int) -> Structure:

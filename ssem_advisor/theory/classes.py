@@ -189,16 +189,6 @@ def _sampling(means: ClassMeans, counts: np.ndarray, sizes: np.ndarray, batch: B
     return left_out[:, None] * means.others * means.denominators[:, None] / means.denominators[None, :] * share
 
 
-def class_means(setting: Setting) -> np.ndarray:
-    """Unit vectors (classes, d) of the collapsed minimiser, d = min(dim, classes); see `class_thresholds`."""
-    only_numbers(setting)
-    if setting.unequal and setting.dim is not None and setting.dim < setting.classes:
-        return Crowd(setting.with_(alpha=None)).minima()[0]
-    sizes, own = _sizes(setting), float(own_view_weight(setting))
-    batch, counts = _batches(setting, sizes), _expected_others(setting, sizes)
-    return _collapsed_minima(setting, sizes, own, batch, counts)[0].vectors
-
-
 def class_batches(setting: Setting) -> tuple[Batch, np.ndarray]:
     """The batch law of every class (elements are classes) and the share of the anchors that each class has."""
     sizes = _sizes(setting)

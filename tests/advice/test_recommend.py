@@ -312,7 +312,9 @@ def test_classes_that_are_not_those_of_the_data_set_are_noted():
         (("--classes", 10, "--world-size", 4, "--batch-size", 64), "say --gather or --no-gather"),
         (("--classes", 10, "--safe-spread", "0.5"), "safe_spread='0.5'"),
         (("--classes", 10, "--free-spread", 0.9), "must lie in the safe range"),
-        (("--class-counts", "nowhere.csv"), "cannot read nowhere.csv"),
+        (("--class-counts", "nowhere.csv"), "cannot read nowhere.csv: No such file or directory; check the path"),
+        (("--class-counts", "7;2;1"), "or a ratio (7:2:1) with --instances N"),
+        (("--class-counts", "."), "cannot read .: is a folder; give a JSON or CSV file of sizes"),
         (("--classes", 10, "--format", "yaml"), "is not one of 'text', 'json'"),
     ],
 )

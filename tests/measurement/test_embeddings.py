@@ -317,6 +317,14 @@ def test_bad_input_is_one_line(z, y, says):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("seed", -1), ("seed", 0.5), ("bootstrap", -1), ("pairs", 0), ("pairs", True)]
+)
+def test_bad_options_are_named(name, value):
+    with pytest.raises(AdvisorError, match=f"^{name}={value}: must be an integer >= "):
+        measure(Z, Y, **{name: value})
+
+
 def test_bad_instance_ids():
     with pytest.raises(AdvisorError, match="instance 0 has two labels"):
         measure(Z, Y, instance_ids=np.arange(12) % 4)

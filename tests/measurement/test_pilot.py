@@ -120,3 +120,42 @@ def test_measure_and_recommend_say_one_thing_of_a_file(name, options, tmp_path):
     if 200 % len(set(y.tolist())):
         said = tuple("random" if word == "balanced" else word for word in said)
     held_together(tmp_path / "z.npz", said)
+
+
+TYPED = {
+    "sizes": ["--class-counts", "90,60,40,24,12", "--batch-size", "64"],
+    "sizes in a file": ["--class-counts", "SIZES", "--batch-size", "64", "--temperature", "0.1", "--alpha", "0.02"],
+    "ratio": ["--class-counts", "9:6:4:2:1", "--instances", "2260", "--batch-size", "64"],
+    "processes": ["--batch-size", "50", "--world-size", "4", "--gather", "--sampler", "balanced"],
+    "config": ["--config", "CONFIG"],
+    "config and options": ["--config", "CONFIG", "--batch-size", "300", "--dim", "32"],
+    "labels beside": ["--labels", "LABELS", "--classes-per-batch", "5", "--sampler", "balanced", "--batch-size", "100"],
+    "data set": ["--dataset", "cifar10", "--classes", "5", "--views", "2"],
+}
+
+
+@pytest.mark.parametrize("views", [1, 2])
+@pytest.mark.parametrize("name", TYPED)
+def test_the_printed_command_repeats_what_was_typed(name, views, tmp_path):
+    """It runs as it is printed, for the setting that `measure` was told, and gives the number that was printed."""
+    z, y = rows(sizes=TAIL, free=0.004, noise=0.02 if views > 1 else 0.0, views=views)
+    np.savez(tmp_path / "z.npz", embeddings=z, **({} if name == "labels beside" else {"labels": y}))
+    np.save(tmp_path / "y y.npy", y)
+    (tmp_path / "sizes.json").write_text("[90, 60, 40, 24, 12]")
+    (tmp_path / "run.yaml").write_text("loss: SupConLoss\ntemperature: 0.2\nbatch_size: 128\nnum_classes: 5\n")
+    files = {"SIZES": tmp_path / "sizes.json", "CONFIG": tmp_path / "run.yaml", "LABELS": tmp_path / "y y.npy"}
+    options = [str(files.get(word, word)) for word in TYPED[name]]
+    _, measured, _ = asked("measure", tmp_path / "z.npz", *options)
+    remedy = measured["remedy"]
+    assert measured["verdict"] == "class collapse"
+    command = shlex.split(remedy[remedy.index("ssem-advisor") :].removesuffix(" says more"))
+    code, advice, _ = asked(*command[1:])
+    assert code == 0
+    assert ("--from" in command) == (views == 2)
+    assert ("--labels" in command) == (views == 2 and name == "labels beside")
+    known = [word for word in options if word not in ("--labels", str(files["LABELS"]))]
+    known += ["--classes", "5"] if name in ("processes", "labels beside") else []
+    _, expected, _ = asked("recommend", *known, *([] if "--dim" in known else ["--dim", "32"]))
+    assert advice["setting"] | {"assumed": 0} == expected["setting"] | {"assumed": 0}
+    shown = remedy.rsplit("alpha=", 1)[1].split(";")[0].split()[0]
+    assert float(shown) == pytest.approx(advice["alpha"]["recommended"], rel=6e-3)

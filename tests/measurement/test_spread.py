@@ -1,6 +1,7 @@
 """The three parts of the spread against plain loops, known populations and controls; the verdicts that follow."""
 
 import itertools
+import tracemalloc
 from typing import get_args
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from ssem_advisor import theory
 from ssem_advisor.domain import Setting
-from ssem_advisor.measurement import MeasurementError, judge_spread, measure, spread_of
+from ssem_advisor.measurement import MeasurementError, judge_spread, measure, spread_of, structure
 from ssem_advisor.measurement.prediction import compare
 from ssem_advisor.measurement.rows import UnitRows
 from ssem_advisor.measurement.spread import Measured
@@ -331,6 +332,18 @@ def test_structure_against_plain_loops():
     assert found.by_neighbours == pytest.approx(np.mean(by_neighbours))
     assert found.gap.value == pytest.approx(np.mean(by_neighbours) - np.mean(by_mean))
     assert found.gap.low < found.gap.value < found.gap.high
+
+
+def test_structure_never_holds_its_whole_gallery(monkeypatch):
+    monkeypatch.setattr(structure, "_ASKED", 64)
+    rng = np.random.default_rng(0)
+    rows = UnitRows(rng.normal(size=(4000, 512)), np.repeat(np.arange(500), 8))
+    tracemalloc.start()
+    found = structure_of(rows)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.classes == 500
+    assert peak < 4000 * 512 * 4  # bytes of the gallery in single precision
 
 
 def test_structure_needs_a_few_instances_of_each_class_and_takes_a_part_of_many():

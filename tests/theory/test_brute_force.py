@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from brute import batches_of, minimise, within_variance
+from brute import batches_of, loss_and_gradient, minimise, within_variance
+from collapsed import class_means
 
 from ssem_advisor import (
     NotCovered,
@@ -129,8 +130,6 @@ def test_class_thresholds_of_the_other_regimes():
 @pytest.mark.parametrize("loss", ["supcon", "ssem"])
 def test_class_thresholds_are_where_the_hessian_turns(counts, dim, tau, loss):
     """The least curvature of the real loss over spreads within class i changes sign at alpha_i."""
-    from ssem_advisor.theory.classes import class_means
-
     setting = Setting(class_counts=counts, temperature=tau, dim=dim, sampler="full", loss=loss)
     means, thresholds = class_means(setting), class_thresholds(setting)
     for number in range(len(counts)):
@@ -142,8 +141,6 @@ def test_class_thresholds_are_where_the_hessian_turns(counts, dim, tau, loss):
 
 def _least_curvature(means, counts, number, alpha, tau, loss, views=2):
     """Least eigenvalue of the Hessian over within-class spreads (sum zero) of one class, by central differences."""
-    from brute import loss_and_gradient
-
     labels = np.repeat(range(len(counts)), counts)
     base = np.repeat(means[labels], views, axis=0)
     rows = np.flatnonzero(np.repeat(labels == number, views)).reshape(-1, views)

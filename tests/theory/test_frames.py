@@ -3,10 +3,11 @@ which of them answers, and the error that each one states."""
 
 import numpy as np
 import pytest
+from collapsed import class_means
 
 from ssem_advisor import Setting, SettingError
 from ssem_advisor.theory import classes
-from ssem_advisor.theory.classes import class_batches, class_means, class_thresholds, class_thresholds_error
+from ssem_advisor.theory.classes import class_batches, class_thresholds, class_thresholds_error
 from ssem_advisor.theory.crowd import Crowd
 from ssem_advisor.theory.openings import _MOST_CLASSES, by_class, only_numbers
 

@@ -38,6 +38,7 @@ FEWEST = 8  # instances of a class; with fewer, half of them place its mean too 
 NEAREST = 64  # classes at most, whose means stand in for those of all
 WIDEST = 2.0  # ratio of the ends of an interval of the directions beyond which it says nothing
 _PAIRED = 1024  # instances of a class that its directions are counted on
+_CUBED = 256  # instances of a class that its asymmetry is measured on
 _TINY = 1e-30
 
 Array = NDArray[np.float64]
@@ -68,6 +69,10 @@ class Spread:
         the free spread an upper bound. confusion, free_spread: None where `missing` says why.
     reliability: own spread over the within-class variance; None with one view. directions: tr(C)^2 / tr(C^2) of the
         within-class covariance C, mean over classes, corrected for few rows; its interval is over pairs of instances.
+    asymmetry: mean cube of the cosine of two residuals of a class, less its mean, over the third power of its root mean
+        square; at least 0, and 0 where residuals lie symmetrically about their class mean, as those of Gaussian noise
+        do. evenness: mean square of that cosine times dim; at least 1 where instances lie independently of each other,
+        0 in a simplex. Both are known with one view alone, where they tell that noise cannot be all.
     local_free: what stands in for the free spread where class means take most of the directions; else None.
     missing: why the own spread cannot be divided; empty where it is.
     left_out: classes that are not measured, for fewer than FEWEST instances. free_by_class: free spread by label; empty
@@ -87,6 +92,8 @@ class Spread:
     directions: Measured
     free_by_class: dict[Any, float]
     local_free: Measured | None = None
+    asymmetry: Measured | None = None
+    evenness: float | None = None
     missing: str = ""
     left_out: int = 0
 
@@ -190,7 +197,7 @@ def spread_of_rows(rows: UnitRows) -> Spread:
 
     tables: list[dict[str, Array]] = []
     noise_of_mean = np.empty(m)
-    traces = np.empty((m, 3))
+    traces, skews = np.empty((m, 3)), np.empty((m, 3))
     rng = np.random.default_rng(0)
     for k, c in enumerate(chosen):
         centres = sums[k] / np.maximum(counts[k], 1)[:, None]
@@ -201,7 +208,9 @@ def spread_of_rows(rows: UnitRows) -> Spread:
         ]
         found = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
         noise_of_mean[k] = found.pop("to_mean").sum() / (per_class[k] * (per_class[k] - 1))
-        traces[k] = _traces(rows, c, rng)
+        picked, starts = rows.instances_of(rng.permutation(np.arange(*rows.span(c)))[:_PAIRED])
+        traces[k] = _traces(picked[starts])
+        skews[k] = _skew(picked[starts])
         tables.append(found)
 
     def estimate(*names: str, value: float | None = None) -> Measured:
@@ -240,6 +249,8 @@ def spread_of_rows(rows: UnitRows) -> Spread:
             rows.labels[c]: float(np.nanmean(table["free"])) for c, table in zip(chosen, tables, strict=True)
             if not np.isnan(table["free"]).all()
         },
+        asymmetry=None if rows.has_views else _asymmetry(skews),
+        evenness=None if rows.has_views else float((skews[:, 2] ** (2 / 3)).mean()) * rows.dim,
         local_free=_scaled(estimate("local"), rows.dim / (rows.dim - near)) if near else None,
         missing=missing,
         left_out=len(rows.labels) - m + len(rows.lonely),
@@ -355,12 +366,41 @@ def _contributions(
     return result
 
 
-def _traces(rows: UnitRows, c: int, rng: np.random.Generator) -> tuple[float, float, float]:
-    """tr(C)^2 and tr(C^2) of the covariance C of a class, from differences of different pairs of instances, and the
-    number of products of two of these that they rest on."""
-    picked = rng.permutation(np.arange(*rows.span(c)))[:_PAIRED]
-    z, starts = rows.instances_of(picked)
-    z = z[starts]
+def _skew(z: Array) -> tuple[float, float, float]:
+    """Of the rows of a class: the third central moment of the cosines of two residuals, the variance of its estimate,
+    and the third power of the root of the second.
+
+    Residuals from a mean of n rows share its error, which adds 6 tr(C^3) / n to the third moment, C their covariance.
+    """
+    z = z[:_CUBED]
+    e = z - z.mean(axis=0)
+    length = np.sqrt((e**2).sum(axis=1))
+    n, kept = len(e), length > 1e-12
+    if n < 3 or not kept.all():
+        return 0.0, 0.0, 0.0
+    e /= length[:, None]
+    cosines = e @ e.T
+    off = ~np.eye(n, dtype=bool)
+    cosines -= cosines[off].mean()
+    np.fill_diagonal(cosines, 0.0)
+    shared = 6.0 / n * float(((cosines @ cosines) * cosines).sum()) / (n * (n - 1) * (n - 2))
+    each = (cosines**3).sum(axis=1) / (n - 1) - shared
+    second = float((cosines**2).sum()) / (n * (n - 1))
+    return float(each.mean()), 4 * float(each.var(ddof=1)) / n, second**1.5
+
+
+def _asymmetry(skews: Array) -> Measured:
+    """The third moments of all classes over the scale of all, with the interval over instances."""
+    scale = float(skews[:, 2].sum())
+    if scale <= _TINY:
+        return Measured(float("nan"), float("nan"), float("nan"))
+    value, half = float(skews[:, 0].sum()) / scale, 1.96 * float(np.sqrt(skews[:, 1].sum())) / scale
+    return Measured(value, value - half, value + half)
+
+
+def _traces(z: Array) -> tuple[float, float, float]:
+    """tr(C)^2 and tr(C^2) of the covariance C of the rows of a class, from differences of different pairs of them, and
+    the number of products of two of these that they rest on."""
     half = len(z) // 2
     differences = z[:half] - z[half : 2 * half]
     gram = differences @ differences.T

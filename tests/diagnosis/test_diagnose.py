@@ -35,7 +35,7 @@ def embeddings(noise, dim=16, classes=5):
     y = np.arange(400) % classes
     rng = np.random.default_rng(0)
     means = np.eye(classes, dim) - np.eye(classes, dim).mean(0)
-    return measure(means[y] + noise * rng.normal(size=(400, dim)), y)
+    return measure(means[y] + noise * (rng.exponential(size=(400, dim)) - 1), y)
 
 
 def total():

@@ -14,13 +14,17 @@ from ssem_advisor.measurement.prediction import compare
 from ssem_advisor.measurement.rows import UnitRows
 from ssem_advisor.measurement.spread import Measured
 from ssem_advisor.measurement.structure import Structure, structure_of
-from ssem_advisor.measurement.verdict import Name
+from ssem_advisor.measurement.verdict import SYMMETRIC, Name
 
 
 def population(
-    m=5, n=200, d=32, views=2, between=0.3, confusion=0.1, free=0.2, noise=0.2, common=0.2, directions=None, seed=0
-):
-    """Gaussian rows whose squared parts are as asked before they are scaled to length 1, turned at random."""
+    m=5, n=200, d=32, views=2, between=0.3, confusion=0.1, free=0.2, noise=0.2, common=0.2, directions=None, seed=0,
+    lopsided=False,
+):  # fmt: skip
+    """Gaussian rows whose squared parts are as asked before they are scaled to length 1, turned at random.
+
+    lopsided: the free part is not symmetric about the class mean.
+    """
     rng = np.random.default_rng(seed)
     means = np.linalg.svd(np.eye(m) - 1 / m)[0][:, : m - 1]
     means /= np.linalg.norm(means, axis=1, keepdims=True)
@@ -28,7 +32,8 @@ def population(
     z = np.zeros((m, n, views, d))
     z[..., : m - 1] += np.sqrt(between) * means[:, None, None]
     z[..., : m - 1] += np.sqrt(confusion / (m - 1)) * rng.normal(size=(m, n, 1, m - 1))
-    z[..., m - 1 : m - 1 + directions] += np.sqrt(free / directions) * rng.normal(size=(m, n, 1, directions))
+    own = rng.exponential(size=(m, n, 1, directions)) - 1 if lopsided else rng.normal(size=(m, n, 1, directions))
+    z[..., m - 1 : m - 1 + directions] += np.sqrt(free / directions) * own
     z += np.sqrt(noise / d) * rng.normal(size=z.shape)
     z[..., -1] += np.sqrt(common)
     turned = z @ np.linalg.qr(rng.normal(size=(d, d)))[0]
@@ -257,7 +262,7 @@ def test_healthy_names_what_is_open():
     assert "lower alpha" in much.remedy
     assert "more than the 0.234 that `recommend` goes up to" in much.meaning
     assert "recommend" not in some.meaning
-    z, y = population(free=0.25, noise=0.02)
+    z, y = population(free=0.25, noise=0.02, lopsided=True)
     one = judge_spread(spread_of(z[:, 0], y))
     assert one.name == "healthy"
     assert "upper bound" in one.meaning
@@ -380,8 +385,52 @@ def test_one_view_whose_spread_may_be_view_noise_cannot_tell():
     z = z + np.sqrt(0.5 / 12) * rng.normal(size=(*z.shape[:2], 12)) @ axes
     assert verdict_of(z[:, 0], y)[0] == "cannot tell"
     assert verdict_of(z, y)[0] in ("class collapse", "too little")
-    spread = rng.normal(size=(len(z), 1, 48)) * np.sqrt(0.4 / 48)
-    assert verdict_of((z + spread)[:, 0], y)[0] == "healthy"
+    finer = np.sqrt(0.4 / 48) * rng.normal(size=(10, 25, 48))[y, rng.integers(0, 25, len(y))]
+    assert judge_spread(spread_of(z[:, 0] + finer, y)).name == "healthy"
+
+
+@pytest.mark.parametrize(("m", "n", "d"), [(2, 8, 8), (3, 200, 16), (5, 60, 64), (10, 100, 32), (20, 20, 128)])
+@pytest.mark.parametrize("decay", [1.0, 0.1])
+@pytest.mark.parametrize("noise", [0.05, 0.4, 1.5])
+def test_one_view_of_view_noise_is_never_healthy(m, n, d, decay, noise):
+    """Noise of one view looks like free spread, in all directions alike or in some more than in others."""
+    rng = np.random.default_rng(m + n + d)
+    scale = np.geomspace(1, decay, d)
+    means = np.linalg.qr(rng.normal(size=(max(d, m), m)))[0].T[:, :d]
+    y = np.repeat(np.arange(m), n)
+    rows = np.sqrt(noise / (scale**2).sum()) * scale * rng.normal(size=(m * n, d))
+    name, spread = verdict_of(means[y] + rows, y)
+    assert name != "healthy"
+    assert spread.asymmetry.low < SYMMETRIC
+    assert spread.evenness > 0.5
+
+
+@pytest.mark.parametrize(("n", "x"), [(8, 0.5), (12, 0.8), (30, 0.3)])
+def test_one_view_of_a_minimiser_is_not_noise(simplex_family, n, x):
+    """Instances that keep apart as evenly as they can do not lie independently of each other."""
+    name, spread = verdict_of(*simplex_family(3, n, x))
+    assert spread.evenness < 0.01
+    assert name == "healthy"
+
+
+def test_asymmetry_against_plain_loops():
+    """The third moment over pairs, less what residuals share for being taken from the mean of all; scale left out."""
+    z, y = population(m=2, n=12, d=6, views=1, lopsided=True)
+    z = z[:, 0] / np.linalg.norm(z[:, 0], axis=1, keepdims=True)
+    third = second = 0.0
+    for c in range(2):
+        e = z[y == c] - z[y == c].mean(0)
+        e /= np.linalg.norm(e, axis=1, keepdims=True)
+        pairs = np.array([e[i] @ e[j] for i, j in itertools.permutations(range(12), 2)])
+        x = {
+            pair: value - pairs.mean() for pair, value in zip(itertools.permutations(range(12), 2), pairs, strict=True)
+        }
+        rings = np.mean([x[i, j] * x[j, k] * x[k, i] for i, j, k in itertools.permutations(range(12), 3)])
+        third += np.mean(np.array(list(x.values())) ** 3) - 6 / 12 * rings
+        second += np.mean(np.array(list(x.values())) ** 2) ** 1.5
+    spread = spread_of(z, y)
+    assert spread.asymmetry.value == pytest.approx(third / second)
+    assert spread_of(*population(n=20)).asymmetry is None
 
 
 def test_two_classes_and_unequal_classes():

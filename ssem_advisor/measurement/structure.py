@@ -85,8 +85,8 @@ def structure_of(rows: UnitRows, seed: int = 0) -> Structure | None:
     right = np.empty((2, len(asked)), dtype=bool)
     right[1] = nearest.vote(classes, 1.0 / sizes) == own
     for i in range(0, len(asked), _STRIP):
-        part = slice(i, i + _STRIP)
-        right[0, part] = _by_mean(z32[part], middles[part], means, sizes, own[part])
+        strip = slice(i, i + _STRIP)
+        right[0, strip] = _by_mean(z32[strip], middles[strip], means, sizes, own[strip])
     return _compared(right, own, m)
 
 

@@ -66,7 +66,7 @@ def test_plain_supcon_has_the_small_alpha_that_the_first_screen_says(name):
     assert found is not None
     same_class = (512 - 1) / 100  # instances that an anchor meets, on average
     assert float(found[1]) == pytest.approx(equivalent_alpha(same_class, 2), abs=5e-4)
-    assert 0 <= float(found[2]) - collapse_threshold(setting) < 1e-3  # rounded to the safe side
+    assert float(found[2]) == pytest.approx(collapse_threshold(setting), abs=5e-4)
 
 
 @pytest.mark.parametrize(

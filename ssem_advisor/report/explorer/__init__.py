@@ -54,7 +54,7 @@ def page(setting: Setting | None = None, sizes: str | None = None) -> str:
     sizes: the options that say the sizes of unequal classes in a command, such as "--dataset cifar100-lt"; None = the
         sizes themselves where they are not too many to print. With unequal classes the controls of loss, batch and
         dimension lead to another page.
-    Raises NotCovered for what the page does not draw, such as unequal classes with l_spread. Raises SettingError for a
+    Raises NotCovered for what the page does not draw and where no theorem speaks. Raises SettingError for a
     number outside the range of its control.
     """
     given, start = None, _START
@@ -93,18 +93,13 @@ def _check(setting: Setting) -> None:
 
 def _given(setting: Setting, sizes: str | None) -> dict[str, Any] | None:
     """The thresholds of a complete setting that the page cannot work out, and what it must know to tell when they
-    hold; None where it can, or where nobody can."""
+    hold; None where it can."""
     outlook = outlook_of(setting)
     if outlook.regime in (Regime.EXACT, Regime.FINITE):
         return None
     least, most = plots.TEMPERATURES
     own = float(setting.temperature or _START.temperature)
-    try:
-        boundary = boundary_of(setting, (min(least, own), max(most, own)), {own})
-    except NotCovered:
-        if setting.unequal:
-            raise
-        return None
+    boundary = boundary_of(setting, (min(least, own), max(most, own)), {own})
     counts = setting.class_counts or ()
     return {
         "of": {

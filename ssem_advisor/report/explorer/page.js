@@ -120,7 +120,7 @@
     if (sampler === "balanced" && batch % drawn) $("batch").value = Math.max(2, Math.round(batch / drawn)) * drawn;
   }
 
-  // -- numbers for people: a bound is rounded to its safe side ----------------------------------------------------
+  // -- numbers for people: a bound is rounded so that its sentence stays true: above it up, up to it down -----------
 
   function digits(x, way = Math.round) {
     if (!Number.isFinite(x)) return x > 0 ? "∞" : "none";
@@ -171,7 +171,7 @@
     if (first >= 1 || (threshold >= 1 && first === 0))
       return ["collapse", "Collapse is the optimum at every weight", `The threshold is ${shown}: ${remedy}.`];
     if (s.alpha <= first)
-      return ["collapse", "Collapse is the optimum", `At τ = ${tau} every weight α up to ${digits(first)} makes each class one point.`];
+      return ["collapse", "Collapse is the optimum", `At τ = ${tau} every weight α up to ${digits(first, Math.floor)} makes each class one point.`];
     if (s.alpha <= threshold) {
       const title = SIZES ? "Some classes are collapsed" : "Collapse may be the optimum";
       const last = threshold < 1 ? `the last at ${shown}.` : `but no weight opens all: ${remedy}.`;
@@ -212,7 +212,7 @@
       let open = SSEM.byClass(s) ? "approximate, on the safe side" : "collapse is optimal up to here";
       if (SSEM.isGiven(s)) open = `of the last class; ${digits(first)} of the first${off}`;
       const note = threshold >= 1 ? "no weight prevents collapse" : open;
-      return [digits(threshold, Math.ceil), note];
+      return [digits(threshold, SSEM.byClass(s) ? Math.ceil : Math.floor), note];
     },
     "Critical temperature": (s) => {
       const tau = SSEM.criticalTemperature(s);
@@ -221,7 +221,7 @@
       if (given && tau === Infinity) return [`> ${GIVEN.taus.at(-1)}`, `${at} no class is collapsed up to here`];
       if (given && tau === 0) return [`< ${GIVEN.taus[0]}`, `${at} some class is collapsed from here on`];
       if (tau === 0 || tau === Infinity) return [digits(tau), `${at} ${tau ? "no" : "every"} temperature collapses`];
-      return [digits(tau, Math.floor), `${SIZES ? "some class is collapsed" : "collapse"} from here on, ${at}`];
+      return [digits(tau, Math.ceil), `${SIZES ? "some class is collapsed" : "collapse"} from here on, ${at}`];
     },
     "Recommended α": (s) => {
       const weight = SSEM.recommendedWeight(s);
@@ -386,7 +386,7 @@
     const ticks = TICKS.filter((t) => width > 480 || [0.01, 0.1, 1, 10].includes(t));
     const [here, recommended] = [SSEM.collapseThreshold(s), SSEM.recommendedWeight(s)];
     const description =
-      `Phase diagram. At temperature ${digits(s.tau)} collapse is optimal up to weight ${digits(here, Math.ceil)}; ` +
+      `Phase diagram. At temperature ${digits(s.tau)} collapse is optimal up to weight ${digits(here, Math.floor)}; ` +
       "the table below holds the numbers.";
     const ring = ({ tau, alpha, label }) =>
       `<circle cx="${X(tau)}" cy="${Y(alpha ?? plain)}" r="4.5" class="recipe"><title>${label}</title></circle>`;
@@ -456,7 +456,7 @@
         const head = element("th", String(tau));
         head.scope = "row";
         const threshold = SSEM.collapseThreshold(at);
-        row.append(head, element("td", threshold < 1 ? digits(threshold, Math.ceil) : "1 (always)"));
+        row.append(head, element("td", threshold < 1 ? digits(threshold, Math.floor) : "1 (always)"));
         for (const v of [aim.safe[0], aim.wanted, aim.safe[1]])
           row.append(element("td", weight(Math.max(threshold, SSEM.weightFor(at, v)))));
         row.append(element("td", digits(SSEM.freeSpread(at))));

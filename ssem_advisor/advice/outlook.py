@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ class Outlook:
 
     # -- free spread ---------------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def why_not_covered(self) -> str | None:
         """Why there is no estimate of the spread; None where there is one."""
         try:
@@ -105,6 +106,19 @@ class Outlook:
 
         Raises NotCovered where nothing is derived.
         """
+        if np.ndim(temperature):
+            return self._weight(spread, temperature)
+        known = self._weights
+        if (spread, temperature) not in known:
+            known[spread, temperature] = self._weight(spread, temperature)
+        return known[spread, temperature]
+
+    @cached_property
+    def _weights(self) -> dict[tuple[float, float], Any]:
+        """Those asked for before: the same few ends are needed again and again."""
+        return {}
+
+    def _weight(self, spread: float, temperature: Any) -> Any:
         at = self.stand_in.with_(temperature=temperature, alpha=None)
         if self._minimiser_only:
             return alpha_for_expected_variance(at, spread)
@@ -117,7 +131,7 @@ class Outlook:
             return float(expected_variance(at))
         return float(expected_free_spread(at, network or self.network))
 
-    @property
+    @cached_property
     def stand_in(self) -> Setting:
         """Classes of equal mean size in place of unequal ones, for the estimates."""
         setting = self.setting
@@ -252,7 +266,7 @@ class Outlook:
         point = replace(
             point,
             free_spread=spread,
-            spread_range=self._spread_range(alpha, temperature),
+            spread_range=self._spread_range(alpha, temperature, spread),
             basis=self.basis,
             within_class_variance=spread if self._minimiser_only else spread / self.network.view_reliability,
         )
@@ -276,7 +290,8 @@ class Outlook:
         except NotCovered:
             return None
 
-    def _spread_range(self, alpha: float, temperature: float) -> tuple[float, float] | None:
+    def _spread_range(self, alpha: float, temperature: float, own: float) -> tuple[float, float] | None:
+        """own: the spread to expect of this network."""
         if self.network == PERFECT:
             ends = self._minimum_range(alpha, temperature)
             return None if ends is None or ends[0] == ends[1] else ends
@@ -285,6 +300,6 @@ class Outlook:
         # Hot, the free spread may fall where reliability grows: the network's own value is no mean of the two ends.
         found = [
             self.spread(alpha, temperature, replace(self.network, view_reliability=r))
-            for r in (*self.network.reliability_range, self.network.view_reliability)
+            for r in self.network.reliability_range
         ]
-        return min(found), max(found)
+        return min(own, *found), max(own, *found)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -51,9 +51,7 @@ def expected_variance(setting: Setting, view_reliability: float = 1.0, effective
         estimate = _estimate_of(part, view_reliability, dimension(part))
         shape = np.broadcast_shapes(estimate.shape, alpha.shape)
         low, high = np.zeros(shape), np.ones(shape)
-        root = zero(lambda v: estimate.slope(v, alpha), low, high)
-        collapsed, open_ = estimate.slope(low, alpha) >= 0, estimate.slope(high, alpha) <= 0
-        return np.where(collapsed, 0.0, np.where(open_, 1.0, root))
+        return zero(lambda v: estimate.slope(v, alpha), low, high)
 
     estimate = mapped(setting, variance)
     if view_reliability == 1.0:
@@ -193,23 +191,27 @@ class Estimate:
         else:
             log_m, slope_m = log_mean_exp(v / tau, self.dimension)
         between_slope = 1.0 / (self.m - 1.0)
+        log_still, log_moving, log_same, log_other, log_alone = self._logs
+        moving = log_moving - loose * v / tau
+        near, away = log_m - v / tau, log_m - (1.0 + (1.0 - v) * between_slope) / tau
 
-        def slope(same: np.ndarray, other: np.ndarray) -> np.ndarray:
-            with np.errstate(divide="ignore"):
-                logs = np.stack(
-                    np.broadcast_arrays(
-                        np.log(self.still),
-                        np.log(self.moving) - loose * v / tau,
-                        np.log(same) + log_m - v / tau,
-                        np.log(other) + log_m - (1.0 + (1.0 - v) * between_slope) / tau,
-                    )
-                )
-            parts = np.exp(logs - logs.max(axis=0))
-            slopes = -loose * parts[1] + (slope_m - 1.0) * parts[2] + (between_slope + slope_m) * parts[3]
-            return slopes / parts.sum(axis=0)
+        def slope(same: np.ndarray | float, other: np.ndarray) -> np.ndarray:
+            top = np.maximum(np.maximum(log_still, moving), np.maximum(same, other))
+            own, together, others = np.exp(moving - top), np.exp(same - top), np.exp(other - top)
+            total = np.exp(log_still - top) + own + together + others
+            return ((slope_m - 1.0) * together + (between_slope + slope_m) * others - loose * own) / total
 
-        alone = batch.alone * slope(np.zeros_like(batch.alone), batch.alone_other)
-        return (batch.weight * slope(batch.same, batch.other)).sum(axis=0), alone
+        paired = (self.batch.weight * slope(log_same + near, log_other + away)).sum(axis=0)
+        if not self.batch.alone.any():
+            return paired, np.zeros_like(paired)
+        return paired, batch.alone * slope(-np.inf, log_alone + away)
+
+    @cached_property
+    def _logs(self) -> tuple[np.ndarray, ...]:
+        """Of the own views that stand still and that move, of mates, of others, and of the others of the lonely."""
+        batch = self.batch
+        with np.errstate(divide="ignore"):
+            return tuple(map(np.log, (self.still, self.moving, batch.same, batch.other, batch.alone_other)))
 
 
 @dataclass(frozen=True)
@@ -285,8 +287,9 @@ _SERIES_UP_TO = 40.0
 
 def _log_0f1(z: np.ndarray, b: np.ndarray) -> np.ndarray:
     """log 0F1(; b; z^2/4): power series for small z, Debye's uniform expansion of the Bessel function beyond."""
-    j = np.arange(120.0).reshape((-1,) + (1,) * z.ndim)
     near = np.minimum(z, _SERIES_UP_TO)
+    terms = 30.0 + 2.25 * np.ceil(np.max(near, initial=0.0))  # beyond these nothing is left to add
+    j = np.arange(terms).reshape((-1,) + (1,) * z.ndim)
     value = np.log1p(np.cumprod((near * near / 4.0) / ((j + 1.0) * (b + j)), axis=0).sum(axis=0))
     if np.any(z > _SERIES_UP_TO):
         far = np.maximum(z, _SERIES_UP_TO)

@@ -76,9 +76,11 @@ def bracketed(
 
     Regula falsi, the value at an end that stays for a second time halved (Illinois). It ends where two estimates in a
     row agree to a quarter of the tolerance, unless the function is flat there and they creep, or where the ends agree
-    to half of it.
+    to half of it. Raises ValueError unless the value is positive at the first end and not at the second.
     """
     (a, at_a), (b, at_b) = positive, negative
+    if not at_a > 0 >= at_b:
+        raise ValueError(f"no root is bracketed: the values at the ends are {at_a!r} and {at_b!r}")
     before, x, stayed, creeps = np.nan, b, 0, False
     half_a = half_b = 1.0
     for _ in range(100):

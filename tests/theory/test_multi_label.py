@@ -1,6 +1,7 @@
 """Why multi-label data are not covered: plain SupCon need not collapse where positives only share a label."""
 
 import numpy as np
+import pytest
 
 from .test_extensions import descend
 
@@ -22,11 +23,19 @@ def loss_of(shared, tau):
     return objective
 
 
-def test_instances_with_one_label_set_need_not_coincide():
-    sets = [{0}, {1}, {0, 1}]
-    group = np.repeat(np.arange(3), 4)
+@pytest.mark.parametrize(
+    ("sets", "each", "temperature", "least"),
+    [
+        ([{0}, {1}, {0, 1}], 4, 0.2, 0.4),
+        ([{0}, {1}, {0, 1}], 4, 0.1, 0.5),
+        ([{0}, {1}, {2}, {0, 1, 2}], 3, 0.15, 0.25),
+    ],
+)
+def test_instances_with_one_label_set_need_not_coincide(sets, each, temperature, least):
+    group = np.repeat(np.arange(len(sets)), each)
+    total = len(group)
     for sharing, spreads in ((lambda a, b: bool(a & b), True), (lambda a, b: a == b, False)):
-        shared = np.array([[sharing(sets[i], sets[j]) for j in group] for i in group]) & ~np.eye(12, dtype=bool)
-        z, _, _ = descend(loss_of(shared, 0.2), [(12, 12)], starts=4)
-        variance = [1 - (z[group == c].mean(0) ** 2).sum() for c in range(3)]
-        assert min(variance) > 0.4 if spreads else max(variance) < 1e-8
+        shared = np.array([[sharing(sets[i], sets[j]) for j in group] for i in group]) & ~np.eye(total, dtype=bool)
+        z, _, _ = descend(loss_of(shared, temperature), [(total, total)], starts=4)
+        variance = [1 - (z[group == c].mean(0) ** 2).sum() for c in range(len(sets))]
+        assert min(variance) > least if spreads else max(variance) < 1e-8

@@ -117,6 +117,15 @@ def test_newton_alone_takes_five_steps_and_stays_in_the_bracket_where_slopes_mis
 # -- expensive functions -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("positive", "negative"), [(-0.1, -0.2), (0.3, 0.1), (0.0, -1.0), (np.nan, -1.0), (1.0, np.nan)]
+)
+def test_ends_that_bracket_no_root_are_an_error(positive, negative):
+    """Regula falsi would return a point outside them."""
+    with pytest.raises(ValueError, match="no root is bracketed"):
+        bracketed(lambda x: 1.0 - x, (0.0, positive), (1.0, negative), 1e-3)
+
+
 @pytest.mark.parametrize("falling", [True, False])
 @pytest.mark.parametrize("tolerance", [1e-3, 1e-6])
 @pytest.mark.parametrize("root", [0.11, 0.43, 0.87])

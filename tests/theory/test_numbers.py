@@ -22,7 +22,7 @@ from ssem_advisor import (
 from ssem_advisor.theory import alpha_for_expected_variance
 from ssem_advisor.theory.batches import batch_of
 from ssem_advisor.theory.extensions import extended_limits, hardest_pull
-from ssem_advisor.theory.network import typical
+from ssem_advisor.theory.network import directions_left, typical
 from ssem_advisor.theory.numbers import OPTIONS, numbers_of
 from ssem_advisor.theory.registry import covered, symbol_values, theorem, theorems
 
@@ -118,16 +118,14 @@ def test_a_formula_is_evaluated_at_the_symbols_shown(name, key):
 
 
 def test_variances_that_formulas_are_evaluated_at():
-    """Theorems at the minimum, estimates at what training reaches; class means need no room for that."""
+    """Theorems and estimates at the minimum; class means need no room for that of theorems."""
     for name in ("full", "few dimensions"):
         assert numbers_of(theorem("GEOMETRY"), SETTINGS[name]).symbols["v"] == optimal_variance(WHOLE)
     setting = WHOLE.with_(dim=12)
-    network = typical(setting)
     found = numbers_of(theorem("FINITE"), setting)
-    variance = expected_variance(setting, network.view_reliability, network.directions)
-    assert found.symbols["v"] == variance > 0
-    assert found.symbols["D"] == network.directions
-    assert numbers_of(theorem("RELIABILITY"), setting).symbols["R"] == network.view_reliability
+    assert found.symbols["v"] == expected_variance(setting, effective_dim=directions_left(setting)) > 0
+    assert found.symbols["D"] == directions_left(setting)
+    assert numbers_of(theorem("RELIABILITY"), setting).symbols["R"] == typical(setting).view_reliability
     assert "v" not in numbers_of(theorem("GEOMETRY"), setting.with_(alpha=None)).symbols
     assert numbers_of(theorem("GEOMETRY"), setting.with_(alpha=None)).missing == ("--alpha",)
     assert numbers_of(theorem("GEOMETRY"), setting.with_(temperature=None)).missing == ("--alpha",)
@@ -190,11 +188,8 @@ def test_where_anchors_differ_the_number_is_the_mean_over_the_batches(instances)
     assert numbers_of(theorem("DIMENSION"), setting).results == {"alpha_c": collapse_threshold(setting)}
     spread = setting.with_(loss="l_spread", dim=None)
     assert numbers_of(theorem("WEIGHT-SPREAD"), spread).results == {"alpha(v)": pytest.approx(0.6, rel=1e-9)}
-    network = typical(setting)
-    variance = expected_variance(setting, network.view_reliability, network.directions)
-    assert numbers_of(theorem("FINITE"), setting).results == {
-        "alpha(v)": pytest.approx(alpha_for_expected_variance(setting, variance, 1.0, network.directions))
-    }
+    network, roomy = typical(setting), setting.with_(dim=12)
+    assert numbers_of(theorem("FINITE"), roomy).results == {"alpha(v)": pytest.approx(roomy.alpha, rel=1e-9)}
     assert numbers_of(theorem("RELIABILITY"), setting).results == {
         "alpha_c(R)": pytest.approx(alpha_for_expected_variance(setting, 0.0, network.view_reliability))
     }

@@ -421,7 +421,6 @@ const SSEM = (() => {
     const threshold = weight(exact(s, all)(0));
     return [threshold, threshold];
   };
-  const thresholdOf = (s, all) => limitsOf(s, all)[1];
   const limits = (s) => limitsOf(s, batches(s), GIVEN?.error);
   const collapseThreshold = (s) => limits(s)[1];
 
@@ -578,7 +577,7 @@ const SSEM = (() => {
   }
 
   return {
-    SettingError, placed, RECIPES: CONSTANTS.recipes, checked, notCovered, needsPage, GIVEN, isGiven, byClass, limits, limitsOf, basis, batches, merged, thresholdOf, collapseThreshold, alphaForVariance, optimalVariance,
+    SettingError, placed, RECIPES: CONSTANTS.recipes, checked, notCovered, needsPage, GIVEN, isGiven, byClass, limits, limitsOf, basis, batches, merged, collapseThreshold, alphaForVariance, optimalVariance,
     criticalTemperature, weightFor, freeSpread, most, safeWeights, recommendedWeight, aims, LARGEST, plainWeight,
     similarities, referenceLosses,
   };

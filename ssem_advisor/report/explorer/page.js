@@ -209,17 +209,17 @@
     "Collapse threshold of α": (s) => {
       const [first, threshold] = SSEM.limits(s);
       const off = SSEM.isGiven(s) && !GIVEN.taus.includes(s.tau) ? `, to within ${GIVEN.error}` : "";
-      let open = SSEM.byClass(s) ? "approximate, on the safe side" : "collapse is optimal up to here";
-      if (SSEM.isGiven(s)) open = `of the last class; ${digits(first)} of the first${off}`;
-      const note = threshold >= 1 ? "no weight prevents collapse" : open;
+      let note = SSEM.byClass(s) ? "approximate, on the safe side" : "collapse is optimal up to here";
+      if (SSEM.isGiven(s)) note = `of the last class; ${digits(first)} of the first${off}`;
+      if (threshold >= 1) note = "no weight prevents collapse";
       return [digits(threshold, SSEM.byClass(s) ? Math.ceil : Math.floor), note];
     },
     "Critical temperature": (s) => {
       const tau = SSEM.criticalTemperature(s);
       const at = `at α = ${digits(s.alpha)}`;
       const given = SSEM.isGiven(s);
-      if (given && tau === Infinity) return [`> ${GIVEN.taus.at(-1)}`, `${at} no class is collapsed up to here`];
-      if (given && tau === 0) return [`< ${GIVEN.taus[0]}`, `${at} some class is collapsed from here on`];
+      if (given && tau === Infinity) return [`> ${GIVEN.taus.at(-1)}`, `${at} none is collapsed up to here`];
+      if (given && tau === 0) return [`< ${GIVEN.taus[0]}`, `${at} some class is collapsed`];
       if (tau === 0 || tau === Infinity) return [digits(tau), `${at} ${tau ? "no" : "every"} temperature collapses`];
       return [digits(tau, Math.ceil), `${SIZES ? "some class is collapsed" : "collapse"} from here on, ${at}`];
     },
@@ -439,7 +439,7 @@
     const points = [];
     for (let i = 0; i <= columns; i++) {
       const at = { ...other, tau: tauAt(i / columns) };
-      points.push([X(at.tau), Y(SSEM.thresholdOf(at, few))]);
+      points.push([X(at.tau), Y(SSEM.limitsOf(at, few)[1])]);
     }
     const there = `<circle cx="${X(other.tau)}" cy="${Y(other.alpha)}" r="6" class="there"/>`;
     return `<path d="${line(points)}" class="pinned"/>${there}`;

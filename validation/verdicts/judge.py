@@ -132,8 +132,8 @@ STUDIES = {
         "cifar10", 32, 0.15, (0, 0.2, 0.35, 0.6, 1), 450, 40, merged([(0, 2, 8), (1, 9, 7, 4), (3, 5, 6)], 400)
     ),
     "crowd": Study("cifar100", 48, 0.1, (0, 0.3), 512, 40, same, sampler="random"),
-    "hundred-cold": Study("cifar100", 128, 0.05, (0, 0.15, 0.33, 0.541, 0.8), 512, 40, same, sampler="random"),
-    "hundred-balanced": Study("cifar100", 128, 0.1, (0, 0.2, 0.387, 0.6, 0.8), 500, 40, same),
+    "hundred-cold": Study("cifar100", 128, 0.05, (0, 0.33, 0.541, 0.8), 512, 40, same, sampler="random"),
+    "hundred-balanced": Study("cifar100", 128, 0.1, (0, 0.2, 0.387, 0.6), 500, 40, same),
     "digits-halves": Study(
         "digits", 24, 0.15, (0, 0.1, 0.3, 0.6, 0.8, 1), 240, 60, merged([range(5), range(5, 10)]), seeds=3
     ),

@@ -7,17 +7,14 @@ from ssem_advisor.domain import FIELDS, Setting
 _LONGEST = 80  # characters of class sizes that are written out
 
 
-def command_for(setting: Setting | None, **unknown: str) -> str:
-    """The call of `recommend` that repeats a setting of scalar fields; many class sizes stand for themselves as FILE.
-
-    unknown: by field, what stands for a value that is not known.
-    """
+def command_for(setting: Setting) -> str:
+    """The call of `recommend` that repeats a setting of scalar fields; FILE stands for many class sizes."""
     parts = ["ssem-advisor recommend"]
     for name in FIELDS:
-        value = unknown.get(name) if setting is None else getattr(setting, name)
-        if value is None or (setting is not None and value == _DEFAULTS[name]):
+        value = getattr(setting, name)
+        if value is None or value == _DEFAULTS[name]:
             continue
-        if setting is not None and name in ("classes", "instances_per_class") and setting.class_counts is not None:
+        if name in ("classes", "instances_per_class") and setting.class_counts is not None:
             continue  # the sizes say them
         if name == "class_counts":
             sizes = ",".join(map(str, value))

@@ -743,6 +743,16 @@ def test_an_answer_cannot_be_changed():
             setattr(part, fields(part)[0].name, None)
 
 
+def test_the_safe_temperatures_may_end_at_the_threshold():
+    """Where collapse stays a minimum although a perfect network would spread enough at the optimum."""
+    setting = SETTINGS["tight"].with_(alpha=0.5)
+    advice = recommend(setting, network=PERFECT, safe_spread=(0.001, 0.9), free_spread=0.1)
+    high = advice.temperature.safe[1]
+    assert outlook_of(setting, PERFECT).spread(0.5, high) > 0.01
+    ends = [collapse_limits(setting.with_(temperature=high * factor)).open_above for factor in (1, 1.001)]
+    assert ends[0] < 0.5 <= ends[1]
+
+
 def test_beyond_the_largest_weight_no_temperature_is_safe():
     outlook = outlook_of(SETTINGS["spare"])
     assert outlook.safe_temperatures(LARGEST_WEIGHT, 0.1)[0] is not None

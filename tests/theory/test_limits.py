@@ -192,9 +192,10 @@ def test_a_class_that_never_opens_with_room_is_not_said_to_open_without(monkeypa
     """inf - inf is no shift; a class of one has no number at all."""
     monkeypatch.setattr(regime, "class_openings", lambda *_: np.array([0.2, np.inf, 0.5, np.nan]))
     monkeypatch.setattr(regime, "class_thresholds", lambda *_: np.array([0.15, np.inf, 0.6, np.nan]))
-    monkeypatch.setattr(regime, "thresholds_and_error", lambda *_: (np.array([0.3, 0.6, np.inf, np.nan]), 0.04))
+    local = np.array([0.3, 0.6, np.inf, np.nan]), Errors(0.01, 0.04)
+    monkeypatch.setattr(regime, "thresholds_and_errors", lambda *_: local)
     limits = collapse_limits(Setting(class_counts=(9, 6, 4, 1), temperature=0.31, sampler="full", dim=2))
     assert limits.per_class == pytest.approx([0.35, np.inf, np.inf, np.nan], nan_ok=True)
-    assert (limits.collapse_up_to, limits.open_above) == (pytest.approx(0.26), np.inf)
+    assert (limits.collapse_up_to, limits.open_above) == (pytest.approx(0.29), np.inf)
     assert limits.error == pytest.approx(0.0401)
     regime._limits.cache_clear()

@@ -6,6 +6,7 @@ import pytest
 from ssem_advisor import NotCovered, Setting, SettingError, class_openings, class_thresholds, collapse_threshold
 from ssem_advisor.theory import openings, regime
 from ssem_advisor.theory.classes import class_thresholds_error, thresholds_and_errors
+from ssem_advisor.theory.crowd import Errors
 from ssem_advisor.theory.openings import Openings, all_open
 from ssem_advisor.theory.regime import Regime, collapse_limits, coordinates, opening_margin
 

@@ -217,8 +217,15 @@ def study_again(name: str, data_root: str | None, work: Path) -> None:
     for seed in range(study.seeds):
         stack = trained(study, data, seed, alphas, float(setting.temperature), work / f"{name}-seed{seed}.pt")
         rows += [judged(setting.with_(alpha=a), data, stack, i, seed) for i, a in enumerate(alphas)]
-    shown = {"classes": len(data.counts), "dim": study.dim, "batch_size": study.batch, "sampler": study.sampler}
-    shown |= {"class_counts": data.counts, "test_images": len(data.x_test)}
+    shown: dict[str, Any] = {
+        "classes": len(data.counts),
+        "dim": study.dim,
+        "batch_size": study.batch,
+        "sampler": study.sampler,
+    }
+    if len(set(data.counts)) > 1:
+        shown["class_counts"] = data.counts
+    shown["test_images"] = len(data.x_test)
     text = json.dumps({"setting": shown, "networks": rows}, indent=1)
     (HERE / f"{name}.json").write_text(text + "\n")
 

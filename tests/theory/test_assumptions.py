@@ -254,3 +254,10 @@ def test_a_theorem_of_other_batches_says_which_are_drawn_and_what_answers(key, s
     assert f"(here {sampler}; " in said
     assert answers in said
     assert theorems()[answers].broken(setting) == ()
+
+
+def test_two_classes_on_a_line_have_no_local_threshold():
+    """They cannot spread at all; three in a plane can."""
+    line = FULL.with_(classes=2, dim=1)
+    assert theorems()["TIGHT"].broken(line) == ("dim = classes - 1 >= 2",)
+    assert theorems()["TIGHT"].broken(line.with_(classes=3, dim=2)) == ()

@@ -241,7 +241,7 @@ def test_what_the_paper_has_and_what_is_an_estimate():
     of_the_paper = [key for key, stated in theorems().items() if stated.source == "paper"]
     assert of_the_paper == ["GEOMETRY", "FULL-SSEM", "TEMPERATURE-SSEM"]
     assert [key for key, stated in theorems().items() if stated.kind == "estimate"] == ["FINITE", "RELIABILITY"]
-    assert [key for key, stated in theorems().items() if stated.implicit] == ["OPTIMUM"]
+    assert [(key, stated.left) for key, stated in theorems().items() if stated.implicit] == [("OPTIMUM", "0")]
     assert [key for key, stated in theorems().items() if stated.reference] == ["REDUCTION", "OPTIMUM"]
 
 

@@ -361,9 +361,9 @@
     for (let i = 0; i <= columns; i++) {
       const at = { ...s, tau: tauAt(i / columns) };
       const [first, last] = SSEM.limitsOf(at, few);
-      opening.push([X(at.tau), Y(first >= 1 ? 2 : first)]);
+      opening.push([X(at.tau), Y(first > 0.999999 ? 2 : first)]);
       // Where a class is collapsed nothing else is shown.
-      const alpha = (v) => Math.max(last >= 1 ? 2 : last, v === 0 ? 0 : SSEM.weightFor(at, v, few));
+      const alpha = (v) => Math.max(last > 0.999999 ? 2 : last, v === 0 ? 0 : SSEM.weightFor(at, v, few));
       levels.forEach((v, j) => curves[j].push([X(at.tau), Y(alpha(v))]));
     }
     const apart = SSEM.isGiven(s);

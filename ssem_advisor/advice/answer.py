@@ -194,16 +194,13 @@ class Advice:
         from ssem_advisor.theory.registry import covered, theorem
 
         point = self.recommended or self.given
-        setting = self.setting
-        if point is not None:
-            setting = setting.with_(alpha=point.alpha, temperature=point.temperature)
         behind = {"REDUCTION", "SLOPES", "SLOPES-SPREAD", "TEMPERATURE", "TEMPERATURE-SSEM", "PLAIN-SUPCON"}
         behind |= set(self.limits.theorems) if self.limits is not None else set()
         if point is not None and point.basis is Basis.exact:
             behind |= {"OPTIMUM", "WEIGHT", "WEIGHT-SPREAD"}
         elif point is not None and point.basis in (Basis.estimate, Basis.rough):
-            behind |= {"FINITE"} if setting.dim is not None else set()
+            behind |= {"FINITE"} if self.setting.dim is not None else set()
             behind |= set() if self.origin is NetworkOrigin.perfect else {"RELIABILITY"}
         if point is None:  # no weight to speak of
             behind = {key for key in behind if not {"v", "alpha"} & set(theorem(key).symbols)}
-        return tuple(key for key in covered(setting) if key in behind)
+        return tuple(key for key in covered(self.setting) if key in behind)

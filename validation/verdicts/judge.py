@@ -59,13 +59,11 @@ class Study:
     seeds: int = 1
 
     def points(self, data: Data) -> tuple[Setting, Sequence[float]]:
-        """The setting, with its temperature, and the weights to train at."""
+        """The setting, with its temperature, and the weights to train at. Unequal classes need balanced batches."""
         counts = data.counts
-        equal = self.sampler == "balanced" or max(counts) == min(counts)
         setting = Setting(
-            classes=len(counts) if equal else None, class_counts=None if equal else counts, dim=self.dim,
+            classes=len(counts), instances_per_class=round(sum(counts) / len(counts)), dim=self.dim,
             temperature=self.temperature, loss="supcon", views=2, sampler=self.sampler, batch_size=self.batch,
-            instances_per_class=round(sum(counts) / len(counts)) if equal else None,
         )  # fmt: skip
         if self.alphas is not None and self.temperature is not None:
             return setting, self.alphas
@@ -143,9 +141,6 @@ STUDIES = {
     "gaussians": Study("synthetic", 32, 0.1, (0, 0.1, 0.3, 0.6, 0.8, 1), 240, 60, same, seeds=3),
     # As a stranger would: the default answer, plain SupCon, and weights around it.
     "six": Study("cifar100", 64, None, None, 480, 40, SIX, coarse=True, seeds=3),
-    "uneven": Study(
-        "cifar10", 48, None, None, 500, 40, merged([(0, 2, 4, 6), (1, 8, 9), (3, 5), (7,)]), sampler="random", seeds=3
-    ),
 }
 
 

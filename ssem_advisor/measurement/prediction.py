@@ -112,7 +112,8 @@ def advised(setting: Setting, pilot: Pilot | None = None) -> Advised:
             f"{pilot.network.view_reliability:.2g}: make the views of an instance more alike, draw more instances of "
             "each class, or measure after longer training",
         )
-    if (point.alpha, point.temperature) == (setting.alpha, setting.temperature):
+    same = point.temperature == setting.temperature and setting.alpha is not None
+    if same and math.isclose(point.alpha, setting.alpha, rel_tol=0.02):
         return Advised(None, keeps=True, safe=answer.alpha.safe)
     moved = "" if point.temperature == setting.temperature else f" at temperature {show(point.temperature)}"
     return Advised(point, f"alpha={within(point.alpha, answer.alpha.safe)}{moved}", safe=answer.alpha.safe)

@@ -16,7 +16,7 @@ from ssem_advisor.domain import Setting
 from ssem_advisor.measurement.prediction import Comparison, advised
 from ssem_advisor.measurement.spread import Pilot, Spread
 from ssem_advisor.measurement.structure import Structure
-from ssem_advisor.rounding import above, passed
+from ssem_advisor.rounding import above, below, passed
 
 COLLAPSED = 0.02  # share below which variance counts as lost
 # Free spread up to which finer labels are as bad as after plain SupCon, unless it stands out from view noise.
@@ -113,7 +113,9 @@ def judge_spread(
             "labels",
         )
     by_nearest = "" if spread.local_free is None else ", as the nearest classes tell it (an estimate)"
-    enough = ENOUGH_ONE_VIEW if one_view else ENOUGH
+    _, (low, most) = aims(Setting(classes=spread.classes, dim=spread.dim))
+    # What `recommend` calls safe is enough; the local measure was held against probes by itself.
+    enough = ENOUGH_ONE_VIEW if one_view else ENOUGH if spread.local_free is not None else low
     why_collapse = theory.why_collapse if theory is not None else ""
     if share.low < COLLAPSED and share.high > enough:
         return SpreadVerdict(
@@ -140,7 +142,7 @@ def judge_spread(
     if share.value < enough and share.value < rival:
         return SpreadVerdict(
             "too little",
-            f"free spread is {share.value:.1%} of the variance, below {enough:.0%} and below the "
+            f"free spread is {share.value:.1%} of the variance, below {enough:.2g} and below the "
             f"{rival:.1%} of {'confusion' if rival == confusion else 'view noise'}: finer labels are being lost",
             *step.more(),
         )
@@ -171,7 +173,6 @@ def judge_spread(
     if one_view:
         meaning += "; with one view this holds the view noise too, so it is an upper bound"
     free = spread.free
-    _, (_, most) = aims(Setting(classes=spread.classes, dim=spread.dim))
     if free is None or free.low <= most:
         return SpreadVerdict("healthy", meaning, "nothing to do")
     remedy, command = step.less(blames_training=False)
@@ -271,18 +272,20 @@ class _NextStep:
         elif better.point is not None and better.point.alpha <= (setting.alpha or 0):
             change = "" if better.point.temperature == setting.temperature else "change weight and temperature"
         advice, command = self._set(change) if change else ("", "")
+        if not change and better.safe is not None and better.safe[1] > 1.05 * (setting.alpha or 0):
+            advice, command = self._end("train longer, or raise alpha", below(better.safe[1]), "most")
         if theory.why_collapse:
             return f"the loss asks for it: {theory.why_collapse}{'; ' if advice else ''}{advice}", command
         if theory.threshold is None or theory.optimum is None:
             return advice or "train longer: the weight is not too small", command
-        above = f"alpha={setting.alpha:.3g} is above the threshold {passed(theory.threshold, setting.alpha)}"
+        fact = f"alpha={setting.alpha:.3g} is above the threshold {passed(theory.threshold, setting.alpha)}"
         expected = theory.expected
         if expected is not None and expected.state is State.too_little:
             whose = "a typical network" if self.pilot is None else "a network like this one"
-            why = f"{above}, but {whose} keeps a free spread of {expected.free_spread:.2g} there"
+            why = f"{fact}, but {whose} keeps a free spread of {expected.free_spread:.2g} there"
         else:
             why = (
-                f"the loss does not ask for it ({above}, the optimum keeps {theory.optimum:.3g}): views differ too "
+                f"the loss does not ask for it ({fact}, the optimum keeps {theory.optimum:.3g}): views differ too "
                 "much or training was too short"
             )
         return f"{why}{'; ' if advice else ''}{advice}", command
@@ -296,14 +299,17 @@ class _NextStep:
         if blames_training and theory.weight_is_not_too_large:
             return f"train longer: alpha={setting.alpha or 0:.3g} is not too large a weight", ""
         if better.keeps and better.safe is not None:
-            least = f"alpha={above(better.safe[0])}, the least that is safe"
-            command = self._command()
-            return f"{change}: {least}; {command} says more", command
+            return self._end(change, above(better.safe[0]), "least")
         if better.point is not None and better.point.alpha >= (setting.alpha or 0):
             if better.point.temperature == setting.temperature:
                 return f"{change}: this network spreads more than the estimate says, so that it gives no number", ""
             change = "change weight and temperature"
         return self._set(change)
+
+    def _end(self, change: str, alpha: str, which: str) -> tuple[str, str]:
+        """To one end of the safe range."""
+        command = self._command()
+        return f"{change}: alpha={alpha}, the {which} that is safe; {command} says more", command
 
     def _command(self) -> str:
         return command_for(self.setting) + (" --from FILE" if self.pilot is not None else "")

@@ -252,6 +252,8 @@ def _notes(
         )
     if spread.view_noise is None and spread.free_spread is not None:
         notes.append("one view an instance: free spread holds the view noise and is an upper bound; save two views")
+    if spread.view_noise is not None and 0 <= spread.view_noise.value <= 1e-9 < spread.within.value:
+        notes.append("the views of every instance are the same: without augmentation the view noise is not seen")
     if spread.left_out > len(rows.lonely):
         few = spread.left_out - len(rows.lonely)
         notes.append(f"classes with fewer than {FEWEST} instances left out of the division of the spread: {few}")

@@ -213,12 +213,17 @@ def class_collapse(
 
 
 def _collapse(step: _NextStep, share: float, under_way: bool = False) -> SpreadVerdict:
-    done = "are drawing together" if under_way else "coincide"
+    done, spread = "are drawing together" if under_way else "coincide", step.spread
+    remedy, command = step.more()
+    within = spread.within.value / spread.available
+    if spread.reliability is not None and within > COLLAPSED and not spread.reliability.low > 0:
+        remedy = f"check which rows are views of one instance, as they have nothing in common; else {remedy}"
     return SpreadVerdict(
         "class collapse",
         f"the instances of a class {done} but for view noise and confusion: {max(share, 0.0):.1%} of the variance "
         "tells them apart; finer labels are lost",
-        *step.more(),
+        remedy,
+        command,
     )
 
 

@@ -197,6 +197,19 @@ def test_views_shuffled_inside_classes_leave_only_view_noise():
     assert spread.view_noise.value == pytest.approx(spread.within.value, abs=0.02)
 
 
+def test_views_that_agree_in_nothing_or_in_everything_are_named():
+    z, y = population(free=0.0, confusion=0.0, noise=0.4)
+    found = judge_spread(spread_of(z, y))
+    assert found.name == "class collapse"
+    assert found.remedy.startswith("check which rows are views of one instance")
+    z, y = population(free=0.004, confusion=0.0, noise=0.004)
+    assert "check which rows" not in judge_spread(spread_of(z, y)).remedy
+    z, y = population(noise=0.0)
+    same = measure(np.repeat(z[:, :1], 2, axis=1), y, bootstrap=0, pairs=10).notes
+    assert any("views of every instance are the same" in note for note in same)
+    assert not any("are the same" in note for note in measure(*population(), bootstrap=0, pairs=10).notes)
+
+
 def test_noise_and_confusion_are_not_free_spread():
     """What plain SupCon leaves on real images: much variance, hardly any of it free."""
     name, spread = verdict_of(*population(between=0.4, confusion=0.1, free=0.001, noise=0.4, common=0.1))

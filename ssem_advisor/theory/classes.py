@@ -32,6 +32,11 @@ _STARTS, _COORDINATES, _LOOK, _CLOSER, _LAST, _MANY = 24, 12_000, 150, 150, 400,
 # Minima not found may lie further off than the lowest ones lie apart, by this factor. With more coordinates than the
 # last number the lowest may be missed; then the highest one found counts as well, and this share of the value.
 _OTHERS, _UNSEEN, _SURE = 2.0, 0.01, 200
+# Up to this many equal classes the compositions of a batch are worked out as for unequal ones, those of an unlimited
+# data set as of so many instances of each class.
+_COMPOSED, _ENDLESS = 90, 10**8
+# What more classes that are met their expected number of times may be off by, as a share of the value; measured.
+_EXPECTED = 0.01
 # Above this many coordinates a good frame stands for the minimiser, and this many classes for all. Class means in fewer
 # dimensions than the last number count as if they had so many.
 _CROWD, _SAMPLE, _FRAME_DIM = 4_000, 32, 12
@@ -74,8 +79,8 @@ def class_thresholds_error(setting: Setting) -> float:
     binned sizes cost 0.002. With dim < classes the lowest minimum is looked for from many starts, and the error is
     twice what the first and the last threshold differ by between the three lowest minima found; for equal classes in
     more than 200 coordinates 1 % of the value more, for unequal ones whose minima differ 0.005, and 0.002 for
-    compositions averaged in closed form; classes in between are rougher. Random batches of equal crowded classes, which
-    meet the expected number of every other class, 0.5 % of the value. Beyond 4,000 coordinates (classes x dim, dim <
+    compositions averaged in closed form; classes in between are rougher. More than 90 equal classes, of which batches
+    hold some, are met their expected number of times: 1 % of the value. Beyond 4,000 coordinates (classes x dim, dim <
     classes) a good frame stands for the minimiser: of equal classes good to 4 % of the largest value, or 3.75/dim of
     it if that is less, of unequal ones to 8 %, in random batches to 21 %, and less good for thousands of classes
     (`_frame_error`). For unequal sizes that is measured for the first and the last class
@@ -106,6 +111,9 @@ def _thresholds(setting: Setting) -> tuple[np.ndarray, Errors]:
         return np.where(sizes > 1, np.inf, np.nan), Errors(
             0.0, 0.0
         )  # one instance of a class in a batch: none meets a mate
+    if not setting.unequal and _varied(setting) and m <= _COMPOSED and m * max(dim, _FRAME_DIM) <= _CROWD:
+        each = _ENDLESS if np.isinf(sizes[0]) else int(sizes[0])
+        return Crowd(setting.with_(class_counts=(each,) * m, instances_per_class=None)).thresholds()
     if dim == m - 1 and not setting.unequal:
         return _simplex_thresholds(setting, own)
     if m * max(dim, _FRAME_DIM) > _CROWD:
@@ -113,6 +121,11 @@ def _thresholds(setting: Setting) -> tuple[np.ndarray, Errors]:
     if setting.unequal:
         return Crowd(setting).thresholds()
     return _equal_thresholds(setting, sizes, own)
+
+
+def _varied(setting: Setting) -> bool:
+    """Whether the numbers of the other classes differ from batch to batch."""
+    return setting.sampler == "random" or setting.classes_per_batch not in (None, setting.classes)
 
 
 def _simplex_thresholds(setting: Setting, own: float) -> tuple[np.ndarray, Errors]:
@@ -129,7 +142,7 @@ def _simplex_thresholds(setting: Setting, own: float) -> tuple[np.ndarray, Error
     pull = np.full(1, (m - 1.0) * each)
     met = np.full(1, (m - 1.0) * count)
     found = _weights(setting, sizes[:1], own, batch, met, pull, 2.0 * pull * cosine, stiffness)
-    error = 0.005 * float(found[0]) if setting.sampler == "random" else 0.0
+    error = _EXPECTED * float(found[0]) if _varied(setting) else 0.0
     return np.full(m, found[0]), Errors(error, error)
 
 
@@ -153,8 +166,8 @@ def _equal_thresholds(setting: Setting, sizes: np.ndarray, own: float) -> tuple[
     errors[errors < 1e-6] = 0.0
     if means[0].vectors.size > _SURE and len(means) > 1:
         errors = np.maximum(errors, np.ptp(ends, axis=0)) + _UNSEEN * ends[0]
-    if setting.sampler == "random" or setting.classes_per_batch not in (None, setting.classes):
-        errors = errors + 0.005 * ends[0]
+    if _varied(setting):
+        errors = errors + _EXPECTED * ends[0]
     return each[0], Errors(*map(float, errors))
 
 

@@ -128,6 +128,48 @@ def test_the_cost_of_a_spread_is_the_curvature_of_the_mean_loss_over_all_batches
 
 
 @pytest.mark.parametrize(
+    ("number", "dim", "batch"),
+    [
+        (3, 2, {"batch_size": 4}),
+        (4, 3, {"sampler": "balanced", "batch_size": 4, "classes_per_batch": 2}),
+        (4, 2, {"sampler": "balanced", "batch_size": 4, "classes_per_batch": 2, "loss": "ssem"}),
+    ],
+)
+def test_equal_classes_open_where_the_mean_loss_over_all_batches_says(number, dim, batch):
+    """Not where a batch with the expected number of every class would: that is up to 7 % higher."""
+    setting = Setting(classes=number, instances_per_class=4, dim=dim, temperature=0.4, **batch)
+    found, errors = classes.thresholds_and_errors(setting)
+    labels, loss = np.repeat(np.arange(number), 4), batch.get("loss", "supcon")
+    if "sampler" in batch:  # two of the classes, two instances of each
+        two = list(itertools.combinations(range(4), 2))
+        batches = [
+            [4 * a + i for i in first] + [4 * b + i for i in second]
+            for a, b in itertools.combinations(range(number), 2)
+            for first, second in itertools.product(two, two)
+        ]
+    else:
+        batches = batches_of(labels, 4, "random")
+    vectors = Crowd(setting.with_(class_counts=(4,) * number, instances_per_class=None)).minima()[0]
+    base = np.repeat(vectors[labels][:, None], 2, axis=1)
+
+    def mean_loss(z, alpha):
+        return np.mean([loss_and_gradient(z[b].reshape(-1, dim), labels[b], 2, alpha, 0.4, loss)[0] for b in batches])
+
+    def curvature(alpha, tangent):
+        z = [base.copy(), base, base.copy()]
+        for sign, moved in ((1.0, z[0]), (-1.0, z[2])):
+            moved[0] += sign * 1e-3 * tangent
+            moved[1] -= sign * 1e-3 * tangent
+        ahead, here, behind = (mean_loss(x / np.linalg.norm(x, axis=-1, keepdims=True), alpha) for x in z)
+        return ahead - 2 * here + behind
+
+    tangents = np.linalg.svd(vectors[:1])[2][1:]
+    assert dim in (2, number - 1)  # one tangent direction, or all of a simplex alike
+    for alpha, opens in ((found.min() - errors.first - 3e-3, False), (found.max() + errors.last + 3e-3, True)):
+        assert (curvature(alpha, tangents[0]) < 0) == opens
+
+
+@pytest.mark.parametrize(
     ("counts", "dim", "temperature", "batch"),
     [
         (tuple(range(4, 34)), 7, 0.15, {"batch_size": 90}),

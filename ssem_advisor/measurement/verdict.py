@@ -286,7 +286,7 @@ class _NextStep:
         fact = f"alpha={setting.alpha:.3g} is above the threshold {passed(theory.threshold, setting.alpha)}"
         expected = theory.expected
         if expected is not None and expected.state is State.too_little:
-            whose = "a typical network" if self.pilot is None else "a network like this one"
+            whose = "a typical network" if theory.pilot is None else "a network like this one"
             why = f"{fact}, but {whose} keeps a free spread of {expected.free_spread:.2g} there"
         else:
             why = (

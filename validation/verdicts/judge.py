@@ -121,8 +121,8 @@ def same(data: Data) -> Data:
 FIVE, OTHER, SIX = some([1, 5, 8, 14, 18]), some([2, 7, 11, 13, 17]), some([0, 3, 6, 9, 12, 15])
 LARGE = (0, 0.07, 0.15, 0.272, 0.4)  # at dim 512: half of the directions asks for .07, 32 of them for .272
 STUDIES = {
-    "five": Study("cifar100", 64, 0.1, (0, 0.1, 0.15, 0.293, 0.45, 0.7, 1), 500, 40, FIVE, coarse=True),
-    "five128": Study("cifar100", 128, 0.1, (0.1, 0.16, 0.3, 0.5), 500, 40, FIVE, coarse=True),
+    "five": Study("cifar100", 64, 0.1, (0, 0.1, 0.15, 0.293, 0.45, 0.7, 1), 500, 40, FIVE, coarse=True, seeds=3),
+    "five128": Study("cifar100", 128, 0.1, (0, 0.1, 0.16, 0.3, 0.5), 500, 40, FIVE, coarse=True),
     "five512": Study("cifar100", 512, 0.1, (0, 0.05, 0.1, 0.2, 0.3, 0.5), 500, 40, FIVE, coarse=True),
     "other512": Study("cifar100", 512, 0.1, LARGE, 500, 40, OTHER, coarse=True, seeds=3),
     "coarse": Study("cifar100", 64, 0.1, (0, 0.384, 1), 400, 40, same, coarse=True),

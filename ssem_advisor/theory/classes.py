@@ -44,6 +44,8 @@ _CROWD, _SAMPLE, _FRAME_DIM = 4_000, 32, 12
 # allow, and by no fewer than the last number.
 _DESCENTS, _DESCENT_PRODUCTS, _LEAST_DESCENTS = 30, 1.5e9, 6
 _MOST_DESCENDING = 12_000
+# In so many dimensions a tight frame is as good without steps.
+_TIGHT_DIM = 96
 # Above this dimension the stiffness of a class is bounded instead of worked out; above this many products (classes x
 # dim^2) making a frame takes more than some seconds.
 _STIFF_DIM, _MOST_PRODUCTS = 400, 5e10
@@ -489,7 +491,7 @@ def _met(setting: Setting, sizes: np.ndarray) -> np.ndarray:
 
 def _descents(m: int, dim: int) -> int:
     """Steps from the frame towards the minimiser; 0 where too few of them are affordable to be worth it."""
-    if dim > _STIFF_DIM:  # the bounds of the stiffness are those of a tight frame
+    if dim >= _TIGHT_DIM:
         return 0
     steps = min(_DESCENTS, int(_DESCENT_PRODUCTS / (m**2 * (dim + 16.0))))
     return max(steps, _LEAST_DESCENTS) if dim < _FRAME_DIM or steps >= _LEAST_DESCENTS else 0

@@ -167,10 +167,10 @@ def test_the_errors_of_equal_classes_are_what_minima_differ_by_at_each_end(apart
 
 
 def test_how_many_steps_a_frame_takes():
-    """All where they are cheap, fewer with thousands of classes, six at least in few dimensions, none where bounds hold
-    for tight frames alone."""
-    asked = [(400, 3), (1000, 8), (1000, 128), (2000, 8), (2000, 60), (4000, 11), (4000, 12), (12_000, 2), (900, 401)]
-    assert [classes._descents(m, dim) for m, dim in asked] == [30, 30, 10, 15, 0, 6, 0, 6, 0]
+    """All where they are cheap, fewer with thousands of classes, six at least in few dimensions, none where a tight
+    frame is as good."""
+    asked = [(400, 3), (1000, 8), (1000, 95), (2000, 8), (2000, 60), (4000, 11), (4000, 12), (12_000, 2), (900, 96)]
+    assert [classes._descents(m, dim) for m, dim in asked] == [30, 30, 13, 15, 0, 6, 0, 6, 0]
 
 
 @pytest.mark.parametrize(

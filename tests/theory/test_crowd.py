@@ -137,7 +137,7 @@ def test_the_cost_of_a_spread_is_the_curvature_of_the_mean_loss_over_all_batches
 )
 def test_equal_classes_open_where_the_mean_loss_over_all_batches_says(number, dim, batch):
     """Not where a batch with the expected number of every class would: that is up to 7 % higher."""
-    setting = Setting(classes=number, instances_per_class=4, dim=dim, temperature=0.4, **batch)
+    setting = Setting(classes=number, instances_per_class=4, dim=dim, temperature=1.0, **batch)
     found, errors = classes.thresholds_and_errors(setting)
     labels, loss = np.repeat(np.arange(number), 4), batch.get("loss", "supcon")
     if "sampler" in batch:  # two of the classes, two instances of each
@@ -153,7 +153,7 @@ def test_equal_classes_open_where_the_mean_loss_over_all_batches_says(number, di
     base = np.repeat(vectors[labels][:, None], 2, axis=1)
 
     def mean_loss(z, alpha):
-        return np.mean([loss_and_gradient(z[b].reshape(-1, dim), labels[b], 2, alpha, 0.4, loss)[0] for b in batches])
+        return np.mean([loss_and_gradient(z[b].reshape(-1, dim), labels[b], 2, alpha, 1.0, loss)[0] for b in batches])
 
     def curvature(alpha, tangent):
         z = [base.copy(), base, base.copy()]
@@ -165,7 +165,7 @@ def test_equal_classes_open_where_the_mean_loss_over_all_batches_says(number, di
 
     tangents = np.linalg.svd(vectors[:1])[2][1:]
     assert dim in (2, number - 1)  # one tangent direction, or all of a simplex alike
-    for alpha, opens in ((found.min() - errors.first - 3e-3, False), (found.max() + errors.last + 3e-3, True)):
+    for alpha, opens in ((found.min() - errors.first - 1e-3, False), (found.max() + errors.last + 1e-3, True)):
         assert (curvature(alpha, tangents[0]) < 0) == opens
 
 

@@ -23,6 +23,7 @@ from ssem_advisor.advice.choice import TEMPERATURES, USUAL_TEMPERATURE, Choice
 from ssem_advisor.advice.outlook import LARGEST_WEIGHT, Outlook
 from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.theory.batches import batch_of
+from ssem_advisor.theory.classes import lonely_share
 from ssem_advisor.theory.collapse import critical_temperature
 from ssem_advisor.theory.network import PERFECT, Network, shares_directions, typical
 from ssem_advisor.theory.regime import Regime
@@ -196,7 +197,7 @@ def _advice(choice: Choice, assumed: tuple[str, ...], alternatives: bool, known:
         similarities=similarities,
         reference=reference,
         plain_alpha=_plain(setting),
-        lonely=_lonely(outlook),
+        lonely=lonely_share(outlook.setting),
         notes=tuple(notes),
         alternatives=tuple(_alternatives(choice, tau)) if alternatives else (),
     )
@@ -216,11 +217,6 @@ def _plain(setting: Setting) -> float | None:
     if setting.loss != "supcon" or setting.sampler == "random" or setting.unequal:
         return None
     return float(equivalent_alpha(batch_of(setting).same[0, 0], setting.views))
-
-
-def _lonely(outlook: Outlook) -> float:
-    """Share of anchors without a same-class instance in their batch."""
-    return float(batch_of(outlook.stand_in).alone[0])
 
 
 def _reference(
@@ -262,7 +258,7 @@ def _notes(choice: Choice, chosen: Point | None, tau: float) -> Iterator[Note]:
         yield Note(Code.sampled_threshold, {"error": limits.error, "kind": str(limits.kind)})
     if chosen is not None and chosen.basis is Basis.minimiser:
         yield Note(Code.minimiser_only, {"loss": setting.loss})
-    lonely = _lonely(outlook)
+    lonely = lonely_share(outlook.setting)
     if 0.1 < lonely < 1:
         yield Note(Code.lonely_anchors, {"share": lonely})
     yield from _precision(tau)
@@ -304,7 +300,7 @@ def _why_nothing(choice: Choice, tau: float) -> Note:
         return Note(Code.one_view)
     if setting.dim == 1:
         return Note(Code.line)
-    if _lonely(outlook) >= 1:
+    if lonely_share(outlook.setting) >= 1:
         return Note(Code.all_alone)
     limits, reason = outlook.limits(tau), outlook.why_not_covered
     if limits is None or reason is not None:

@@ -38,10 +38,12 @@ class ConfigFacts:
 
     def to_text(self, width: int = WIDTH) -> str:
         lines = [f"Read from {self.path}"]
-        widths = [max((len(fact[column]) for fact in self.facts), default=0) for column in range(2)]
-        for name, value, place in self.facts:
+        facts = [(name, _in_brief(value), place) for name, value, place in self.facts]
+        widths = [min(max((len(fact[column]) for fact in facts), default=0), width // 3) for column in range(2)]
+        for name, value, place in facts:
             mark = "  (the command line says otherwise)" if name in self.overruled else ""
-            lines += wrapped(f"{place}{mark}", width, f"  {name:<{widths[0]}}  {value:<{widths[1]}}  ")
+            first = f"  {name:<{widths[0]}}  {value:<{widths[1]}}  "
+            lines += wrapped(f"{place}{mark}", width, first, " " * (sum(widths) + 6))
         for odd in self.odd:
             lines += wrapped(f"look at {odd}", width, "  ")
         lines += [f"  not in the file: {option}" for option in self.asked]
@@ -56,6 +58,12 @@ class ConfigFacts:
             "missing": list(self.asked),
             "odd": list(self.odd),
         }
+
+
+def _in_brief(value: str) -> str:
+    """The value as the table shows it: of a long list, such as the sizes of many classes, the ends."""
+    parts = value.split(", ")
+    return value if len(parts) <= 6 else ", ".join([*parts[:2], "...", parts[-1]])
 
 
 _ODD = ("ambiguous", "unresolved", "string-number", "out-of-domain", "odd-number", "false-friend", "typo")

@@ -296,15 +296,15 @@ class Case:
     @cached_property
     def lonely_share(self) -> float | None:
         """The expected share of anchors without another instance of their class; None if the batch is not known."""
-        from ssem_advisor.theory.batches import batch_of
+        from ssem_advisor.theory.classes import lonely_share
 
         if self.value("classes") is None or self.run.loss_batch is None or self.value("sampler") == "full":
             return None
         try:
-            batch = batch_of(self.run.setting("classes", "sampler", "classes_per_batch", "instances_per_class"))
+            facts = ("classes", "class_counts", "sampler", "classes_per_batch", "instances_per_class")
+            return lonely_share(self.run.setting(*facts))
         except SettingError:
             return None
-        return float(batch.alone.item())
 
 
 _SHOWN = ("temperature", "classes", "dim", "batch_size", "views", "dataset")

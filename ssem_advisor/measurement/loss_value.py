@@ -90,6 +90,9 @@ def place_loss(
     if plateau is not None and optimum is not None and plateau > optimum:
         position = (plateau - value) / (plateau - optimum)
     verdict, meaning, remedy = _judge(value, plateau, collapse, optimum)
+    if verdict == "below total collapse" and setting is not None and temperature is not None:
+        meaning = "embeddings differ; the loss of collapsed classes is not worked out for this setting"
+        remedy = "measure embeddings: ssem-advisor measure FILE"
     if verdict not in ("total collapse", "class collapse", "optimum"):
         known = _recognise(value, batch_size, views, loss, temperature, base_temperature)
         if known is not None:

@@ -212,6 +212,17 @@ def class_batches(setting: Setting) -> tuple[Batch, np.ndarray]:
     return _batches(setting, sizes), share
 
 
+def lonely_share(setting: Setting) -> float:
+    """Share of the anchors that meet no other instance of their class in a batch, of one setting.
+
+    Raises SettingError if the sampler needs a batch size or a data-set size that is missing.
+    """
+    if not setting.unequal:
+        return float(batch_of(setting).alone.item())
+    batch, share = class_batches(setting)
+    return float(np.average(batch.alone, weights=share))  # exactly 1 where all are alone
+
+
 # -- batches with their own numbers for every class --------------------------------------------------------------------
 
 

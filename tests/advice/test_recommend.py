@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from ssem_advisor import Setting, SettingError, collapse_threshold, recommend
 from ssem_advisor.advice import SAFE_SPREAD, WANTED, Code, aims, judge
+from ssem_advisor.catalogue import find
 from ssem_advisor.cli import app
 from ssem_advisor.report.advice import to_dict, to_text
 from ssem_advisor.report.words import words
@@ -522,6 +523,22 @@ def test_a_pilot_of_another_layer_is_refused(pilot, tmp_path, dim):
         assert refused.stdout == ""
         assert f"dim 64, while the loss sees dim {dim}: another layer; save the projection" in refused.stderr
     assert f"Read from {config}" in run("recommend", "--from", pilot, "--config", config, "--dim", 64).stdout
+
+
+def test_a_long_tail_is_read_in_brief_and_its_lonely_are_counted_by_size(tmp_path):
+    config = tmp_path / "long-tail.yaml"
+    config.write_text(
+        "method: supcon\ndataset: cifar100-lt\nbatch_size: 64\ntemperature: 0.1\nn_views: 2\nprojection_dim: 128\n"
+    )
+    text = run("recommend", "--config", config).stdout
+    sizes = find("cifar100-lt").class_counts
+    total = sum(sizes)
+    share = sum(n * math.comb(total - n, 63) / math.comb(total - 1, 63) for n in sizes) / total
+    told = f"{share:.0%} of the anchors have no other instance of their class"
+    assert told in text
+    assert told in run("check", config, code=1).stdout
+    assert f"({sizes[0]}, {sizes[1]}, ..., {sizes[-1]})  " in text
+    assert max(map(len, text.splitlines()[1:])) <= 80
 
 
 @pytest.mark.parametrize(

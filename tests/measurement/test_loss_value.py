@@ -106,4 +106,8 @@ def test_total_collapse_is_known_where_the_rest_is_not(setting):
     placed = place_loss(math.log(2 * setting.batch_size - 1), setting=setting)
     assert placed.verdict == "total collapse"
     assert placed.optimum is None
-    assert place_loss(3.0, setting=setting).verdict == "below total collapse"
+    below = place_loss(3.0, setting=setting)
+    assert below.verdict == "below total collapse"
+    assert "needs" not in below.meaning  # every fact is there
+    assert "--" not in below.remedy
+    assert below.remedy.startswith("measure embeddings")

@@ -146,7 +146,7 @@ class Evidence:
     be built on; second: what names the term beside a supervised contrastive one; weights: those of the supervised and
     the self-supervised term, where each is named once; share: the weight of the self-supervised term where it is the
     only one; lone: its weight beside a supervised term without one, which is a share or a ratio as the source has it;
-    alpha: a key of that bare name, whatever it means.
+    alpha: a key of that bare name, whatever it means, or the first weight in a list of that name.
     """
 
     kind: Kind | None = None
@@ -434,7 +434,9 @@ class _Hearing:
     # -- the verdict --
 
     def verdict(self) -> Evidence:
-        alpha = next((leaf for leaf in self.tree.find("alpha") if leaf.value is not None and not elsewhere(leaf)), None)
+        bare = [leaf for leaf in self.tree.find("alpha") if leaf.value is not None]
+        bare += [leaf for leaf in self.tree.elements if leaf.keys[-1:] == ("alpha",) and _is_share(leaf)]
+        alpha = next((leaf for leaf in bare if not elsewhere(leaf)), None)
         found = Evidence(alpha=alpha, multi_label=self.multi_label)
         sup, own, spread = (self.best.get(meaning) for meaning in ("supervised", "self", "spread"))
         strong = sup is not None and sup.grade >= Grade.VALUE
@@ -583,6 +585,10 @@ class _Hearing:
             return False
         found.doubt = f"{weights[0].keys[-1]} and {weights[1].keys[-1]} weigh terms that nothing names"
         return True
+
+
+def _is_share(leaf: Leaf) -> bool:
+    return isinstance(leaf.value, (int, float)) and 0 < leaf.value < 1
 
 
 def _short(leaf: Leaf) -> str:

@@ -80,8 +80,9 @@ class _Reading:
         self.typos()
         self.traps += hazards(self.tree)
         kind = self.weighed(kind or "unknown", evidence.alpha)
-        if kind == "unknown":
-            kind = self.own.defaults.get("kind", kind)
+        told = self.own.defaults.get("kind")
+        if told is not None and (kind == "unknown" or doubt):
+            kind, doubt = told, ""
         needed = NEEDED if kind in ("supcon+self", "unknown") else ()
         missing = ["kind"] * (kind == "unknown") + [name for name in needed if name not in self.fields]
         start = self.tree.location or (place.location if place else Location(1, 1, 0, 0))
@@ -133,8 +134,9 @@ class _Reading:
             return "supcon+self" if kind in ("supcon", "unknown") else kind
         if bare_alpha is None or (scalars.is_number(bare_alpha.value) and not 0 < bare_alpha.value < 1):
             return kind  # a share that leaves no room for one of the terms is none
-        detail = "not read: only the source says whether it weighs the self-supervised term"
-        self.traps.append(Trap("false-friend", detail, bare_alpha.dotted, bare_alpha.location))
+        if isinstance(bare_alpha.path[-1], str):  # a member of a list is not the weight of every run
+            detail = "not read: only the source says whether it weighs the self-supervised term"
+            self.traps.append(Trap("false-friend", detail, bare_alpha.dotted, bare_alpha.location))
         return "unknown" if kind == "supcon" else kind
 
     # -- values --

@@ -71,6 +71,28 @@ def test_a_lone_weight_is_named_where_its_share_is_asked_for():
     assert read(Path("train.yaml"), text=text, own=own).runs[0].get("alpha") == 0.05
 
 
+def test_a_list_of_weights_is_no_plain_loss_and_the_lines_asked_for_settle_it():
+    text = "method: supcon\nalpha: [0, 0.05, 0.3]\n" + FACTS.format(tau=0.1)
+    result = check_document(read(Path("train.yaml"), text=text), Policy())
+    assert not result.active
+    assert [line.partition(" = ")[0] for line in result.to_add[1:]] == ["kind", "alpha"]
+    own = OwnConfig(defaults={"kind": "supcon+self", "alpha": 0.3})
+    settled = check_document(read(Path("train.yaml"), text=text, own=own), Policy())
+    assert (settled.recognised, settled.undecided, settled.to_add) == (True, "", [])
+    elsewhere = "method: supcon\nmixup: {alpha: [0.2, 0.4]}\n" + FACTS.format(tau=0.1)
+    assert read(Path("train.yaml"), text=elsewhere).runs[0].kind == "supcon"
+
+
+def test_the_kind_that_is_asked_for_ends_the_doubt():
+    text = "method: bayes\nsupcon_alpha: 0.5\n" + FACTS.format(tau=0.1)
+    result = check_document(read(Path("train.yaml"), text=text), Policy())
+    assert result.doubts
+    assert any(line.startswith("kind = ") for line in result.to_add)
+    own = OwnConfig(defaults={"kind": "supcon+self", "alpha": 0.3})
+    settled = check_document(read(Path("train.yaml"), text=text, own=own), Policy())
+    assert (settled.recognised, settled.doubts, settled.to_add) == (True, [], [])
+
+
 def test_no_value_is_made_up_for_a_fact_that_is_missing():
     result = check_document(read(Path("train.yaml"), text="losses: [supcon, simclr]\nepochs: 5\n"), Policy())
     assert "alpha" in result.missing

@@ -55,13 +55,3 @@ def within(value: float, safe: tuple[float, float] | None, digits: int = 3) -> s
     if safe is None or safe[0] <= float(shown) <= safe[1]:
         return shown
     return inward(value, safe[1], digits)[0] if float(shown) < safe[0] else inward(safe[0], value, digits)[1]
-
-
-def passed(limit: float, value: float, digits: int = 3) -> str:
-    """A limit that the value exceeds, above which something holds: rounded up, and still not above the value."""
-    return inward(limit, value, digits)[0]
-
-
-def not_passed(limit: float, value: float, digits: int = 3) -> str:
-    """A limit that the value does not exceed, up to which something holds: rounded down, and not below the value."""
-    return inward(value, limit, digits)[1]

@@ -228,7 +228,7 @@ class Outlook:
         if beyond > 0:
             return high
         step = 1.04 if self.by_class else 1.001  # class by class a question takes a while
-        while high / low > step:
+        while high / low > step * (1 + 1e-9):  # a step from one end to the other, rounded, is no further question
             share = min(max(margin / (margin - max(beyond, -1.0)), 0.1), 0.9)
             ahead = min(max(low * (high / low) ** share / math.sqrt(step), low * step), high / step)
             found = self._margin(alpha, ahead)

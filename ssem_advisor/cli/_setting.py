@@ -281,9 +281,10 @@ def read_class_counts(path: Path) -> tuple[int, ...]:
         text = read_bytes(path, _MOST_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         remedy = "give a JSON or CSV file of sizes"
-        if not os.path.exists(path):  # it may have been meant as the sizes themselves
-            remedy = "check the path" if path.suffix or len(path.parts) > 1 else f"{remedy}, sizes (500,200,80), or a "
-            remedy += "" if remedy == "check the path" else "ratio (7:2:1) with --instances N"
+        if not os.path.exists(path):
+            named = path.suffix or len(path.parts) > 1  # else it may have been meant as the sizes themselves
+            other = "sizes (500,200,80), or a ratio (7:2:1) with --instances N"
+            remedy = "check the path" if named else f"{remedy}, {other}"
         raise SettingError(
             f"class_counts: cannot read {path}: {getattr(error, 'strerror', None) or 'not a text file'}; {remedy}"
         ) from error

@@ -12,7 +12,7 @@ from ssem_advisor.measurement.embeddings import Measurement
 from ssem_advisor.measurement.loss_value import LossPlacement, place_loss
 from ssem_advisor.measurement.prediction import answer_for
 from ssem_advisor.measurement.spread import Pilot
-from ssem_advisor.rounding import above, below, not_passed, passed, show, within
+from ssem_advisor.rounding import above, below, inward, show, within
 from ssem_advisor.theory.regime import collapse_limits
 
 VERDICTS = (
@@ -206,30 +206,31 @@ def _what_the_loss_asks(
     except (NotCovered, SettingError) as error:
         reasons.append(Reason("setting", f"no theorem says what this loss asks for: {error}"))
         return None
+    if limits.collapse_up_to >= 1:
+        reasons.append(Reason("setting", "class collapse is the optimum at every weight"))
+        return True
     if setting.alpha <= limits.collapse_up_to:
+        alpha, limit = inward(setting.alpha, limits.collapse_up_to)
         reasons.append(
-            Reason(
-                "setting",
-                f"alpha = {setting.alpha:.4g} is at or below {not_passed(limits.collapse_up_to, setting.alpha)}, up "
-                "to which class collapse is the optimum",
-            )
+            Reason("setting", f"alpha = {alpha} is at or below {limit}, up to which class collapse is the optimum")
         )
         return True
     if setting.alpha > limits.open_above:
+        limit, alpha = inward(limits.open_above, setting.alpha)
         reasons.append(
             Reason(
                 "setting",
-                f"alpha = {setting.alpha:.4g} is above {passed(limits.open_above, setting.alpha)}: the optimum "
-                "keeps the instances of every class apart",
+                f"alpha = {alpha} is above {limit}: the optimum keeps the instances of every class apart",
             )
         )
         return False
+    up_to = below(limits.collapse_up_to)
+    if limits.open_above < 1:
+        where = f"lies between {up_to} and {above(limits.open_above)}"
+    else:
+        where = f"is above {up_to}, up to which collapse is the optimum, but no weight is known to open every class"
     reasons.append(
-        Reason(
-            "setting",
-            f"alpha = {setting.alpha:.4g} lies between {below(limits.collapse_up_to)} and "
-            f"{above(limits.open_above)}: some classes may be collapsed at the optimum",
-        )
+        Reason("setting", f"alpha = {show(setting.alpha)} {where}: some classes may be collapsed at the optimum")
     )
     return None
 
@@ -376,7 +377,8 @@ def _weight(setting: Setting | None, measured: Measurement | None, plain: bool, 
         return unknown
     start = answer.recommended
     if start is None:
-        return f"no alpha and temperature are safe for this network: {command} says why" if pilot else unknown
+        whose = "" if pilot is None else " for this network"
+        return f"no alpha and temperature are known to be safe{whose}: {command} says why"
     if not plain and setting.alpha is not None and start.alpha <= setting.alpha:
         # With another temperature no weight was enough at this one.
         change = "lower alpha" if start.temperature == setting.temperature else "change weight and temperature"

@@ -50,6 +50,8 @@ class Comparison:
             return ""
         if alpha is None:
             return "plain SupCon, without a weighted self-supervised term, collapses at every temperature"
+        if limits.collapse_up_to >= 1:
+            return "class collapse is the optimum at every weight"
         return f"alpha={alpha:.3g} is not above the collapse threshold {above(limits.threshold)}"
 
     @property

@@ -16,7 +16,7 @@ from ssem_advisor.domain import Setting
 from ssem_advisor.measurement.prediction import Comparison, advised
 from ssem_advisor.measurement.spread import Pilot, Spread
 from ssem_advisor.measurement.structure import Structure
-from ssem_advisor.rounding import above, below, passed
+from ssem_advisor.rounding import above, below, inward
 
 COLLAPSED = 0.02  # share below which variance counts as lost
 # Free spread up to which finer labels are as bad as after plain SupCon, unless it stands out from view noise.
@@ -283,7 +283,8 @@ class _NextStep:
             return f"the loss asks for it: {theory.why_collapse}{'; ' if advice else ''}{advice}", command
         if theory.threshold is None or theory.optimum is None:
             return advice or "train longer: the weight is not too small", command
-        fact = f"alpha={setting.alpha:.3g} is above the threshold {passed(theory.threshold, setting.alpha)}"
+        threshold, alpha = inward(theory.threshold, setting.alpha or 0.0)
+        fact = f"alpha={alpha} is above the threshold {threshold}"
         expected = theory.expected
         if expected is not None and expected.state is State.too_little:
             whose = "a typical network" if theory.pilot is None else "a network like this one"

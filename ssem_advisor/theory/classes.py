@@ -110,9 +110,8 @@ def _thresholds(setting: Setting) -> tuple[np.ndarray, Errors]:
         by_group = problem.closed_thresholds()
         return by_class(setting, problem, by_group), Errors(problem.error, problem.error)
     if setting.sampler == "balanced" and setting.need("batch_size") == (setting.classes_per_batch or m):
-        return np.where(sizes > 1, np.inf, np.nan), Errors(
-            0.0, 0.0
-        )  # one instance of a class in a batch: none meets a mate
+        # One instance of a class in a batch: none meets a mate.
+        return np.where(sizes > 1, np.inf, np.nan), Errors(0.0, 0.0)
     if not setting.unequal and _varied(setting) and m <= _COMPOSED and m * max(dim, _FRAME_DIM) <= _CROWD:
         each = _ENDLESS if np.isinf(sizes[0]) else int(sizes[0])
         alike = Crowd(setting.with_(class_counts=(each,) * m, instances_per_class=None))

@@ -778,3 +778,20 @@ def test_why_nothing_is_covered_is_told():
     spare = outlook_of(SETTINGS["spare"])
     assert (spare.why_not_covered, spare.why_no_limits(0.1)) == (None, "")
     assert isinstance(spare, Outlook)
+
+
+def test_the_search_for_the_last_open_temperature_ends_where_a_step_is_rounded(monkeypatch):
+    """4.196.. over its 1.04th part is more than 1.04 in floating point: one step, and no further question."""
+    asked = []
+
+    def margin(outlook, alpha, temperature):
+        asked.append(temperature)
+        assert len(asked) < 50
+        return 1.0 if temperature < 4.1 else -1.0
+
+    monkeypatch.setattr(Outlook, "_margin", margin)
+    outlook = outlook_of(Setting(class_counts=(5, 3, 2), dim=4, sampler="full"))
+    assert outlook.by_class
+    high = 4.196010979529736
+    assert high / (high / 1.04) > 1.04
+    assert outlook._open_end(0.5, 4.0, 1.0, high) == high / 1.04

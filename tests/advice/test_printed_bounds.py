@@ -13,7 +13,7 @@ from ssem_advisor.diagnosis import diagnose
 from ssem_advisor.lint.remedy import remedy_for
 from ssem_advisor.measurement.prediction import compare
 from ssem_advisor.report.advice import to_text
-from ssem_advisor.rounding import above, below, not_passed, passed
+from ssem_advisor.rounding import above, below, inward
 from ssem_advisor.theory.collapse import collapse_threshold, critical_temperature
 
 NUMBER = r"([\d.]+(?:e-?\d+)?)"
@@ -71,17 +71,29 @@ def test_what_diagnose_and_measure_print_of_a_weight_is_true(seed, factor):
 
 
 @given(st.floats(1e-9, 1e3), st.floats(1e-9, 1e3), st.integers(1, 6))
-def test_a_printed_limit_lies_between_the_limit_and_the_value(one, two, digits):
+def test_two_numbers_are_printed_between_the_two_and_in_their_order(one, two, digits):
     limit, value = sorted((one, two))
-    assert limit <= float(passed(limit, value, digits)) <= value
-    assert limit <= float(not_passed(value, limit, digits)) <= value
+    lower, upper = map(float, inward(limit, value, digits))
+    assert limit <= lower <= upper <= value
     assert float(below(value, digits)) <= value <= float(above(value, digits))
 
 
 def test_a_threshold_just_above_a_round_number_does_not_gain_a_digit():
     assert (below(0.01001), above(0.01001)) == ("0.01", "0.0101")
     assert below(float("inf")) == above(float("inf")) == "none"
-    assert passed(0.01001, 0.010015) == "0.01001"
+    assert inward(0.01001, 0.010015) == ("0.01001", "0.01001")
+
+
+@pytest.mark.parametrize("factor", [1 - 2e-4, 1 + 2e-4, 1 - 1e-7, 1 + 1e-7])
+def test_a_weight_beside_the_threshold_is_printed_on_its_own_side(factor):
+    setting = Setting(classes=10, dim=64, temperature=0.1, batch_size=200, sampler="balanced")
+    threshold = float(collapse_threshold(setting))
+    text = " ".join(reason.text for reason in diagnose(setting.with_(alpha=factor * threshold)).reasons)
+    if factor < 1:
+        ((alpha, limit),) = found("alpha = NUMBER is at or below NUMBER,", text)
+    else:
+        ((limit, alpha),) = [pair[::-1] for pair in found("alpha = NUMBER is above NUMBER:", text)]
+    assert (alpha <= limit) == (factor < 1) or alpha == limit
 
 
 @pytest.mark.parametrize("batch", [128, 300, 512, 1024])

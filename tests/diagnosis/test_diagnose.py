@@ -16,6 +16,7 @@ from ssem_advisor.convert import to_alpha, to_weights
 from ssem_advisor.diagnosis import LossCurve, diagnose
 from ssem_advisor.domain import Setting
 from ssem_advisor.measurement import measure
+from ssem_advisor.rounding import above
 from ssem_advisor.theory import collapse_threshold, reference_losses
 
 SETTING = Setting(classes=5, dim=16, temperature=0.2, batch_size=250, sampler="balanced")
@@ -136,6 +137,31 @@ def test_embeddings_of_another_step_than_the_loss():
     found = diagnose(HIGH, curve(math.log(499)), embeddings(0.15))
     assert found.verdict == "has not started"
     assert "of another step or layer" in " ".join(reason.text for reason in found.reasons)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--class-counts 50,20,10 --sampler balanced --batch-size 3 --dim 2",
+        "--class-counts 50,20,10,7 --sampler balanced --batch-size 4 --dim 2",
+        "--classes 10 --sampler balanced --batch-size 10 --dim 5",
+        "--classes 10 --views 1 --batch-size 64 --dim 64",
+    ],
+)
+def test_where_no_weight_prevents_collapse_it_is_said_so(options):
+    """The thresholds are 1 or infinite there, and `recommend` has no weight to give."""
+    found = run("diagnose", *options.split(), "--temperature", "0.1", "--alpha", "0.3")
+    assert found.exit_code == 0, found.output
+    text = " ".join(found.output.split())
+    assert "setting: class collapse is the optimum at every weight" in text
+    assert "do: no alpha and temperature are known to be safe: ssem-advisor recommend" in text
+
+
+def test_a_threshold_that_is_not_known_is_no_number():
+    found = diagnose(Setting(classes=2, dim=1, batch_size=64, temperature=0.1, alpha=0.3))
+    (reason,) = found.reasons
+    assert found.verdict == "cannot tell"
+    assert reason.text.startswith("alpha = 0.3 is above 0.0158, up to which collapse is the optimum, but no weight is")
 
 
 def test_the_command_for_a_weight_runs_as_it_is_printed():
@@ -380,7 +406,7 @@ MINE = ["--classes", "5", "--dim", "16", "--temperature", "0.2", "--batch-size",
 def test_the_weights_of_ones_own_loss_are_judged_as_the_alpha_they_are():
     mine, true = run("diagnose", *MINE, "--mix", "mixed:0.005"), to_alpha("mixed", 0.005, SETTING).alpha
     assert mine.stdout.startswith("on the way to collapse")  # what the first term holds of L_self included
-    assert f"alpha = {true:.4g} is at or below" in mine.stdout
+    assert f"alpha = {above(true)} is at or below" in mine.stdout
     start = recommend(SETTING).recommended
     own = to_weights("mixed", start.alpha, SETTING.with_(temperature=start.temperature))[0]
     told = " ".join(mine.stdout.split())

@@ -115,7 +115,9 @@ def _thresholds(setting: Setting) -> tuple[np.ndarray, Errors]:
     if not setting.unequal and _varied(setting) and m <= _COMPOSED and m * max(dim, _FRAME_DIM) <= _CROWD:
         each = _ENDLESS if np.isinf(sizes[0]) else int(sizes[0])
         alike = Crowd(setting.with_(class_counts=(each,) * m, instances_per_class=None))
-        return alike.thresholds(2 if m * dim <= _SURE else 3)  # of few coordinates a minimum found twice is the lowest
+        if m * dim <= _SURE:
+            return alike.thresholds(compared=2)  # of few coordinates a minimum found twice is the lowest
+        return alike.thresholds(unseen=_UNSEEN)
     if dim == m - 1 and not setting.unequal:
         return _simplex_thresholds(setting, own)
     if m * max(dim, _FRAME_DIM) > _CROWD:

@@ -254,18 +254,20 @@ class Crowd:
         ]
         return sorted(tried, key=lambda found: screen.value_and_gradient(found, 0.5)[0])
 
-    def thresholds(self, compared: int = 3) -> tuple[np.ndarray, Errors]:
+    def thresholds(self, compared: int = 3, unseen: float = 0.0) -> tuple[np.ndarray, Errors]:
         """The weight up to which a spread of each class raises the loss at full collapse, shape (classes,), and the
         half widths of the first and the last of them.
 
         That is what each end differs by between the lowest of the minima found, `compared` of them, and what averaging
-        batches, an early end of the search and minima not found add.
+        batches, an early end of the search and minima not found add. unseen: where the lowest minimum may be missed,
+        the share of the value that is added for it; then the highest one found counts as well.
         """
         number, tried = len(self.sizes), self.minima()
         fine = self.coarse if self.small else _FINE
-        lowest = np.clip([self._turns(found) for found in tried[:compared]], 0.0, 1.0)[:, self.sizes > 1]
-        ends = np.stack([lowest.min(axis=1), lowest.max(axis=1)], axis=1)
-        errors = _OTHERS * np.ptp(ends, axis=0)
+        shown = tried[:compared] + (tried[-1:] if unseen else [])
+        each = np.clip([self._turns(found) for found in shown], 0.0, 1.0)[:, self.sizes > 1]
+        ends = np.stack([each.min(axis=1), each.max(axis=1)], axis=1)
+        errors = np.maximum(_OTHERS * np.ptp(ends[:compared], axis=0), np.ptp(ends, axis=0)) + unseen * ends[0]
         errors += np.where(self.small & (errors < 1e-6), 0.0, np.minimum(_SETTLED, 0.1 * ends[0]))
         errors += _AVERAGED * np.minimum(1.0, 10.0 * ends[0]) if isinstance(self.batches, Averaged) else 0.0
         known = {0.5: self.minimum(0.5, tried[0], fine)}

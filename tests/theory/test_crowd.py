@@ -360,6 +360,27 @@ def test_the_errors_are_twice_what_the_three_lowest_minima_differ_by_at_each_end
     assert small.thresholds()[1] == pytest.approx((0.001 + 0.0002, 0.007))  # no more than a share of a small first
 
 
+def test_where_the_lowest_minimum_may_be_missed_the_highest_counts_and_a_share_of_the_value():
+    def turns(k, alpha):
+        return [(0.20, 0.21, 0.20, 0.15)[k], 0.3, (0.40, 0.40, 0.43, 0.42)[k]]
+
+    errors = Given((5, 3, 2), turns, small=False).thresholds(unseen=0.01)[1]
+    assert errors == pytest.approx((0.06 + 0.005 + 0.002, 2 * 0.03 + 0.005 + 0.004))
+
+
+@pytest.mark.parametrize("dim", [6, 8])
+def test_random_batches_of_many_equal_classes_may_miss_the_lowest_minimum(dim):
+    """From 200 coordinates on the error holds the highest minimum found and 1 % of the value more."""
+    setting = Setting(classes=30, dim=dim, temperature=0.15, batch_size=120)
+    _, errors = classes.thresholds_and_errors(setting)
+    alike = Crowd(setting.with_(class_counts=(classes._ENDLESS,) * 30))
+    tried = alike.minima()
+    ends = np.array([(turns.min(), turns.max()) for turns in map(alike._turns, (tried[0], tried[-1]))])
+    needed = np.ptp(ends, axis=0) + 0.01 * ends[0]
+    assert np.ptp(ends, axis=0).max() > 0.005
+    assert (np.array(errors) >= needed).all() == (dim == 8)
+
+
 @pytest.mark.parametrize("small", [True, False])
 def test_where_anchors_are_alone_the_minimum_follows_the_weight_from_the_nearest_one_known(small):
     def turns(k, alpha):

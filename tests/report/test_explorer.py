@@ -437,6 +437,25 @@ def test_a_page_tells_what_recommend_tells_at_its_temperature(visit: Any, tmp_pa
 
 
 @needs_chromium
+@pytest.mark.parametrize("temperature", [1 / 3, 0.0071234567, 12.3456712, 0.1])
+def test_a_page_knows_its_own_temperature_to_the_last_digit_and_rounds_both_limits(
+    visit: Any, tmp_path: Path, temperature: float
+) -> None:
+    setting = BY_CLASS["unequal"].with_(temperature=temperature)
+    page = visit(url=explorer.write(tmp_path / "page.html", setting).as_uri())
+    limits = collapse_limits(setting)
+    note = page.locator("#numbers div:has(dt:text-is('Collapse threshold of α')) span").inner_text()
+    described = page.get_by_role("img", name="Phase diagram").get_attribute("aria-label")
+    last = re.search(r"some class may be collapsed up to weight ([\d.]+);", described)
+    assert last is not None
+    assert printed(last[1], min(limits.open_above, 1.0), 1)
+    if limits.open_above < 1:
+        first = re.search(r"; ([\d.]+) of the first$", note)
+        assert first is not None, note
+        assert printed(first[1], limits.collapse_up_to, -1)
+
+
+@needs_chromium
 @pytest.mark.parametrize("name", ["unequal", "unequal ssem", "crowded", "tight"])
 def test_between_its_temperatures_a_page_is_off_by_what_it_says_and_to_the_safe_side(
     visit: Any, tmp_path: Path, name: str

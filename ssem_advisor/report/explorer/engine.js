@@ -467,7 +467,7 @@ const SSEM = (() => {
     if (needsPage(s))
       return uneven
         ? "Classes of different sizes have a page for each setting: the command below writes the one for this."
-        : `${classes} classes in ${dim} dimensions take too long in a page: the command below writes one that holds them.`;
+        : `${classes} classes in ${dim} dimensions take too long in a page: the command below writes one.`;
     if (s.loss !== "ssem" && s.views === 1)
       return "With one view the self-supervised term has no positive: give each instance a second view.";
     return null;

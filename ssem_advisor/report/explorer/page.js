@@ -120,6 +120,8 @@
     if (sampler === "balanced" && batch % drawn) $("batch").value = Math.max(2, Math.round(batch / drawn)) * drawn;
   }
 
+  const { GIVEN, byClass } = SSEM;
+
   // -- numbers for people: a bound is rounded so that its sentence stays true: above it up, up to it down -----------
 
   function digits(x, way = Math.round) {
@@ -150,14 +152,17 @@
       title: "Free spread of a typical network: an estimate. The collapse boundary is exact.",
     },
   };
-  const { GIVEN } = SSEM;
+  /** A threshold: "optimal up to" where all classes open at one weight, else "none is collapsed above". */
+  const bound = (s, threshold) => digits(threshold, byClass(s) ? Math.ceil : Math.floor);
+  const ROUGH = "approximate, on the safe side";
+  const MAY = "some class may be collapsed";
   const SIZES = GIVEN && GIVEN.sizes; // in words, of classes that differ
   function basis(s) {
     const found = BASIS[SSEM.basis(s)];
-    if (!SSEM.byClass(s)) return found;
+    if (!byClass(s)) return found;
     const boundary = SSEM.isGiven(s)
-      ? `The boundaries are computed at ${GIVEN.taus.length} temperatures, and off by about ${GIVEN.error} between them.`
-      : "With fewer dimensions than classes the boundary is approximate, on the safe side.";
+      ? `The boundaries are computed at ${GIVEN.taus.length} temperatures, off by about ${GIVEN.error} between them.`
+      : `With fewer dimensions than classes the boundary is ${ROUGH}.`;
     return { ...found, title: found.title.replace(/an est/, "a rough est").replace(/The collapse.*/, boundary) };
   }
   const rangeOf = (s) => SSEM.aims(s).safe.map((v) => digits(v)).join(" to ");
@@ -175,7 +180,7 @@
     if (s.alpha <= threshold) {
       const title = SIZES ? "Some classes are collapsed" : "Collapse may be the optimum";
       const last = threshold < 1 ? `the last at ${shown}.` : `but no weight opens all: ${remedy}.`;
-      const text = first ? `At τ = ${tau} the first class opens at α = ${digits(first)}, ${last}` : `At τ = ${tau} every weight α up to ${shown} may leave a class one point.`;
+      const text = first ? `At τ = ${tau} the first class opens at α = ${digits(first, Math.floor)}, ${last}` : `At τ = ${tau} every weight α up to ${shown} may leave a class one point.`;
       return ["collapse", title, text];
     }
     const predicted = SSEM.freeSpread(s);
@@ -209,10 +214,10 @@
     "Collapse threshold of α": (s) => {
       const [first, threshold] = SSEM.limits(s);
       const off = SSEM.isGiven(s) && !GIVEN.taus.includes(s.tau) ? `, to within ${GIVEN.error}` : "";
-      let note = SSEM.byClass(s) ? "approximate, on the safe side" : "collapse is optimal up to here";
-      if (SSEM.isGiven(s)) note = `of the last class; ${digits(first)} of the first${off}`;
+      let note = byClass(s) ? ROUGH : "collapse is optimal up to here";
+      if (SSEM.isGiven(s)) note = `of the last class; ${digits(first, Math.floor)} of the first${off}`;
       if (threshold >= 1) note = "no weight prevents collapse";
-      return [digits(threshold, SSEM.byClass(s) ? Math.ceil : Math.floor), note];
+      return [bound(s, threshold), note];
     },
     "Critical temperature": (s) => {
       const tau = SSEM.criticalTemperature(s);
@@ -241,7 +246,7 @@
       return [(s.sampler === "random" ? "≈ " : "") + digits(weight), "its optimum is collapse at every temperature"];
     },
     "Similarity within / between classes": (s) => {
-      if (SSEM.byClass(s)) return roomy(s);
+      if (byClass(s)) return roomy(s);
       const both = SSEM.similarities(s, SSEM.optimalVariance(s));
       return [both.map((x) => digits(x)).join(" / "), "at the optimum"];
     },
@@ -251,7 +256,7 @@
       SIZES ? roomy(s, BELOW) : [digits(SSEM.referenceLosses(s).totalCollapse), "total collapse"],
     "Each class one point": (s) => roomy(s, BELOW) ?? [digits(SSEM.referenceLosses(s).classCollapse), "class collapse"],
     "Optimum at this α": (s) => {
-      if (SSEM.byClass(s)) return roomy(s, BELOW);
+      if (byClass(s)) return roomy(s, BELOW);
       const drifts = s.loss === "supcon" && s.alpha < SSEM.plainWeight(s);
       const note = drifts ? "at most: at so small a weight views drift apart, too" : "the least the loss can be";
       return [digits(SSEM.referenceLosses(s).optimum), note];
@@ -259,7 +264,7 @@
   };
   const NOT_COVERED = "not covered";
   const BELOW = "the command below prints it";
-  const roomy = (s, where) => (SSEM.byClass(s) ? (SIZES && where ? ["–", where] : [NOT_COVERED, ""]) : null);
+  const roomy = (s, where) => (byClass(s) ? (SIZES && where ? ["–", where] : [NOT_COVERED, ""]) : null);
 
   const element = (tag, textContent) => Object.assign(document.createElement(tag), { textContent });
 
@@ -310,7 +315,7 @@
     const text = $("value").value.trim();
     const base = numeric("base", $("base").value);
     const scale = base > 0 ? s.tau / base : 1;
-    const references = SSEM.notCovered(s) || SSEM.byClass(s) ? null : SSEM.referenceLosses(s);
+    const references = SSEM.notCovered(s) || byClass(s) ? null : SSEM.referenceLosses(s);
     $("placed").textContent = text === "" || references === null ? "" : SSEM.placed(Number(text) / scale, references);
   }
 
@@ -368,7 +373,7 @@
     }
     const apart = SSEM.isGiven(s);
     $("some-key").hidden = !apart;
-    $("some").textContent = SIZES ? "some classes are collapsed" : "some class may be collapsed";
+    $("some").textContent = SIZES ? "some classes are collapsed" : MAY;
     const line = (points) => "M" + points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L");
     const above = (points) => `${line(points)}V-99H${MARGIN.left}Z`;
     const region = (points, j) => `<path d="${above(points)}" fill="${colour((levels[j] + levels[j + 1]) / 2 / top)}"/>`;
@@ -385,9 +390,10 @@
     const inside = s.tau >= TAUS[0] && s.tau <= TAUS[1];
     const ticks = TICKS.filter((t) => width > 480 || [0.01, 0.1, 1, 10].includes(t));
     const [here, recommended] = [SSEM.collapseThreshold(s), SSEM.recommendedWeight(s)];
+    const state = byClass(s) ? MAY : "collapse is optimal";
     const description =
-      `Phase diagram. At temperature ${digits(s.tau)} collapse is optimal up to weight ${digits(here, Math.floor)}; ` +
-      "the table below holds the numbers.";
+      `Phase diagram. At temperature ${digits(s.tau)} ${state} up to weight ${bound(s, here)}; ` +
+      "the table holds the numbers.";
     const ring = ({ tau, alpha, label }) =>
       `<circle cx="${X(tau)}" cy="${Y(alpha ?? plain)}" r="4.5" class="recipe"><title>${label}</title></circle>`;
     const recipes = SSEM.RECIPES.filter(({ losses, alpha }) => losses.includes(s.loss) && (alpha ?? plain) !== null);
@@ -456,7 +462,7 @@
         const head = element("th", String(tau));
         head.scope = "row";
         const threshold = SSEM.collapseThreshold(at);
-        row.append(head, element("td", threshold < 1 ? digits(threshold, Math.floor) : "1 (always)"));
+        row.append(head, element("td", threshold < 1 ? bound(at, threshold) : "1 (always)"));
         for (const v of [aim.safe[0], aim.wanted, aim.safe[1]])
           row.append(element("td", weight(Math.max(threshold, SSEM.weightFor(at, v)))));
         row.append(element("td", digits(SSEM.freeSpread(at))));

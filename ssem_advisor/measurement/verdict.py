@@ -142,7 +142,7 @@ def judge_spread(
     if share.value < enough and share.value < rival:
         return SpreadVerdict(
             "too little",
-            f"free spread is {share.value:.1%} of the variance, below {enough:.2g} and below the "
+            f"free spread is {share.value:.1%} of the variance, below {100 * enough:.2g}% and below the "
             f"{rival:.1%} of {'confusion' if rival == confusion else 'view noise'}: finer labels are being lost",
             *step.more(),
         )

@@ -1,6 +1,7 @@
 """The three parts of the spread against plain loops, known populations and controls; the verdicts that follow."""
 
 import itertools
+import re
 import tracemalloc
 from typing import get_args
 
@@ -233,6 +234,13 @@ def test_noise_and_confusion_are_not_free_spread():
 def test_verdicts(parts, expected):
     name, _ = verdict_of(*population(**parts))
     assert name == expected
+
+
+def test_too_little_names_three_shares_of_one_unit():
+    meaning = measure(*population(free=0.06, noise=0.3), bootstrap=0).diagnosis.meaning
+    shares = re.findall(r"is ([\d.]+)% of the variance, below ([\d.]+)% and below the ([\d.]+)% of view noise", meaning)
+    ((free, enough, noise),) = [tuple(map(float, found)) for found in shares]
+    assert free < enough < noise
 
 
 def test_a_class_without_two_views_is_no_clean_bill():

@@ -11,11 +11,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.theory.batches import batch_of
-from ssem_advisor.theory.values import equivalent_alpha
+from ssem_advisor.theory.values import plain_weight
 
 
 @dataclass(frozen=True)
@@ -212,11 +210,9 @@ def _share(form: Form, setting: Setting) -> tuple[float, bool]:
             "batches, or this package's loss (form alpha)"
         )
     equal = setting.with_(class_counts=None, classes=setting.classes) if setting.unequal else setting
-    batch = batch_of(equal)
-    paired = float(batch.paired[0])
-    if paired == 0:
+    batch, share = batch_of(equal), plain_weight(equal)
+    if math.isnan(share):
         raise NotCovered("batch_size: no anchor has another instance of its class, so there is no supervised term")
-    share = float((batch.weight * np.asarray(equivalent_alpha(batch.same, setting.views))).sum() / paired)
     return share, float(batch.alone[0]) == 0.0 and not form.local
 
 

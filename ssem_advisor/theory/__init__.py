@@ -10,7 +10,7 @@ from ssem_advisor.theory.collapse import (
 from ssem_advisor.theory.estimates import alpha_for_expected_variance, expected_variance
 from ssem_advisor.theory.openings import class_openings, class_variances, open_weight
 from ssem_advisor.theory.regime import CollapseLimits, Regime, collapse_limits, regime_of
-from ssem_advisor.theory.values import ReferenceLosses, equivalent_alpha, reference_losses
+from ssem_advisor.theory.values import ReferenceLosses, equivalent_alpha, plain_weight, reference_losses
 
 __all__ = [
     "CollapseLimits",
@@ -28,6 +28,7 @@ __all__ = [
     "expected_variance",
     "open_weight",
     "optimal_variance",
+    "plain_weight",
     "reference_losses",
     "regime_of",
 ]

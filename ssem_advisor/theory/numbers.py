@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ssem_advisor.domain import AdvisorError, Setting
-from ssem_advisor.theory.classes import class_batches, class_thresholds
+from ssem_advisor.theory.classes import class_thresholds
 from ssem_advisor.theory.collapse import alpha_for_variance, collapse_threshold, optimal_variance
 from ssem_advisor.theory.estimates import alpha_for_expected_variance, directions_left, expected_variance
 from ssem_advisor.theory.extensions import extended_limits
 from ssem_advisor.theory.network import typical
 from ssem_advisor.theory.registry import Theorem, symbol_values
 from ssem_advisor.theory.relation import relation_of
-from ssem_advisor.theory.values import equivalent_alpha
+from ssem_advisor.theory.values import plain_weight
 
 OPTIONS = {
     "tau": "--temperature",
@@ -114,13 +114,6 @@ def _slope(setting: Setting, which: int, sign: float) -> float:
     return sign * float(relation.slopes(geometry.y(variance))[which][0])
 
 
-def _plain(setting: Setting) -> float:
-    """alpha_eq of an anchor with a same-class instance, on average."""
-    batch, share = class_batches(setting)
-    paired = share @ batch.paired
-    return float((share * (batch.weight * equivalent_alpha(batch.same, setting.views))).sum() / paired)
-
-
 def _finite(setting: Setting) -> float:
     directions = directions_left(setting)
     variance = expected_variance(setting, effective_dim=directions)
@@ -148,8 +141,8 @@ _ENGINE: dict[str, Callable[[Setting], dict[str, float]]] = {
     "DIMENSION": _named("alpha_c", collapse_threshold),
     "RANDOM-BATCH": _named("alpha_c", collapse_threshold),
     "WEIGHT-SPREAD": _named("alpha(v)", lambda s: alpha_for_variance(s, optimal_variance(s))),
-    "PLAIN-SUPCON": _named("alpha_eq", _plain),
-    "CE-SUPCON": _named("alpha_c - alpha_eq", lambda s: collapse_threshold(s.with_(dim=None)) - _plain(s)),
+    "PLAIN-SUPCON": _named("alpha_eq", plain_weight),
+    "CE-SUPCON": _named("alpha_c - alpha_eq", lambda s: collapse_threshold(s.with_(dim=None)) - plain_weight(s)),
     "L-IN-MIXED": _named("alpha", lambda s: extended_limits(s).open_above),
     "NON-NEGATIVE": _named("alpha_c", lambda s: extended_limits(s.with_(features="non-negative")).open_above),
     "TWO-TEMPERATURES": _named("alpha_c", lambda s: extended_limits(s).open_above),

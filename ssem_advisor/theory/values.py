@@ -71,6 +71,18 @@ def equivalent_alpha(same: Any, views: Any) -> Any:
     return float(weight) if weight.ndim == 0 else weight
 
 
+def plain_weight(setting: Setting) -> float:
+    """alpha_eq of one setting, averaged over the anchors that meet another instance of their class; nan if none does.
+
+    An anchor alone has no supervised term, which any weight would give. With equal classes it is below alpha_c.
+    Source: PLAIN-SUPCON (derived here).
+    """
+    batch, share = class_batches(setting)
+    paired = float(share @ batch.paired)
+    weights = (share * (batch.weight * equivalent_alpha(batch.same, setting.views))).sum()
+    return float(weights) / paired if paired > 0 else float("nan")
+
+
 def _plateau(setting: Setting) -> Any:
     """Total collapse where classes differ in size or crowd: labels matter only through anchors without a positive."""
     if not setting.unequal:

@@ -12,7 +12,6 @@ import pytest
 from ssem_advisor import Setting, collapse_threshold, recommend
 from ssem_advisor.advice import SAFE_SPREAD, WANTED
 from ssem_advisor.catalogue import get
-from ssem_advisor.theory import equivalent_alpha
 from ssem_advisor.theory.network import TYPICAL_MOST, TYPICAL_RANGE, TYPICAL_RELIABILITY, TYPICAL_SHARE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,8 +63,9 @@ def test_plain_supcon_has_the_small_alpha_that_the_first_screen_says(name):
     setting = HOME.with_(temperature=0.1)
     found = re.search(r"\b(?:alpha = |weight is )(0\.\d+),? (?:while|and) the threshold is (0\.\d+)", page(name))
     assert found is not None
-    same_class = (512 - 1) / 100  # instances that an anchor meets, on average
-    assert float(found[1]) == pytest.approx(equivalent_alpha(same_class, 2), abs=5e-4)
+    met = [math.comb(511, k) * 0.01**k * 0.99 ** (511 - k) for k in range(1, 512)]  # instances that an anchor meets
+    weight = sum(chance / (2 * (k + 1) - 1) for k, chance in enumerate(met, 1)) / sum(met)
+    assert float(found[1]) == pytest.approx(weight, abs=5e-4)
     assert float(found[2]) == pytest.approx(collapse_threshold(setting), abs=5e-4)
 
 

@@ -30,6 +30,7 @@ from ssem_advisor.theory import (
     critical_temperature,
     equivalent_alpha,
     optimal_variance,
+    plain_weight,
     reference_losses,
 )
 from ssem_advisor.theory.estimates import expected_variance
@@ -315,13 +316,15 @@ def test_reference_losses_are_those_of_python(engine: Any) -> None:
 
 @needs_chromium
 def test_plain_supcon_has_the_equivalent_weight(engine: Any) -> None:
-    cases = [
-        (Setting(classes=10, sampler="balanced", batch_size=200, views=3, temperature=0.1, alpha=0.5), 19),
-        (Setting(classes=10, sampler="full", instances_per_class=7, temperature=0.1, alpha=0.5), 6),
-        (Setting(classes=10, batch_size=101, instances_per_class=1000, temperature=0.1, alpha=0.5), 100 * 999 / 9999),
+    settings = [
+        Setting(classes=10, sampler="balanced", batch_size=200, views=3, temperature=0.1, alpha=0.5),
+        Setting(classes=10, sampler="full", instances_per_class=7, temperature=0.1, alpha=0.5),
+        Setting(classes=10, batch_size=101, instances_per_class=1000, temperature=0.1, alpha=0.5),
+        Setting(classes=365, batch_size=64, temperature=0.1, alpha=0.5),  # most anchors are alone
     ]
-    got = ask(engine, "(s) => SSEM.plainWeight(s)", [(setting,) for setting, _ in cases])
-    agree(got, [equivalent_alpha(same, setting.views) for setting, same in cases])
+    got = ask(engine, "(s) => SSEM.plainWeight(s)", [(setting,) for setting in settings])
+    agree(got[:2], [equivalent_alpha(same, setting.views) for setting, same in zip(settings, (19, 6), strict=False)])
+    agree(got, [plain_weight(setting) for setting in settings])
 
 
 @needs_chromium

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -30,7 +31,6 @@ from ssem_advisor.theory import (
     class_openings,
     class_variances,
     collapse_threshold,
-    equivalent_alpha,
     reference_losses,
 )
 from ssem_advisor.theory.estimates import alpha_for_expected_variance
@@ -95,16 +95,29 @@ def test_points_of_the_phase_diagram(drawn: list[Axes], tmp_path: Path) -> None:
     config = Setting(classes=20, batch_size=256, temperature=0.05, alpha=0.25)
     plots.phase_diagram(SETTING.with_(alpha=0.1), tmp_path / "phase.png", config=config)
     recommended = recommend(SETTING.with_(alpha=None)).alpha.recommended
-    plain = equivalent_alpha(255 / 20, 2)
+    met = [math.comb(255, k) * 0.05**k * 0.95 ** (255 - k) for k in range(1, 256)]  # of the class of an anchor
+    plain = sum(chance / (2 * (k + 1) - 1) for k, chance in enumerate(met, 1)) / sum(met)
     assert points(drawn[0]) == {
         "this setting: α 0.1, τ 0.2": (0.2, 0.1),
         f"recommended: α {recommended:.3g}, τ 0.2": (0.2, pytest.approx(recommended)),
         "your config: α 0.25, τ 0.05": (0.05, 0.25),
-        "plain SupCon: α 0.0377, τ 0.07": (0.07, pytest.approx(plain)),
-        "plain SupCon: α 0.0377, τ 0.1": (0.1, pytest.approx(plain)),
+        f"plain SupCon: α {plain:.3g}, τ 0.07": (0.07, pytest.approx(plain)),
+        f"plain SupCon: α {plain:.3g}, τ 0.1": (0.1, pytest.approx(plain)),
         "SimCLR: α 1, τ 0.1": (0.1, 1.0),
         "SSEM paper's runs: α 0.5, τ 0.1": (0.1, 0.5),
     }
+
+
+def test_plain_supcon_is_marked_below_the_threshold_and_not_where_it_has_no_one_weight(
+    drawn: list[Axes], tmp_path: Path
+) -> None:
+    small = Setting(classes=365, batch_size=256, temperature=0.1)  # half of the anchors are alone
+    plots.phase_diagram(small, tmp_path / "small.png")
+    weights = [alpha for label, (_, alpha) in points(drawn[0]).items() if label.startswith("plain SupCon")]
+    assert len(weights) == 2
+    assert max(weights) < collapse_threshold(small)
+    plots.phase_diagram(Setting(class_counts=(50, 30, 20), batch_size=8, dim=16), tmp_path / "unequal.png")
+    assert not [label for label in points(drawn[1]) if "plain" in label]
 
 
 def test_recommended_point_is_the_one_of_recommend(drawn: list[Axes], tmp_path: Path) -> None:
@@ -481,8 +494,8 @@ def test_command_takes_setting_and_point_from_a_config(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     assert "100 classes" in result.stdout
     assert "random batches of 512" in result.stdout
-    assert "your config: α 0.0893, τ 0.1" in result.stdout  # plain SupCon in the batches of the command line
-    assert "your config: α 0.0467, τ 0.1" in command("--config", config, "--terminal").stdout
+    assert "your config: α 0.107, τ 0.1" in result.stdout  # plain SupCon in the batches of the command line
+    assert "your config: α 0.0517, τ 0.1" in command("--config", config, "--terminal").stdout
 
 
 @pytest.mark.parametrize(

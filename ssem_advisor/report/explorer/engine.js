@@ -527,11 +527,13 @@ const SSEM = (() => {
     return min(max(weightFor(s, aim), safe[0]), safe[1]);
   });
 
-  /** The weight of plain SupCon at the mean number of same-class instances in a batch; null for other losses. */
+  /** The weight of plain SupCon, averaged over the anchors that meet another instance of their class; null for other
+   * losses, where none does, and where it differs from class to class. */
   function plainWeight(s) {
-    if (s.loss !== "supcon") return null;
-    const same = batches(s).reduce((mean, { k, q }) => mean + q * k, 0);
-    return (s.views - 1) / ((same + 1) * s.views - 1);
+    if (s.loss !== "supcon" || (GIVEN && GIVEN.sizes)) return null;
+    const paired = batches(s).filter(({ k }) => k > 0);
+    const weight = paired.reduce((sum, { k, q }) => sum + (q * (s.views - 1)) / ((k + 1) * s.views - 1), 0);
+    return paired.length ? weight / paired.reduce((sum, { q }) => sum + q, 0) : null;
   }
 
   /** [within, between] inner products at within-class variance v. */

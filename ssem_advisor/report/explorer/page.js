@@ -242,7 +242,7 @@
     "Free spread": (s) => [digits(SSEM.freeSpread(s)), basis(s).note],
     "Plain SupCon as a weight α": (s) => {
       const weight = SSEM.plainWeight(s);
-      if (weight === null) return [NOT_COVERED, "another loss"];
+      if (weight === null) return [NOT_COVERED, s.loss === "supcon" ? "another weight in every class" : "another loss"];
       return [(s.sampler === "random" ? "≈ " : "") + digits(weight), "its optimum is collapse at every temperature"];
     },
     "Similarity within / between classes": (s) => {

@@ -6,6 +6,7 @@ grid. Where every class has its own threshold, the two collapse boundaries alone
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ from ssem_advisor.report.plots.canvas import (
     weight_label,
 )
 from ssem_advisor.report.plots.shown import basis, covered_outlook, headline, most, shown_outlook
-from ssem_advisor.theory import collapse_threshold, equivalent_alpha
+from ssem_advisor.theory import collapse_threshold, plain_weight
 from ssem_advisor.theory.regime import Regime
 
 TEMPERATURES = (0.01, 10.0)
@@ -233,21 +234,12 @@ def _points(setting: Setting, config: Setting | None, paper: Paper) -> list[Mark
     ]
 
 
-def _plain_weight(setting: Setting) -> float:
-    """The weight at which the mixture is plain SupCon, at the mean number of same-class instances in a batch."""
-    m, others = setting.classes, (setting.batch_size or 1) - 1
-    if setting.sampler == "full":
-        same = (sum(setting.class_counts) / m if setting.class_counts else setting.instances_per_class) - 1
-    elif setting.sampler == "balanced":
-        same = setting.batch_size / (setting.classes_per_batch or m) - 1
-    elif setting.class_counts is not None:
-        total = sum(setting.class_counts)
-        same = others * (total / m - 1) / (total - 1)
-    elif setting.instances_per_class is None:
-        same = others / m
-    else:
-        same = others * (setting.instances_per_class - 1) / (m * setting.instances_per_class - 1)
-    return equivalent_alpha(same, setting.views)
+def _plain_weight(setting: Setting) -> float | None:
+    """The weight at which the mixture is plain SupCon; None where it differs from class to class."""
+    if setting.unequal and setting.sampler != "balanced":
+        return None
+    weight = plain_weight(setting)
+    return None if math.isnan(weight) else weight
 
 
 def _span(points: Sequence[Marker]) -> tuple[float, float]:

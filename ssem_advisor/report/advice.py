@@ -277,8 +277,9 @@ class _Screen:
             gives_way = f"gives way at alpha {below(limits.collapse_up_to)}"
             if limits.collapse_up_to == 0:
                 gives_way = "may give way at any alpha above 0"
+            known = "" if limits.kind == "exact" else "known to stay "  # what is numerical is not said as if proven
             found = [
-                f"at temperature {tau} full collapse {gives_way}, and no class is collapsed above "
+                f"at temperature {tau} full collapse {gives_way}, and no class is {known}collapsed above "
                 f"{above(limits.open_above)}"
             ]
         elif limits.collapse_up_to >= 1:

@@ -44,6 +44,8 @@ class CollapseLimits:
     collapse_up_to: up to this weight every class is collapsed at the minimum; where `kind` is not "exact" it may be
         shown only that the collapsed state is a local minimum there. At least 0, however large the error.
     open_above: above this weight no class is collapsed; "safe" begins here. inf where no weight is known to do it.
+        Where `kind` is "local" and classes have thresholds of their own it is found numerically, and some class may
+        stay collapsed a little above it in few dimensions (see `docs/limitations.md`).
     kind: "exact" (proven to be global), "local" (the weights at which collapsed classes stop being local minima),
         "bound" (a proven outer bound; the truth lies inside) or "sampled" (batch compositions were drawn).
     error: half width of `open_above` where it is approximated or sampled; 0 where it is exact to rounding. Both numbers
@@ -197,7 +199,9 @@ def _unequal(setting: Setting) -> CollapseLimits:
         with np.errstate(invalid="ignore"):
             each = np.where(np.isfinite(each) & np.isfinite(local), local + np.maximum(each - free, 0.0), each + local)
     last = float(np.nanmax(each)) + error
-    kind: Literal["exact", "local", "bound", "sampled"] = "exact" if roomy else "local"
+    # With fewer directions than instances those that opened first take up what the last ones need: it may open later.
+    unbounded = setting.dim is None or setting.dim >= sum(setting.need("class_counts")) - 1
+    kind: Literal["exact", "local", "bound", "sampled"] = "exact" if unbounded else "local"
     if sampled:
         kind = "sampled"
     return CollapseLimits(Regime.UNEQUAL, first, last, kind, error, each, _BY_CLASS)

@@ -580,7 +580,7 @@ def test_the_numbers_of_the_notes():
     assert values("crowded", Code.crowded) == {"dim": 9, "classes": 12}
     assert values("unequal, few", Code.unequal) == {}
     few = answer("unequal, few").limits
-    assert values("unequal, few", Code.sampled_threshold) == {"error": few.error, "kind": "exact"}
+    assert values("unequal, few", Code.sampled_threshold) == {"error": few.error, "kind": "local"}
     assert values("bare", Code.shared_directions) == {"beside": 29, "dim": 128, "classes": 100}
     assert values("l_spread", Code.minimiser_only) == {"loss": "l_spread"}
     assert values("random", Code.lonely_anchors) == {"share": answer("random").lonely}

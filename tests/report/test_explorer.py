@@ -534,7 +534,7 @@ def test_class_sizes_stand_in_commands_by_the_name_of_their_data_set(tmp_path: P
 
 def test_page_is_one_small_file_that_names_no_other() -> None:
     html = explorer.page()
-    assert len(html.encode()) <= 55 * 1024
+    assert len(html.encode()) <= 56 * 1024
     assert not re.search(r"https?:|<link[^>]+href=(?!\"data:,)|@import|url\((?!#)|\bsrc=", html)
     assert html == explorer.page()
 

@@ -73,7 +73,7 @@ def test_few_dimensions_give_every_class_its_own_threshold():
     ("setting", "kind", "tolerance"),
     [
         (SIZES, "exact", 1e-4),
-        (SIZES.with_(dim=4), "exact", 1e-4),
+        (SIZES.with_(dim=4), "local", 1e-4),
         (DRAWN, "sampled", 1e-3),
         (DRAWN.with_(dim=14), "sampled", 1e-3),
     ],

@@ -169,6 +169,13 @@ class Setting:
                 f"instances_per_class={self.instances_per_class!r}: contradicts class_counts; give one of the two"
             )
 
+    def refuse_arrays(self, asked: str, names: Sequence[str] = ()) -> None:
+        """Raise SettingError for the first field that is an array. asked: who takes one setting at a time, as the
+        message says it. names: the fields that matter there; all of them if empty."""
+        for name in names or FIELDS:
+            if getattr(getattr(self, name), "shape", ()):
+                raise SettingError(f"{name}: {asked} one setting at a time, not arrays")
+
     def _check_integer(self, name: str, least: int) -> None:
         value = getattr(self, name)
         if value is None:

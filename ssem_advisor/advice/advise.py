@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from ssem_advisor.advice.answer import (
     Advice,
     Alternative,
@@ -83,7 +81,7 @@ def recommend(
     alternatives: also say what would change with the batch, the sampler and the views.
     Raises SettingError for arrays and for a free spread outside the safe range.
     """
-    _refuse_arrays(setting)
+    setting.refuse_arrays("recommend answers")
     usual, (low, high) = aims(setting, network)
     if safe_spread is None:
         # What is asked for counts as safe where it would be in roomy dimensions.
@@ -134,7 +132,7 @@ def outlook_of(setting: Setting, network: Network | None = None) -> Outlook:
 
     Raises SettingError for arrays.
     """
-    _refuse_arrays(setting)
+    setting.refuse_arrays("recommend answers")
     _, safe = aims(setting, network)
     full, _ = complete(setting)
     return Outlook(full, typical(full) if network is None else network, safe)
@@ -146,12 +144,6 @@ def judge(setting: Setting, network: Network | None = None) -> Point:
     Raises SettingError for missing or array fields. `State.not_covered` where no theorem or estimate speaks.
     """
     return outlook_of(setting, network).point(setting.need("alpha"), setting.need("temperature"))
-
-
-def _refuse_arrays(setting: Setting) -> None:
-    for name in Setting.__dataclass_fields__:
-        if name != "class_counts" and np.ndim(getattr(setting, name)) > 0:
-            raise SettingError(f"{name}: recommend answers one setting at a time, not arrays")
 
 
 def _check(wanted: float, safe: tuple[float, float]) -> None:

@@ -15,7 +15,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from ssem_advisor.domain import NotCovered, Setting, SettingError
+from ssem_advisor.domain import NotCovered, Setting
 from ssem_advisor.theory.anchors import DRAWN_ERROR, Anchors, SizeGroups, anchors_of, groups_of
 from ssem_advisor.theory.registry import BASIC, SOFTMAX, assume
 from ssem_advisor.theory.relation import own_view_weight
@@ -357,9 +357,8 @@ def _covered(setting: Setting, asked: str) -> None:
 
 def only_numbers(setting: Setting) -> None:
     """Class by class answers take scalar fields; raises SettingError naming an array, NotCovered beyond their range."""
-    for name in ("classes", "dim", "temperature", "views", "batch_size", "classes_per_batch", "instances_per_class"):
-        if np.ndim(getattr(setting, name)):
-            raise SettingError(f"{name}: class by class answers take one setting at a time, not arrays")
+    names = ("classes", "dim", "temperature", "views", "batch_size", "classes_per_batch", "instances_per_class")
+    setting.refuse_arrays("class by class answers take", names)
     low, high = _TEMPERATURES
     if setting.temperature is not None and not low <= setting.temperature <= high:
         raise NotCovered(

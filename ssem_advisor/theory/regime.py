@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from ssem_advisor.domain import Setting, SettingError
+from ssem_advisor.domain import Setting
 from ssem_advisor.theory.classes import class_thresholds, thresholds_and_errors
 from ssem_advisor.theory.collapse import collapse_threshold
 from ssem_advisor.theory.estimates import is_exact
@@ -96,9 +96,7 @@ def collapse_limits(setting: Setting) -> CollapseLimits:
     Raises SettingError for arrays and missing fields, NotCovered where no theorem speaks (l_spread by class, a line
     with more than two classes). Source: THRESHOLD, DIMENSION, TIGHT, UNEQUAL (derived here).
     """
-    for name in Setting.__dataclass_fields__:
-        if name != "class_counts" and np.ndim(getattr(setting, name)) > 0:
-            raise SettingError(f"{name}: collapse_limits answers one setting at a time, not arrays")
+    setting.refuse_arrays("collapse_limits answers")
     limits = _limits(setting.with_(alpha=None))
     return replace(limits, theorems=covered(setting, *limits.theorems))
 

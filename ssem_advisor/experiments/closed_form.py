@@ -36,7 +36,8 @@ def value_and_gradient(
     """L = (1-alpha) L_sup + alpha L_self of every stacked batch, mean over anchors, and its gradient with respect to z.
 
     z: (*models, instances, views, dim), unit vectors. labels: (instances,) or (*models, instances), integers.
-    alpha, temperature: scalars or broadcastable to (*models,). loss: "supcon", "ssem" or "l_spread".
+    alpha, temperature: scalars or broadcastable to (*models,). loss: "supcon", "ssem" or "l_spread". alpha NaN (of
+    supcon): plain SupCon, in which all positives of an anchor weigh the same.
     Returns the losses (*models,), in nats, and the gradient like z, of the loss as a function on the space around the
     spheres. An anchor whose class has no other instance contributes 0 to L_sup of supcon and ssem.
     """
@@ -65,6 +66,8 @@ def _softmax(z: Tensor, labels: Tensor, alpha: Tensor, inverse: Tensor, itself: 
 
     member = torch.nn.functional.one_hot(labels).to(z.dtype)  # (..., instances, classes)
     others = (member @ member.sum(-2, keepdim=True).mT - 1).clamp_(min=0)  # (..., instances, 1)
+    if alpha.isnan().any():
+        alpha = torch.where(alpha.isnan(), (views - 1) / ((others + 1) * views - 1), alpha)  # (*models, instances, 1)
     weight = torch.where(others > 0, 1.0, alpha)  # an anchor without positives feels L_self alone
     own = z.sum(-2)  # (*models, instances, dim)
     siblings = member @ (member.mT @ own) - own

@@ -59,6 +59,28 @@ def test_value_and_gradient_are_those_of_the_definition(loss, labels, views):
         assert torch.allclose(along, tangent, atol=1e-6)
 
 
+@pytest.mark.parametrize("views", [2, 3])
+def test_without_a_weight_it_is_plain_supcon(views):
+    """Every positive of an anchor weighs the same; one class has one instance. Another model keeps its weight."""
+    generator = torch.Generator().manual_seed(4)
+    z = normalize(torch.randn(2, 6, views, 5, generator=generator, dtype=torch.float64), dim=-1)
+    labels, alphas = torch.tensor([0, 0, 0, 1, 1, 2]), torch.tensor([math.nan, 0.35], dtype=torch.float64)
+    value, gradient = value_and_gradient(z, labels, alphas, 0.2)
+    weighed, along = value_and_gradient(z, labels, 0.35, 0.2)
+    assert value[1].item() == pytest.approx(weighed[1].item(), rel=1e-12)
+    assert torch.allclose(gradient[1], along[1], atol=1e-12)
+    leaf = z[0].clone().requires_grad_()
+    rows, kinds = leaf.flatten(0, 1), labels.repeat_interleave(views)
+    itself = torch.eye(len(rows), dtype=torch.bool)
+    shares = (rows @ rows.T / 0.2).masked_fill(itself, -math.inf).log_softmax(1).masked_fill(itself, 0.0)
+    positive = (kinds[:, None] == kinds[None]) & ~itself
+    expected = -((shares * positive).sum(1) / positive.sum(1)).mean()
+    (slope,) = torch.autograd.grad(expected, leaf)
+    assert value[0].item() == pytest.approx(expected.item(), rel=1e-12)
+    tangent = [g - (g * z[0]).sum(-1, keepdim=True) * z[0] for g in (gradient[0], slope)]
+    assert torch.allclose(*tangent, atol=1e-12)
+
+
 def test_batches_may_have_labels_of_their_own():
     generator = torch.Generator().manual_seed(1)
     z = normalize(torch.randn(3, 4, 2, 5, generator=generator, dtype=torch.float64), dim=-1)

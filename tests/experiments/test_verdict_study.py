@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from ssem_advisor.experiments.data import synthetic
+from ssem_advisor.experiments.images import patches
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -88,6 +89,68 @@ def test_end_to_end_and_from_what_is_trained(judge, tmp_path, monkeypatch, capsy
     assert (tmp_path / "gaussians.json").read_text() == written
     judge.count()
     assert "| gaussians |" in capsys.readouterr().out
+
+
+def cached_views(each=30):
+    """Six fine classes in three coarse ones, of which every row of features is the number of its image."""
+    fine = torch.arange(6).repeat(each)
+    number = torch.arange(len(fine), dtype=torch.float32)
+    views = number[:, None, None].expand(-1, 8, 4)
+    tests = {"x_test": torch.zeros(6, 4), "coarse_test": torch.arange(6) // 2, "fine_test": torch.arange(6)}
+    return patches.CachedViews(
+        x=number[:, None].expand(-1, 4), coarse=fine // 2, fine=fine, augment=None, trained=views[:, :6],
+        held=views[:, 6:], **tests,
+    )  # fmt: skip
+
+
+def test_a_long_tail_gives_its_sizes_to_other_classes_at_each_seed(judge):
+    data, tail = cached_views(), judge.Tail(40, 4, 5)
+    found = [tail.of(data, seed) for seed in range(3)]
+    assert [part.counts for part in found] == [[40, 20, 10]] * 3
+    largest = [set(part.fine[part.coarse == 0].tolist()) for part in found]
+    assert sorted(map(sorted, largest)) == [[0, 1], [2, 3], [4, 5]]
+    for part in found:
+        assert torch.equal(part.coarse_test[part.fine_test], torch.arange(6).div(2, rounding_mode="floor").add(
+            int(part.coarse_test[0])).remainder(3))  # fmt: skip
+        assert torch.bincount(part.fine_spare).tolist() == [5] * 6
+        assert not set(part.x[:, 0].tolist()) & set(part.spare[:, 0].tolist())
+        for rows, labels in ((part.x, part.fine), (part.spare, part.fine_spare)):
+            assert torch.equal(data.fine[rows[:, 0].long()], labels)
+        assert torch.equal(part.spare_views[:, 0, 0], part.spare[:, 0])
+        assert torch.equal(part.trained[:, 0, 0], part.x[:, 0])
+
+
+def test_a_long_tail_is_judged_class_by_class(judge, tmp_path, monkeypatch):
+    """End to end, with plain SupCon among the weights, and again without training to the same bytes."""
+    generator = torch.Generator().manual_seed(0)
+    data = cached_views(60)
+    centres = torch.randn(6, 16, generator=generator)
+    noise = torch.randn(len(data.fine), 9, 16, generator=generator)
+    x = centres[data.fine][:, None] + noise
+    data = replace(
+        data, x=x[:, 8], trained=x[:, :6], held=x[:, 6:8], x_test=centres.repeat(4, 1),
+        fine_test=torch.arange(6).repeat(4), coarse_test=torch.arange(6).repeat(4) // 2,
+    )  # fmt: skip
+    study = judge.Study(
+        "cifar100", 16, 0.1, (None, 0, 0.5), 30, 2, judge.same, "random", seeds=2, tail=judge.Tail(80, 8, 10)
+    )
+    monkeypatch.setattr(judge, "HERE", tmp_path)
+    monkeypatch.setattr(judge, "data_of", lambda *_: data)
+    monkeypatch.setattr(judge, "STUDIES", {"short": study})
+    judge.study_again("short", None, tmp_path)
+    written = (tmp_path / "short.json").read_text()
+    found = json.loads(written)
+    assert found["setting"]["class_counts"] == [80, 28, 10]
+    assert [(r["seed"], r["alpha"]) for r in found["networks"]] == [(s, a) for s in (0, 1) for a in (None, 0, 0.5)]
+    for row in found["networks"]:
+        assert sum(row["free by class"]) / 3 == pytest.approx(row["free_spread"], abs=1e-4)
+        assert sum(row["probe_fine by class"]) / 3 == pytest.approx(row["probe_fine"], abs=1e-4)
+        assert "held-out images" in row
+    assert judge.due(found["networks"], 24)[None] == "collapse"
+
+    monkeypatch.setattr(judge.Stack, "step", lambda *_: pytest.fail("trained again"))
+    judge.study_again("short", None, tmp_path)
+    assert (tmp_path / "short.json").read_text() == written
 
 
 def test_kept_networks_of_other_weights_are_trained_again(judge, tmp_path):

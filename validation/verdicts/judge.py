@@ -385,14 +385,15 @@ def counted() -> Iterator[tuple[str, dict[str, Any], dict[str, str]]]:
 
 def count() -> None:
     found = list(counted())
-    print("| study | " + " | ".join(f"{views}: right, wrong, cannot tell" for views in VIEWS) + " | not counted |")
-    print("| --- |" + " --- |" * (len(VIEWS) + 1))
+    ways = [views for views in VIEWS if any(views in outcomes for *_, outcomes in found)]
+    print("| study | " + " | ".join(f"{views}: right, wrong, cannot tell" for views in ways) + " | not counted |")
+    print("| --- |" + " --- |" * (len(ways) + 1))
     for name in (*dict.fromkeys(study for study, *_ in found), "all"):
         own = [outcomes for study, _, outcomes in found if name in (study, "all")]
         cells = [
             ", ".join(str(sum(o.get(views) == kind for o in own)) for kind in ("right", "wrong", "cannot tell"))
             if any(views in o for o in own) else ""
-            for views in VIEWS
+            for views in ways
         ]  # fmt: skip
         left_out = sum(o["two views"] == "not counted" for o in own)
         print(f"| {name} | {' | '.join(cells)} | {left_out} |")

@@ -39,7 +39,7 @@ def json_one(theorem: Theorem, setting: Setting | None) -> str:
     data: Explain = {"version": 1, **_data(theorem), "formula": _formulas()[theorem.key]["formula"]}
     if setting is not None:
         found = None if theorem.broken(setting) else numbers_of(theorem, setting)
-        complete = found is not None and not found.missing
+        complete = found is not None and not (found.missing or found.refused)
         data["here"] = {
             "assumptions": [{"text": a.text, "holds": a.holds(setting)} for a in theorem.assumptions],
             "values": _finite({**found.symbols, **dict.fromkeys(found.varies)}) if found and complete else None,
@@ -116,6 +116,8 @@ def _here(theorem: Theorem, setting: Setting, width: int) -> list[str]:
     found = numbers_of(theorem, setting)
     symbols = ", ".join(f"{name} = {'infinity' if math.isinf(v) else f'{v:g}'}" for name, v in found.symbols.items())
     lines = wrapped(symbols, width, "  ") if symbols else []
+    if found.refused:
+        return lines + wrapped(f"No number for v: {found.refused}.", width, "  ")
     if found.missing:
         return lines + wrapped(f"For the number itself, give {' and '.join(found.missing)} as well.", width, "  ")
     if found.note:

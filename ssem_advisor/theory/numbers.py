@@ -43,6 +43,7 @@ class Numbers:
     results: what the formula equals, by name: one number, or the least and the largest over the classes.
     note: how the results differ from the formula, as a sentence; empty where they are the formula's own.
     missing: options that would fill the symbols left open; then there are no results.
+    refused: why the variance of the minimiser is not known although alpha and temperature are; then neither.
     """
 
     symbols: dict[str, float]
@@ -50,12 +51,20 @@ class Numbers:
     varies: tuple[str, ...] = ()
     note: str = ""
     missing: tuple[str, ...] = ()
+    refused: str = ""
 
 
 def numbers_of(theorem: Theorem, setting: Setting) -> Numbers:
     """The numbers of a theorem whose assumptions the setting meets; alpha and temperature are the setting's own."""
-    known = {name: value for name, value in _known(theorem, setting).items() if name in theorem.symbols}
+    known, refused = _known(theorem, setting), ""
+    if "v" in theorem.symbols and setting.alpha is not None and setting.temperature is not None:
+        try:
+            known["v"] = _variance(theorem, setting)
+        except AdvisorError as error:
+            refused = str(error)
     given = {name: value for name in theorem.symbols if (value := known.get(name)) is not None}
+    if refused:
+        return Numbers(given, refused=refused)
     open_ = [name for name in theorem.symbols if name not in given]
     by_option = [OPTIONS[name] for name in open_ if name in OPTIONS and not (name == "n" and _fixed_n(setting))]
     if by_option:
@@ -84,25 +93,19 @@ def _fixed_n(setting: Setting) -> bool:
 
 def _known(theorem: Theorem, setting: Setting) -> dict[str, float | None]:
     known = symbol_values(setting)
-    complete = setting.alpha is not None and setting.temperature is not None
-    if "v" in theorem.symbols and complete and theorem.kind == "theorem":
-        known["v"] = _optimum(setting)
     if theorem.kind == "estimate":
         known["R"] = typical(setting).view_reliability
         known["D"] = None if setting.dim is None else directions_left(setting)
-        if "v" in theorem.symbols and complete:
-            known["v"] = float(expected_variance(setting, effective_dim=known["D"]))
     if setting.sampler == "balanced" and setting.classes_per_batch is None:
         known["P"] = float(setting.classes)
     return known
 
 
-def _optimum(setting: Setting) -> float | None:
-    """The within-class variance of the minimiser where there is room for it."""
-    try:
+def _variance(theorem: Theorem, setting: Setting) -> float:
+    """The within-class variance of the minimiser, with room for it in a theorem. Raises AdvisorError."""
+    if theorem.kind == "theorem":
         return float(optimal_variance(setting.with_(dim=None)))
-    except AdvisorError:
-        return None
+    return float(expected_variance(setting, effective_dim=None if setting.dim is None else directions_left(setting)))
 
 
 # -- where batches differ from anchor to anchor, or classes from one another ------------------------------------------

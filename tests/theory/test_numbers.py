@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import inspect
+import json
 import math
 import pkgutil
 
@@ -19,6 +20,7 @@ from ssem_advisor import (
     expected_variance,
     optimal_variance,
 )
+from ssem_advisor.report.theorems import json_one, text_one
 from ssem_advisor.theory import alpha_for_expected_variance
 from ssem_advisor.theory.batches import batch_of
 from ssem_advisor.theory.extensions import extended_limits, hardest_pull
@@ -129,6 +131,26 @@ def test_variances_that_formulas_are_evaluated_at():
     assert "v" not in numbers_of(theorem("GEOMETRY"), setting.with_(alpha=None)).symbols
     assert numbers_of(theorem("GEOMETRY"), setting.with_(alpha=None)).missing == ("--alpha",)
     assert numbers_of(theorem("GEOMETRY"), setting.with_(temperature=None)).missing == ("--alpha",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"loss": "l_in"}, "not covered, because away from collapse it is not convex"),
+        ({"queue": 100}, "not covered, because it assumes: the loss compares current embeddings"),
+        ({"cross_entropy": 1.0}, "not covered, because it assumes: no cross-entropy"),
+    ],
+    ids=str,
+)
+def test_a_variance_that_nobody_works_out_is_not_asked_for_by_an_option(changes, why):
+    setting = Setting(classes=5, temperature=0.2, alpha=0.3, batch_size=30, instances_per_class=50, **changes)
+    found = numbers_of(theorem("GEOMETRY"), setting)
+    assert (found.missing, found.results, found.symbols) == ((), {}, {"m": 5.0, "N": 50.0})
+    assert why in found.refused
+    shown = " ".join(text_one(theorem("GEOMETRY"), setting).split())
+    assert why in shown and "--alpha" not in shown
+    here = json.loads(json_one(theorem("GEOMETRY"), setting))["here"]
+    assert here["values"] is None and here["value"] is None
 
 
 @pytest.mark.parametrize("symbol", OPTIONS)

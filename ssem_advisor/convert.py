@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ssem_advisor.domain import NotCovered, Setting, SettingError
+from ssem_advisor.domain import NotCovered, Setting, SettingError, a_setting
 from ssem_advisor.theory.batches import batch_of
 from ssem_advisor.theory.values import plain_weight
 
@@ -134,6 +134,7 @@ def to_alpha(
     Raises SettingError for weights outside their domain or a missing batch size or temperature, NotCovered where the
     loss is no such mixture. Source: PLAIN-SUPCON (derived here).
     """
+    a_setting(setting)
     form = form_of(form) if isinstance(form, str) else form
     numbers = tuple(weights) if isinstance(weights, (tuple, list)) else (weights,)
     _check_weights(form, numbers)
@@ -156,6 +157,7 @@ def to_weights(
     supervised_factor, self_factor: constants, > 0, by which the code multiplies its two terms beside the weights.
     Raises NotCovered where no weights >= 0 do: below alpha_eq a merged SupCon term holds too much of L_self already.
     """
+    a_setting(setting)
     form = form_of(form) if isinstance(form, str) else form
     if not 0 <= alpha <= 1:
         raise SettingError(f"alpha={alpha!r}: must be a number in [0, 1]")

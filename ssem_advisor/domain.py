@@ -257,6 +257,17 @@ class Setting:
             )
 
 
+def a_setting(given: Any) -> Setting:
+    """What a public function was given for its setting. Raises SettingError where it is none."""
+    if isinstance(given, Setting):
+        return given
+    shown = repr(given)
+    raise SettingError(
+        f"setting={shown if len(shown) <= 40 else type(given).__name__}: must be a Setting, as in "
+        "Setting(classes=10, temperature=0.1, batch_size=512)"
+    )
+
+
 _MOST = 10**15  # beyond, neighbouring integers are no longer told apart in sums of floats
 _COLDEST = 1e-300  # below, 1 / temperature overflows
 _INTEGERS = {

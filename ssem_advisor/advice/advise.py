@@ -19,7 +19,7 @@ from ssem_advisor.advice.answer import (
 )
 from ssem_advisor.advice.choice import TEMPERATURES, USUAL_TEMPERATURE, Choice
 from ssem_advisor.advice.outlook import LARGEST_WEIGHT, Outlook
-from ssem_advisor.domain import NotCovered, Setting, SettingError
+from ssem_advisor.domain import NotCovered, Setting, SettingError, a_setting
 from ssem_advisor.theory.batches import batch_of
 from ssem_advisor.theory.classes import lonely_share
 from ssem_advisor.theory.collapse import critical_temperature
@@ -43,7 +43,7 @@ def complete(setting: Setting) -> tuple[Setting, tuple[str, ...]]:
 
     A random or balanced batch holds 512 instances, but at least 4 of every class, and no more than the data set.
     """
-    if setting.sampler == "full" or setting.batch_size is not None:
+    if a_setting(setting).sampler == "full" or setting.batch_size is not None:
         return setting, ()
     drawn = setting.classes_per_batch or setting.classes
     if setting.sampler == "balanced":
@@ -81,7 +81,7 @@ def recommend(
     alternatives: also say what would change with the batch, the sampler and the views.
     Raises SettingError for arrays and for a free spread outside the safe range.
     """
-    setting.refuse_arrays("recommend answers")
+    a_setting(setting).refuse_arrays("recommend answers")
     usual, (low, high) = aims(setting, network)
     if safe_spread is None:
         # What is asked for counts as safe where it would be in roomy dimensions.
@@ -121,7 +121,7 @@ def aims(setting: Setting, network: Network | None = None) -> tuple[float, tuple
     network: as for `recommend`. The minimiser keeps its spread apart from the class means in any dimension.
     """
     scale = 1.0
-    if setting.dim is not None and network != PERFECT:
+    if a_setting(setting).dim is not None and network != PERFECT:
         scale = math.sqrt(max(1.0 - (setting.classes - 1) / setting.dim, LEAST_SHARE_BESIDE))
     low, high = SAFE_SPREAD
     return WANTED * scale, (low * scale, high * scale)
@@ -132,7 +132,7 @@ def outlook_of(setting: Setting, network: Network | None = None) -> Outlook:
 
     Raises SettingError for arrays.
     """
-    setting.refuse_arrays("recommend answers")
+    a_setting(setting).refuse_arrays("recommend answers")
     _, safe = aims(setting, network)
     full, _ = complete(setting)
     return Outlook(full, typical(full) if network is None else network, safe)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ssem_advisor.domain import FIELDS, Setting
+from ssem_advisor.domain import FIELDS, Setting, a_setting
 
 _LONGEST = 80  # characters of class sizes that are written out
 
@@ -11,7 +11,7 @@ def command_for(setting: Setting) -> str:
     """The call of `recommend` that repeats a setting of scalar fields; FILE stands for many class sizes."""
     parts = ["ssem-advisor recommend"]
     for name in FIELDS:
-        value = getattr(setting, name)
+        value = getattr(a_setting(setting), name)
         if value is None or value == _DEFAULTS[name]:
             continue
         if name in ("classes", "instances_per_class") and setting.class_counts is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from ssem_advisor.advice import Point, State, command_for, outlook_of
 from ssem_advisor.convert import Form, to_weights
 from ssem_advisor.diagnosis.curves import LossCurve
-from ssem_advisor.domain import NotCovered, Setting, SettingError
+from ssem_advisor.domain import NotCovered, Setting, SettingError, a_setting
 from ssem_advisor.measurement.embeddings import Measurement
 from ssem_advisor.measurement.loss_value import LossPlacement, place_loss
 from ssem_advisor.measurement.prediction import answer_for
@@ -77,6 +77,8 @@ def diagnose(
     """
     if setting is None and curve is None and measured is None:
         raise SettingError("diagnose: nothing to judge; give --config, --loss-curve or --embeddings")
+    if setting is not None:
+        a_setting(setting)
     command = _command(setting, measured) if command is None else command
     reasons: list[Reason] = []
     missing: list[str] = []

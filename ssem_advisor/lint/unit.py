@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +60,8 @@ def _read(config: Any, goal: str | None, facts: dict[str, Any]) -> tuple[Documen
     if isinstance(config, Mapping):
         text = json.dumps(_plain(config), indent=1, default=str)
         return read(Path("config.json"), OwnConfig(defaults=given), text), Policy(goal=goal)
+    if not isinstance(config, (str, os.PathLike)):
+        raise AdvisorError(f"config={config!r}: must be a Setting, a mapping or the path of a config file")
     session, path = Session(goal=goal), Path(config)
     nearest = session.own(path)
     document = read(path, replace(nearest, defaults={**nearest.defaults, **given}))

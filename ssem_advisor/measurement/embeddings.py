@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ssem_advisor.domain import Setting
+from ssem_advisor.domain import Setting, a_setting
 from ssem_advisor.measurement.moments import Array, Moments, SSEMFit
 from ssem_advisor.measurement.prediction import Comparison, compare
 from ssem_advisor.measurement.rows import MeasurementError, UnitRows
@@ -129,6 +129,8 @@ def measure(
     for name, value, least in (("seed", seed, 0), ("bootstrap", bootstrap, 0), ("pairs", pairs, 1)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
             raise MeasurementError(f"{name}={value!r}: must be an integer >= {least}")
+    if setting is not None:
+        a_setting(setting)
     rows = UnitRows(embeddings, labels, instance_ids)
     rng = np.random.default_rng(seed)
     moments = Moments(rows)

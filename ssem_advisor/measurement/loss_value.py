@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ssem_advisor import theory
-from ssem_advisor.domain import Setting
+from ssem_advisor.domain import Setting, a_setting
 from ssem_advisor.measurement.rows import MeasurementError
 
 _NEAR = 0.01  # of the way from plateau to optimum: counts as having arrived
@@ -66,6 +66,8 @@ def place_loss(
     base_temperature: the one of SupContrast's code, which multiplies the loss by temperature / base_temperature.
     Raises MeasurementError for a value that is no number and for facts that are missing or outside their domain.
     """
+    if setting is not None:
+        a_setting(setting)
     if not math.isfinite(value):
         raise MeasurementError(f"loss value {value}: not a number; the training has diverged, look before this step")
     if setting is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ssem_advisor.domain import Setting, SettingError
+from ssem_advisor.domain import Setting, SettingError, a_setting
 from ssem_advisor.theory.batches import batch_of
 from ssem_advisor.theory.registry import EQUAL_CLASSES, SIMPLEX_FITS, assume, is_basic_but
 from ssem_advisor.theory.relation import geometry_of, own_view_weight, relation_of
@@ -70,7 +70,7 @@ def optimal_variance(setting: Setting) -> Any:
     Raises SettingError for missing fields, NotCovered for classes of unequal size and dim < classes - 1.
     Source: OPTIMUM (derived here; full batch: Lee et al. 2025).
     """
-    setting.need("alpha")
+    a_setting(setting).need("alpha")
     require_simplex(setting)
 
     def variance(part: Setting) -> np.ndarray:
@@ -96,7 +96,7 @@ def critical_temperature(setting: Setting) -> Any:
     0 if collapse is optimal at every temperature, inf if at none. Raises SettingError without alpha, NotCovered for
     classes of unequal size and dim < classes - 1. Source: TEMPERATURE (derived here).
     """
-    setting.need("alpha")
+    a_setting(setting).need("alpha")
     require_simplex(setting)
     assume(setting, "critical_temperature", is_basic_but("queue", "features", "cross_entropy"))
 

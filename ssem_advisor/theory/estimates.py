@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ssem_advisor.domain import Setting, SettingError
+from ssem_advisor.domain import Setting, SettingError, a_setting
 from ssem_advisor.theory.batches import Batch, batch_of
 from ssem_advisor.theory.collapse import alpha_for_variance, mapped, optimal_variance
 from ssem_advisor.theory.registry import EQUAL_CLASSES, SOFTMAX, SPARE_DIRECTION, assume
@@ -40,7 +40,7 @@ def expected_variance(setting: Setting, view_reliability: float = 1.0, effective
     Unreliable views add variance of their own.
     Raises NotCovered for l_spread with imperfect views. Source: FINITE and RELIABILITY (estimates, derived here).
     """
-    setting.need("alpha")
+    a_setting(setting).need("alpha")
     assume(setting, "expected_variance", EQUAL_CLASSES)
     if view_reliability == 1.0 and effective_dim is None and is_exact(setting):
         return optimal_variance(setting)

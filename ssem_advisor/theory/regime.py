@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from ssem_advisor.domain import Setting
+from ssem_advisor.domain import Setting, a_setting
 from ssem_advisor.theory.classes import class_thresholds, thresholds_and_errors
 from ssem_advisor.theory.collapse import collapse_threshold
 from ssem_advisor.theory.estimates import is_exact
@@ -71,7 +71,7 @@ class CollapseLimits:
 
 def regime_of(setting: Setting) -> Regime:
     """The regime of a setting with scalar fields: which part of the theory its class sizes and dimension leave."""
-    if setting.unequal:
+    if a_setting(setting).unequal:
         return Regime.UNEQUAL
     if is_exact(setting):
         return Regime.EXACT
@@ -96,7 +96,7 @@ def collapse_limits(setting: Setting) -> CollapseLimits:
     Raises SettingError for arrays and missing fields, NotCovered where no theorem speaks (l_spread by class, a line
     with more than two classes). Source: THRESHOLD, DIMENSION, TIGHT, UNEQUAL (derived here).
     """
-    setting.refuse_arrays("collapse_limits answers")
+    a_setting(setting).refuse_arrays("collapse_limits answers")
     limits = _limits(setting.with_(alpha=None))
     return replace(limits, theorems=covered(setting, *limits.theorems))
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ssem_advisor.domain import AdvisorError, NotCovered, Setting
+from ssem_advisor.domain import AdvisorError, NotCovered, Setting, a_setting
 from ssem_advisor.theory.batches import batch_of
 
 
@@ -161,7 +161,7 @@ def require(setting: Setting, *keys: str) -> None:
 
 def assume(setting: Setting, asked: str, *assumptions: Assumption) -> None:
     """Raise NotCovered, in the words of the assumptions, unless all of them hold for what was asked."""
-    if broken := _broken(setting, assumptions):
+    if broken := _broken(a_setting(setting), assumptions):
         raise NotCovered(f"{asked}: not covered, because it assumes: {'; '.join(broken)}")
 
 

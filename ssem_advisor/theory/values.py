@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ssem_advisor.domain import NotCovered, Setting, SettingError
+from ssem_advisor.domain import NotCovered, Setting, SettingError, a_setting
 from ssem_advisor.theory.batches import batch_of
 from ssem_advisor.theory.classes import class_batches
 from ssem_advisor.theory.collapse import mapped, optimal_variance, require_simplex
@@ -42,6 +42,7 @@ def reference_losses(setting: Setting, base_temperature: float | None = None) ->
     Raises SettingError for missing fields. Source: TOTAL-COLLAPSE and REFERENCE (derived here).
     """
     scale: Any = 1.0
+    a_setting(setting)
     if base_temperature is not None:
         if not base_temperature > 0:
             raise SettingError(f"base_temperature={base_temperature!r}: must be a number > 0")
@@ -77,7 +78,7 @@ def plain_weight(setting: Setting) -> float:
     An anchor alone has no supervised term, which any weight would give. With equal classes it is below alpha_c.
     Source: PLAIN-SUPCON (derived here).
     """
-    batch, share = class_batches(setting)
+    batch, share = class_batches(a_setting(setting))
     paired = float(share @ batch.paired)
     weights = (share * (batch.weight * equivalent_alpha(batch.same, setting.views))).sum()
     return float(weights) / paired if paired > 0 else float("nan")
@@ -87,7 +88,7 @@ def _plateau(setting: Setting) -> Any:
     """Total collapse where classes differ in size or crowd: labels matter only through anchors without a positive."""
     if not setting.unequal:
         return _value(setting.with_(dim=None), 0.0, at_once=True)
-    batch, share = class_batches(setting)
+    batch, share = class_batches(a_setting(setting))
     paired = float(share @ batch.paired)
     size = float(batch.same[0, 0] + batch.other[0, 0]) + 1.0
     if setting.loss == "l_spread":

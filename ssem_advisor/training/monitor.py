@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ssem_advisor.domain import Setting, SettingError
+from ssem_advisor.domain import Setting, SettingError, a_setting
 from ssem_advisor.losses import supervised_contrastive_loss
 from ssem_advisor.measurement.loss_value import references
 from ssem_advisor.measurement.prediction import Comparison, compare
@@ -81,7 +81,7 @@ class CollapseMonitor:
             raise ValueError("every and patience must be integers >= 1")
         if spread_every < 0:
             raise ValueError("spread_every must be an integer >= 0")
-        self.setting, self.every = setting, every
+        self.setting, self.every = None if setting is None else a_setting(setting), every
         self.log = log_to(log) if log is not None else log_to_active_runs
         self.steps = 0
         self._wake = 0  # until this update there is nothing to do

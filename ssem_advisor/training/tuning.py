@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ssem_advisor.advice import Outlook, outlook_of, recommend
-from ssem_advisor.domain import NotCovered, Setting
+from ssem_advisor.domain import NotCovered, Setting, a_setting
 from ssem_advisor.theory.network import Network
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def suggest(
     """
     if temperature is not None and not 0 < temperature[0] < temperature[1] < math.inf:
         raise ValueError(f"temperature={temperature!r}: must be a range 0 < low < high")
-    if setting.sampler != "full":
+    if a_setting(setting).sampler != "full":
         setting.need("batch_size")
     outlook = outlook_of(setting.with_(alpha=None, temperature=None), network)
     low, high = _span(outlook, network, temperature)

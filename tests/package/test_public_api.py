@@ -75,3 +75,29 @@ def test_a_public_record_documents_its_fields(name):
         for field in fields
         if not re.search(rf"\b{field}\b", text) and not SHORT & set(re.findall(r"\w+", str(kinds.get(field, ""))))
     ] == []
+
+
+TAKE_A_SETTING = [
+    name
+    for name in FUNCTIONS
+    if "setting" in inspect.signature(found(name)).parameters and not name.endswith("judge_spread")  # raises nothing
+]
+
+
+@pytest.mark.parametrize("given", [10, {"classes": 10}], ids=str)
+@pytest.mark.parametrize("name", TAKE_A_SETTING)
+def test_what_is_no_setting_is_refused_in_one_sentence(name, given):
+    function = found(name)
+    needed = [p for p in inspect.signature(function).parameters.values() if p.default is inspect.Parameter.empty]
+    rest = {p.name: 0.1 for p in needed if p.name != "setting"}
+    with pytest.raises(ssem_advisor.SettingError, match=r"^setting=.*: must be a Setting, as in Setting\(classes=10"):
+        function(**rest, setting=given)
+
+
+def test_the_functions_that_take_a_setting_are_found():
+    assert {"recommend", "collapse_threshold", "suggest", "measure"} <= {n.rpartition(".")[2] for n in TAKE_A_SETTING}
+
+
+def test_a_config_of_another_type_is_refused_in_one_sentence():
+    with pytest.raises(ssem_advisor.AdvisorError, match="config=10: must be a Setting, a mapping or the path"):
+        ssem_advisor.assert_safe(10)

@@ -57,6 +57,15 @@ def get(name: str) -> Dataset:
     return found
 
 
+def relabelled(data: Dataset, classes: int) -> Dataset | None:
+    """The same images with so many coarser or finer labels, as cifar100-coarse is of cifar100; None if not listed."""
+    for other in _TABLE:
+        short, long = sorted((data.name, other.name), key=len)
+        if other.classes == classes and long.startswith(f"{short}-"):
+            return other
+    return None
+
+
 def every() -> tuple[Dataset, ...]:
     return _TABLE
 

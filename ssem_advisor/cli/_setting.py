@@ -162,9 +162,11 @@ def given_setting(chosen: dict[str, Any]) -> dict[str, Any]:
         if data.counts is None and given["classes"] != data.classes:
             size = data.instances_per_class
             kept = size is not None and given["instances_per_class"] == size
+            other = catalogue.relabelled(data, given["classes"])
             tell(
                 f"classes: {given['classes']} as given, while {data.name} has {data.classes}: "
                 f"{'a part of it, or coarser labels' if given['classes'] < data.classes else 'finer labels'}"
+                + (f" (--dataset {other.name})" if other is not None else "")
                 + (f"; taken with {size} instances of each as there, else give --instances-per-class" if kept else "")
             )
     instances = given.pop("instances", None)

@@ -293,6 +293,11 @@ def test_classes_that_are_not_those_of_the_data_set_are_noted():
     told = run("recommend", "--dataset", "cifar100", "--classes", 20, "--instances-per-class", 2500).stderr
     assert "classes: 20 as given, while cifar100 has 100" in told
     assert "of each" not in told
+    assert "a part of it, or coarser labels (--dataset cifar100-coarse)\n" in told
+    told = run("recommend", "--dataset", "cifar100-coarse", "--classes", 100).stderr
+    assert "finer labels (--dataset cifar100); taken with 2500 instances of each" in told
+    told = run("recommend", "--dataset", "cifar100", "--classes", 50).stderr
+    assert "coarser labels; taken" in told
     told = run("recommend", "--dataset", "banking77", "--classes", 90).stderr  # of classes of unknown size
     assert told == "classes: 90 as given, while banking77 has 77: finer labels\n"
     assert run("recommend", "--dataset", "cifar10", "--classes", 10).stderr == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -133,3 +134,15 @@ class Document:
     error: str | None = None
     newline: str = "\n"
     encoding: str = "utf-8"
+
+    @property
+    def misread(self) -> bool:
+        """Whether stray bytes may be why nothing was recognised: not UTF-8, though files of its format are.
+
+        Shell scripts, pages of text and Python files with a coding line may be Latin-1 in their own right.
+        """
+        if self.encoding != "latin-1" or self.runs:
+            return False
+        if self.format == "python":
+            return re.search(r"^[ \t\f]*#.*?coding[:=]", "\n".join(self.text.split("\n", 2)[:2]), re.M) is None
+        return self.format in ("yaml", "json", "toml") or (self.format == "other" and not self.path.suffix)

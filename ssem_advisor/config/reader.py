@@ -14,7 +14,7 @@ from ssem_advisor.config.evidence import MENTIONS, only_evaluates, states_rival
 from ssem_advisor.config.interpret import interpret
 from ssem_advisor.config.model import Document, TrainingRun, Value
 from ssem_advisor.config.own import OwnConfig, Section
-from ssem_advisor.config.sources import MAX_BYTES, SUFFIXES, load_text
+from ssem_advisor.config.sources import MAX_BYTES, SUFFIXES, decode, load_text
 from ssem_advisor.config.tree import Text, Tree, Unreadable, normalise
 from ssem_advisor.domain import AdvisorError
 from ssem_advisor.limits import DEBUG, OWN_FAULT, READ_SECONDS, TOO_LARGE, TooLong, processor_time
@@ -44,13 +44,13 @@ def _holds(words: list[re.Pattern[str]], text: str) -> bool:
     return all(word.search(text) for word in words)
 
 
-def read(path: Path | str, own: OwnConfig | None = None, text: str | None = None) -> Document:
+def read(path: Path | str, own: OwnConfig | None = None, text: str | bytes | None = None) -> Document:
     """The runs that a file describes. Content that cannot be read gives a document with `error` set.
 
     path: the file, also where `text` is given instead of its content (standard input is the path `-`).
     """
     path = Path(path)
-    document = Document(path, text or "", "other")
+    document = Document(path, "", "other")
     try:
         with processor_time(READ_SECONDS):
             _read(document, (own or OwnConfig()).for_file(path), text)
@@ -67,11 +67,15 @@ def read(path: Path | str, own: OwnConfig | None = None, text: str | None = None
     return document
 
 
-def _read(document: Document, section: Section, text: str | None) -> None:
+def _read(document: Document, section: Section, text: str | bytes | None) -> None:
     if text is None:
         document.text, document.encoding = load_text(document.path)
+    elif isinstance(text, bytes):
+        document.text, document.encoding = decode(text)
     elif len(text) > MAX_BYTES:
         raise Unreadable(f"larger than {MAX_BYTES // 1_000_000} MB: {TOO_LARGE}")
+    else:
+        document.text = text
     document.newline = "\r\n" if "\r\n" in document.text else "\n"
     document.format = _format(document.path, document.text)  # type: ignore[assignment]
     told = section.fields or "kind" in section.defaults  # the user says what the file means

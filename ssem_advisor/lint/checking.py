@@ -115,9 +115,10 @@ class Result:
 
 @dataclass
 class Report:
-    """The results of all files, in the order they were checked."""
+    """The results of all files, in the order they were checked. empty: folders that hold nothing to check."""
 
     results: list[Result]
+    empty: tuple[str, ...] = ()
 
     @property
     def findings(self) -> list[Finding]:

@@ -35,8 +35,9 @@ class Session:
     _owns: dict[Path, OwnConfig] = field(default_factory=dict)
     _ignores_used: set[tuple[Path | None, str]] = field(default_factory=set)
     _baselines: dict[Path, Baseline] = field(default_factory=dict)
-    _input: str | None = None
+    _input: bytes | None = None
     _broken: dict[Path, str] = field(default_factory=dict)
+    _empty: list[str] = field(default_factory=list)
 
     def own(self, path: Path) -> OwnConfig:
         """The own configuration nearest to a file; nothing is merged up the folders."""
@@ -82,24 +83,28 @@ class Session:
     def documents(self, paths: Iterable[str]) -> Iterable[Document]:
         """The files under the paths, each once, read with their own configuration."""
         seen: set[str] = set()
+        self._empty = []
         for given in paths:
-            for path in config.collect([given], self.own(Path(given))):
+            found = list(config.collect([given], self.own(Path(given))))
+            if not found:
+                self._empty.append(given)
+            for path in found:
                 if (key := os.path.abspath(path)) in seen:
                     continue
                 seen.add(key)
                 if self.own(path).path not in self._broken:
-                    yield self.read(path)
+                    document = self.read(path)
+                    if document.misread and path == Path(given) and document.error is None:
+                        document.error = "is not UTF-8, and no config when read as Latin-1; save it as UTF-8"
+                    yield document
 
     def read(self, path: Path, text: str | None = None) -> Document:
         """One file, or a text in its place; the path `-` is standard input."""
         if text is None and str(path) == "-":
-            text = self._stdin()
+            if self._input is None:
+                self._input = sys.stdin.buffer.read(config.own.MAX_BYTES + 1)
+            return config.read(path, self.own(path), self._input)
         return config.read(path, self.own(path), text)
-
-    def _stdin(self) -> str:
-        if self._input is None:
-            self._input = sys.stdin.buffer.read(config.own.MAX_BYTES + 1).decode("utf-8", errors="replace")
-        return self._input
 
     def check(self, document: Document) -> Result:
         """One document, with every exception applied; one that takes too long gets an error instead of findings."""
@@ -128,7 +133,7 @@ class Session:
     def check_paths(self, paths: Sequence[str]) -> Report:
         """Every file under the paths. Raises AdvisorError for a missing path or a wrong own configuration."""
         results = [self.check(document) for document in self.documents(paths)]
-        return Report(results + self.broken() + self._judged(paths, results))
+        return Report(results + self.broken() + self._judged(paths, results), tuple(self._empty))
 
     def write_baseline(self, report: Report) -> Path:
         """Accept all active findings of the report; entries of files that were not checked stay. Returns the file."""

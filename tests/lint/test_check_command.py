@@ -101,6 +101,58 @@ def test_a_named_file_that_cannot_be_read_does_not_stop_the_others(folder):
     assert result.stderr.count("could not be read") == 2
 
 
+STRAY = {
+    "stray.yaml": b"name: caf\xe9\n",
+    "stray.json": b'{"name": "caf\xe9"}',
+    "stray.toml": b"name = 'caf\xe9'\n",
+    "stray.py": b"name = 'caf\xe9'\n",
+    "stray": b"\xff\xd8\xff\xe0 noise",
+}
+LATIN = {
+    "latin.sh": b"echo caf\xe9\n",
+    "latin.md": b"caf\xe9\n",
+    "latin.py": b"# -*- coding: latin-1 -*-\nname = 'caf\xe9'\n",
+}
+
+
+@pytest.mark.parametrize("name", STRAY)
+def test_a_named_file_that_is_not_utf8_and_says_nothing_is_no_clean_file(folder, name):
+    (folder / name).write_bytes(STRAY[name])
+    result = run("check", f"./{name}")
+    assert result.exit_code == 2
+    assert f"{name}: could not be read: is not UTF-8" in result.stderr
+    assert run("check", "-", stdin=STRAY[name]).exit_code == 2
+
+
+@pytest.mark.parametrize("name", LATIN)
+def test_files_that_may_be_latin1_are_read_as_such(folder, name):
+    (folder / name).write_bytes(LATIN[name])
+    assert (run("check", name).exit_code, run("check", name).stderr.count("could not")) == (0, 0)
+
+
+def test_a_config_with_a_stray_byte_in_a_comment_is_read(folder):
+    (folder / "stray.yaml").write_bytes(b"method: supcon # caf\xe9\n")
+    assert "SSM201" in run("check", "stray.yaml").stdout
+
+
+def test_standard_input_that_is_binary_is_not_read():
+    result = run("check", "-", stdin=b"\x00\x01")
+    assert (result.exit_code, "-: could not be read: is binary" in result.stderr) == (2, True)
+
+
+def test_a_folder_with_nothing_to_check_says_so(folder):
+    (folder / "empty").mkdir()
+    (folder / "pictures").mkdir()
+    (folder / "pictures" / "a.png").write_bytes(b"x")
+    result = run("check", "empty", "pictures", "safe.yaml")
+    assert result.exit_code == 0
+    assert [line.partition(":")[0] for line in result.stderr.splitlines() if "nothing to check" in line] == [
+        "empty",
+        "pictures",
+    ]
+    assert "nothing to check" not in run("check", ".").stderr
+
+
 def test_a_found_file_that_cannot_be_read_is_said_and_does_not_fail(folder):
     (folder / "broken.yaml").write_text("supcon: [\n")
     result = run("check", ".", "--ignore", "ALL")

@@ -73,7 +73,10 @@ def _excerpt(finding: Finding, source: str | None, width: int | None) -> list[st
 
 def undecided(report: Report) -> list[str]:
     """Lines on what could not be read or decided, on what would settle it, and on runs where nothing is wrong."""
-    lines = []
+    lines = [
+        plain(f"{folder}: nothing to check: no file in it is of a kind that is read, or all are excluded")
+        for folder in report.empty
+    ]
     for result in report.results:
         document = result.document
         if document is not None and document.error is not None:

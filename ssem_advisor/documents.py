@@ -69,9 +69,15 @@ class KnobRange(TypedDict):
 
 
 class LimitsShown(TypedDict):
-    """From where to where collapse is the optimum, in alpha; null where no weight is known."""
+    """From where to where collapse is the optimum at a temperature, in alpha; null where no weight is known.
 
+    collapse_error, error: half widths of `collapse_up_to` and of `open_above`, which lie on the safe side of them; 0
+    where they are exact to rounding.
+    """
+
+    temperature: float
     collapse_up_to: float | None
+    collapse_error: float
     open_above: float | None
     kind: Literal["exact", "local", "bound", "sampled"]
     error: float | None
@@ -194,6 +200,7 @@ class Recommend(TypedDict):
     alpha: KnobRange
     temperature: KnobRange
     limits: LimitsShown | None
+    given_limits: LimitsShown | None
     recommended: PointShown | None
     given: PointShown | None
     plan: list[Planned]

@@ -177,6 +177,8 @@ def _advice(choice: Choice, assumed: tuple[str, ...], alternatives: bool, known:
         safe_spread=outlook.safe_spread,
         regime=outlook.regime,
         limits=limits,
+        limits_temperature=tau,
+        given_limits=None if setting.temperature is None else outlook.limits(setting.temperature),
         alpha=Range(
             outlook.threshold(tau),
             outlook.safe_weights(tau),
@@ -247,7 +249,8 @@ def _notes(choice: Choice, chosen: Point | None, tau: float) -> Iterator[Note]:
         beside = int(setting.dim) - int(setting.classes) + 1
         yield Note(Code.shared_directions, {"beside": beside, "dim": setting.dim, "classes": setting.classes})
     if limits is not None and limits.error > 0:
-        yield Note(Code.sampled_threshold, {"error": limits.error, "kind": str(limits.kind)})
+        values = {"error": limits.error, "collapse_error": limits.collapse_error, "kind": str(limits.kind)}
+        yield Note(Code.sampled_threshold, values)
     if chosen is not None and chosen.basis is Basis.minimiser:
         yield Note(Code.minimiser_only, {"loss": setting.loss})
     lonely = lonely_share(outlook.setting)

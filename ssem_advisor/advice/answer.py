@@ -162,10 +162,11 @@ class Advice:
 
     setting: as completed; assumed: the fields that were not given. network, origin: whose free spread the answer
     speaks of. wanted, safe_spread: free spread aimed at, and the range that counts as safe. limits: where collapse is
-    the optimum and where it is excluded, at the temperature shown; None where not covered. alpha: ranges at that
-    temperature; temperature: ranges at the recommended weight. plan: what to train, in order. similarities: mean
-    cosine within and between classes at the recommended point. plain_alpha: the weight that plain SupCon amounts to.
-    lonely: share of anchors without a same-class instance in their batch.
+    the optimum and where it is excluded at `limits_temperature`, the recommended one where there is one; given_limits:
+    the same at the temperature of the setting; None where not covered, or not given. alpha: ranges at
+    `limits_temperature`; temperature: ranges at the recommended weight. plan: what to train, in order. similarities:
+    mean cosine within and between classes at the recommended point. plain_alpha: the weight that plain SupCon amounts
+    to. lonely: share of anchors without a same-class instance in their batch.
     """
 
     setting: Setting
@@ -176,6 +177,8 @@ class Advice:
     safe_spread: tuple[float, float]
     regime: Regime
     limits: CollapseLimits | None
+    limits_temperature: float
+    given_limits: CollapseLimits | None
     alpha: Range
     temperature: Range
     recommended: Point | None

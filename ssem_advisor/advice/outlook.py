@@ -90,9 +90,10 @@ class Outlook:
     @property
     def basis(self) -> Basis:
         setting = self.setting
+        exact = is_exact(setting) and not setting.unequal  # a stand-in of equal classes answers for unequal ones
         if self._minimiser_only:
-            return Basis.exact if is_exact(setting) else Basis.minimiser
-        if self.network == PERFECT and is_exact(setting) and not setting.unequal:
+            return Basis.exact if exact else Basis.minimiser
+        if self.network == PERFECT and exact:
             return Basis.exact
         return Basis.rough if setting.unequal or shares_directions(setting) else Basis.estimate
 

@@ -12,9 +12,10 @@ from ssem_advisor.domain import FIELDS, Setting
 from ssem_advisor.printing import WIDTH, Paint, table, uncoloured, wrapped
 from ssem_advisor.report.words import ASSUMED, MEANINGS, PURPOSES, STATES, describe_batch, words
 from ssem_advisor.rounding import above, below, inward, show, within
+from ssem_advisor.theory.regime import CollapseLimits
 
 if TYPE_CHECKING:
-    from ssem_advisor.documents import KnobRange, PointShown, Recommend, SettingFields
+    from ssem_advisor.documents import KnobRange, LimitsShown, PointShown, Recommend, SettingFields
 
 
 # -- JSON --------------------------------------------------------------------------------------------------------------
@@ -42,14 +43,8 @@ def to_dict(advice: Advice) -> Recommend:
         },
         "alpha": _range(advice.alpha),
         "temperature": _range(advice.temperature),
-        "limits": None
-        if limits is None
-        else {
-            "collapse_up_to": _finite(limits.collapse_up_to),
-            "open_above": _finite(limits.open_above),
-            "kind": limits.kind,
-            "error": _finite(limits.error),
-        },
+        "limits": _limits(limits, advice.limits_temperature),
+        "given_limits": _limits(advice.given_limits, advice.setting.temperature),
         "recommended": _point(advice.recommended),
         "given": _point(advice.given),
         "plan": [{"purpose": trial.purpose, **_as_dict(trial.point)} for trial in advice.plan],
@@ -103,6 +98,19 @@ def _range(of: Range) -> KnobRange:
         "collapse_threshold": _finite(of.collapse_threshold),
         "safe": list(of.safe) if of.safe else None,
         "recommended": of.recommended,
+    }
+
+
+def _limits(limits: CollapseLimits | None, temperature: float) -> LimitsShown | None:
+    if limits is None:
+        return None
+    return {
+        "temperature": temperature,
+        "collapse_up_to": _finite(limits.collapse_up_to),
+        "collapse_error": limits.collapse_error,
+        "open_above": _finite(limits.open_above),
+        "kind": limits.kind,
+        "error": _finite(limits.error),
     }
 
 
@@ -274,7 +282,8 @@ class _Screen:
         collapse = self.paint("class collapse", "collapse")
         by_class = limits.per_class is not None and advice.regime.by_class
         if by_class and math.isfinite(limits.collapse_up_to):
-            gives_way = f"gives way at alpha {below(limits.collapse_up_to)}"
+            earliest = " at the earliest" if limits.collapse_error > 0 else ""
+            gives_way = f"gives way at alpha {below(limits.collapse_up_to)}{earliest}"
             if limits.collapse_up_to == 0:
                 gives_way = "may give way at any alpha above 0"
             known = "" if limits.kind == "exact" else "known to stay "  # what is numerical is not said as if proven

@@ -17,6 +17,11 @@ def words(note: Note) -> str:
     return _WORDS[note.code](note.values)
 
 
+def _and_the_first(error: float) -> str:
+    """How exact the weight is at which the first class opens; nothing where that is rounding."""
+    return f", the one at which full collapse gives way to within {above(error, 2)}" if error >= 1e-5 else ""
+
+
 _WORDS: dict[Code, Callable[[dict[str, Any]], str]] = {
     Code.one_view: lambda v: (
         "No safe setting: with one view the self-supervised term has no positives, so alpha has no meaning and nothing "
@@ -92,7 +97,8 @@ _WORDS: dict[Code, Callable[[dict[str, Any]], str]] = {
         "P x K sampler, or a larger batch, gives them one."
     ),
     Code.sampled_threshold: lambda v: (
-        f"The collapse threshold is numerical, to within {above(v['error'], 2)}; the safe range keeps clear of it."
+        f"The weight above which no class is collapsed is numerical, to within {above(v['error'], 2)}"
+        f"{_and_the_first(v['collapse_error'])}; the safe range keeps clear of it."
     ),
     Code.minimiser_only: lambda v: (
         f"For {v['loss']} nothing is derived for imperfect views: the free spread is that of the loss's own minimum, "

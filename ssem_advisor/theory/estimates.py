@@ -100,9 +100,11 @@ def alpha_for_expected_variance(
 
 
 def is_exact(setting: Setting) -> bool:
-    """Whether the regular geometry of the exact theory fits into the dimension: dim None or >= classes * N - 1."""
+    """Whether the minimiser of unlimited dimension fits: dim None or at least the number of all instances - 1."""
     if setting.dim is None:
         return True
+    if setting.class_counts is not None:
+        return bool(np.all(np.asarray(setting.dim) >= sum(setting.class_counts) - 1))
     if setting.instances_per_class is None:
         return False
     return bool(

@@ -48,8 +48,8 @@ class CollapseLimits:
         stay collapsed a little above it in few dimensions (see `docs/limitations.md`).
     kind: "exact" (proven to be global), "local" (the weights at which collapsed classes stop being local minima),
         "bound" (a proven outer bound; the truth lies inside) or "sampled" (batch compositions were drawn).
-    error: half width of `open_above` where it is approximated or sampled; 0 where it is exact to rounding. Both numbers
-        already lie on the safe side of their error; that of `collapse_up_to` is its own.
+    error: half width of `open_above` where it is approximated or sampled; 0 where it is exact to rounding.
+    collapse_error: the same of `collapse_up_to`. Both numbers already lie on the safe side of their error.
     per_class: the weight above which each class is spread, shape (classes,), nan for a class of one instance; None
         where all classes open together.
     theorems: keys of what stands behind the numbers; every assumption of theirs holds here.
@@ -62,6 +62,7 @@ class CollapseLimits:
     error: float
     per_class: np.ndarray | None
     theorems: tuple[str, ...]
+    collapse_error: float = 0.0
 
     @property
     def threshold(self) -> float:
@@ -160,7 +161,8 @@ def _crowded(setting: Setting) -> CollapseLimits:
     """Equal classes open at nearly one weight: what their thresholds differ by is part of the answer."""
     each, errors = thresholds_and_errors(setting)
     last = float(np.nanmax(each)) + errors.last
-    return CollapseLimits(Regime.CROWDED, _first(each, errors.first), last, "local", errors.last, each, _BY_CLASS)
+    first = _first(each, errors.first)
+    return CollapseLimits(Regime.CROWDED, first, last, "local", errors.last, each, _BY_CLASS, errors.first)
 
 
 def _first(each: np.ndarray, error: float) -> float:
@@ -185,21 +187,18 @@ def _unequal(setting: Setting) -> CollapseLimits:
     tolerance = _tolerance(error)
     each = class_openings(setting, tolerance)
     error += tolerance
-    roomy = _roomy(setting)
-    if roomy:
-        first = _first(class_thresholds(setting), 0.0)
-    else:
+    local, unsure = thresholds_and_errors(setting)
+    if not _roomy(setting):
         # With few dimensions the thresholds are those of the crowded means; the others' having opened moves them by as
         # much as it does with many.
-        (local, unsure), free = thresholds_and_errors(setting), class_thresholds(setting.with_(dim=None))
+        free = class_thresholds(setting.with_(dim=None))
         error += unsure.last
-        first = _first(local, unsure.first)
         with np.errstate(invalid="ignore"):
             each = np.where(np.isfinite(each) & np.isfinite(local), local + np.maximum(each - free, 0.0), each + local)
     last = float(np.nanmax(each)) + error
     # With fewer directions than instances those that opened first take up what the last ones need: it may open later.
-    unbounded = setting.dim is None or setting.dim >= sum(setting.need("class_counts")) - 1
-    kind: Literal["exact", "local", "bound", "sampled"] = "exact" if unbounded else "local"
+    kind: Literal["exact", "local", "bound", "sampled"] = "exact" if is_exact(setting) else "local"
     if sampled:
         kind = "sampled"
-    return CollapseLimits(Regime.UNEQUAL, first, last, kind, error, each, _BY_CLASS)
+    first = _first(local, unsure.first)
+    return CollapseLimits(Regime.UNEQUAL, first, last, kind, error, each, _BY_CLASS, unsure.first)

@@ -158,6 +158,7 @@ def test_the_threshold_is_that_of_the_temperature_shown(name):
     limits = collapse_limits(advice.setting.with_(temperature=temperature_of(advice)))
     for field in fields(limits):
         assert np.array_equal(getattr(advice.limits, field.name), getattr(limits, field.name)), field.name
+    assert advice.limits_temperature == temperature_of(advice)
     assert advice.alpha.collapse_threshold == limits.threshold
     assert advice.regime is limits.regime
     assert (advice.regime in ("crowded", "unequal")) is (name in BY_CLASS)
@@ -580,7 +581,9 @@ def test_the_numbers_of_the_notes():
     assert values("crowded", Code.crowded) == {"dim": 9, "classes": 12}
     assert values("unequal, few", Code.unequal) == {}
     few = answer("unequal, few").limits
-    assert values("unequal, few", Code.sampled_threshold) == {"error": few.error, "kind": "local"}
+    assert values("unequal, few", Code.sampled_threshold) == {
+        "error": few.error, "collapse_error": few.collapse_error, "kind": "local",
+    }  # fmt: skip
     assert values("bare", Code.shared_directions) == {"beside": 29, "dim": 128, "classes": 100}
     assert values("l_spread", Code.minimiser_only) == {"loss": "l_spread"}
     assert values("random", Code.lonely_anchors) == {"share": answer("random").lonely}

@@ -20,6 +20,7 @@ from ssem_advisor.report.advice import to_dict, to_text
 from ssem_advisor.report.words import words
 from ssem_advisor.rounding import above, below, inward, within
 from ssem_advisor.theory.network import PERFECT, Network, expected_free_spread
+from ssem_advisor.theory.regime import collapse_limits
 from ssem_advisor.theory.registry import theorems
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "ssem_advisor" / "schemas" / "recommend.schema.json").read_text())
@@ -53,6 +54,34 @@ def test_nothing_but_classes_and_dim():
     assert 0.0999 <= data["predicted"]["free_spread"] <= 0.25  # the least of crowded dimensions is asked for
     assert data["recommended"]["state"] == "safe"
     assert set(data["theorems"]) <= set(theorems())
+
+
+def test_limits_name_the_temperature_they_hold_at():
+    """The one given is too warm for any weight, so the answer moves it: both temperatures have their own limits."""
+    data = answer("--classes", 20, "--dim", 8, "--temperature", 2, "--alpha", 0.1)
+    setting = Setting(**{name: value for name, value in data["setting"].items() if name not in ("assumed", "alpha")})
+    assert data["limits"]["temperature"] == data["temperature"]["recommended"] < 2
+    assert data["given_limits"]["temperature"] == 2
+    for shown in (data["limits"], data["given_limits"]):
+        known = collapse_limits(setting.with_(temperature=shown["temperature"]))
+        for name in ("collapse_up_to", "collapse_error", "open_above", "error", "kind"):
+            assert shown[name] == getattr(known, name)
+    assert answer("--classes", 20, "--dim", 8)["given_limits"] is None
+
+
+def test_what_is_numerical_is_not_said_as_if_it_were_proven():
+    """The first weight shown lies before the true one by its error; both errors stand in the note."""
+    for setting, said in (
+        (Setting(classes=20, dim=8), True),
+        (Setting(class_counts=(12, 7, 5, 3), sampler="full"), False),
+    ):
+        advice = recommend(setting)
+        text = " ".join(to_text(advice, details=True).split())
+        first = advice.limits.collapse_up_to
+        assert (f"full collapse gives way at alpha {below(first)} at the earliest" in text) is said
+        assert f"full collapse gives way at alpha {below(first)}" in text
+        error = above(advice.limits.collapse_error, 2)
+        assert (f"the one at which full collapse gives way to within {error}" in text) is said
 
 
 def test_at_least_four_instances_of_each_class_are_assumed():

@@ -108,6 +108,8 @@ def test_the_ends_of_the_estimate():
     assert not is_exact(roomy.with_(dim=198))
     assert is_exact(roomy.with_(dim=None))
     assert not is_exact(roomy.with_(instances_per_class=None))
+    long_tail = Setting(class_counts=(7, 4, 1), temperature=0.3, sampler="full")
+    assert [is_exact(long_tail.with_(dim=d)) for d in (None, 11, 10)] == [True, True, False]
     assert expected_variance(roomy) == optimal_variance(roomy)
     assert expected_variance(roomy, effective_dim=6.0) < optimal_variance(roomy)
 

@@ -62,7 +62,8 @@ def test_few_dimensions_give_every_class_its_own_threshold():
     assert (limits.regime, limits.kind, limits.theorems) == (Regime.CROWDED, "local", ("UNEQUAL",))
     assert np.array_equal(limits.per_class, each)
     assert limits.error == class_thresholds_error(setting) > 0
-    assert limits.collapse_up_to == pytest.approx(each.min() - thresholds_and_errors(setting)[1].first)
+    assert limits.collapse_error == thresholds_and_errors(setting)[1].first > 0
+    assert limits.collapse_up_to == pytest.approx(each.min() - limits.collapse_error)
     assert limits.open_above == limits.threshold == pytest.approx(each.max() + limits.error)
     assert coordinates(setting) == 18
     # "BATCH" speaks of equal classes whose means have room, so it is not cited; a balanced one of some is a bound
@@ -73,6 +74,8 @@ def test_few_dimensions_give_every_class_its_own_threshold():
     ("setting", "kind", "tolerance"),
     [
         (SIZES, "exact", 1e-4),
+        (SIZES.with_(dim=26), "exact", 1e-4),
+        (SIZES.with_(dim=25), "local", 1e-4),
         (SIZES.with_(dim=4), "local", 1e-4),
         (DRAWN, "sampled", 1e-3),
         (DRAWN.with_(dim=14), "sampled", 1e-3),
@@ -82,12 +85,13 @@ def test_sizes_that_differ_open_from_the_first_to_the_last(setting, kind, tolera
     limits = collapse_limits(setting)
     assert (limits.regime, limits.kind, limits.theorems) == (Regime.UNEQUAL, kind, ("UNEQUAL",))
     error = openings.openings_error(setting)
-    assert error == (0.0 if setting is SIZES or setting.dim == 4 else 0.003)
+    assert error == (0.003 if setting.batch_size else 0.0)
     assert limits.error == pytest.approx(error + tolerance)
     each = class_openings(setting, tolerance)
     assert np.array_equal(limits.per_class, each)
     assert limits.open_above == pytest.approx(np.nanmax(each) + limits.error)
-    assert limits.collapse_up_to == pytest.approx(np.nanmin(class_thresholds(setting)))
+    assert limits.collapse_error == error
+    assert limits.collapse_up_to == pytest.approx(np.nanmin(class_thresholds(setting)) - error)
     assert limits.collapse_up_to < limits.open_above
 
 
@@ -96,6 +100,7 @@ def test_sizes_that_differ_in_few_dimensions():
     setting = Setting(class_counts=(12, 7, 5, 3, 1), temperature=0.3, sampler="full", dim=2)
     limits, tolerance = collapse_limits(setting), 1e-4
     (each, errors), free = thresholds_and_errors(setting), class_thresholds(setting.with_(dim=None))
+    assert limits.collapse_error == errors.first
     late = class_openings(setting.with_(dim=None), tolerance)
     assert limits.kind == "local"
     assert limits.per_class == pytest.approx(each + np.maximum(late - free, 0.0), nan_ok=True)

@@ -65,7 +65,8 @@ class Batches(Protocol):
         """The same with every class met its expected number of times: for a first look."""
 
     def value_and_pull(self, near: np.ndarray, alpha: float) -> tuple[float, np.ndarray]:
-        """The mean of log Z at E (classes, classes), zero diagonal, and its derivative by log E (classes, classes)."""
+        """The mean of log Z at E (classes, classes), and its derivative by log E (classes, classes). No anchor counts its
+        own class among the others, so the diagonal of E is not read."""
 
     def curvature(self, near: np.ndarray, vectors: np.ndarray, alpha: float) -> Curvature:
         """What the second derivatives at full collapse are made of."""
@@ -205,9 +206,7 @@ class Crowd:
         self.shrink = np.where(self.sizes > 1, 1.0 - 1.0 / self.sizes, 1.0)
 
     def _near(self, vectors: np.ndarray) -> np.ndarray:
-        near = np.exp((vectors @ vectors.T - 1.0) / self.tau)
-        np.fill_diagonal(near, 0.0)
-        return near
+        return np.asarray(np.exp((vectors @ vectors.T - 1.0) / self.tau))
 
     def value_and_gradient(self, vectors: np.ndarray, alpha: float) -> tuple[float, np.ndarray]:
         """tau times the loss, and its gradient."""

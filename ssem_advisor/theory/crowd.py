@@ -65,8 +65,10 @@ class Batches(Protocol):
         """The same with every class met its expected number of times: for a first look."""
 
     def value_and_pull(self, near: np.ndarray, alpha: float) -> tuple[float, np.ndarray]:
-        """The mean of log Z at E (classes, classes), and its derivative by log E (classes, classes). The diagonal of E is
-        not read: no anchor counts its own class among the others."""
+        """The mean of log Z at E (classes, classes), and its derivative by log E (classes, classes).
+
+        The diagonal of E is not read: no anchor counts its own class among the others.
+        """
 
     def curvature(self, near: np.ndarray, vectors: np.ndarray, alpha: float) -> Curvature:
         """What the second derivatives at full collapse are made of."""

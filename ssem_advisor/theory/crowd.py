@@ -12,6 +12,8 @@ batch counted at its mean.
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
@@ -26,7 +28,7 @@ from ssem_advisor.theory.spheres import descend_on_spheres, least_curvatures
 
 # Minima are looked for from up to this many starts, fewer where all would have more than so many coordinates; up to the
 # next number of coordinates to the last digits, beyond that to where the ends of the thresholds are settled to 0.005.
-_STARTS, _COORDINATES, _PRECISE, _FINE, _SETTLED = 16, 12_000, 300, 3e-6, 0.005
+_STARTS, _COORDINATES, _PRECISE, _SETTLED = 16, 12_000, 300, 0.005
 # Minima not found may lie further off than those found lie apart, by this factor; settled on 31 settings.
 _OTHERS = 2.0
 # What averaging in closed form moves a threshold by, batches being drawn without replacement; measured.
@@ -144,7 +146,9 @@ class Averaged:
         scale = self.weight * np.where(self.mates > 0, 1.0, alpha)
         mean = (self.share * near).sum(axis=1)[:, None]
         expected = self.own + self.mates + self.draws * mean
-        decay = np.exp(-self.t[None, :, None] * near[:, None, :])
+        decay = _room((len(near), len(self.t), len(near)))
+        np.multiply(near[:, None, :], -self.t[:, None], out=decay)
+        np.exp(decay, out=decay)
         phi = (decay @ self.share[:, :, None])[:, :, 0]
         settled = self.own + self.mates + (self.draws - self.fewer) * mean
         random = np.exp(-settled[:, :, None] * self.t + self.fewer[:, :, None] * np.log(phi)[:, None, :])
@@ -194,6 +198,18 @@ class Averaged:
         return Curvature(mates, self._value_and_pull(near, transforms)[1], sampled, forces)
 
 
+_KEPT = threading.local()
+
+
+def _room(shape: tuple[int, ...]) -> np.ndarray:
+    """Memory for an intermediate result, the same at every call of a thread: to get it from the system anew takes
+    longer than to fill it."""
+    kept = getattr(_KEPT, "room", None)
+    if kept is None or kept.shape != shape:
+        kept = _KEPT.room = np.empty(shape)
+    return kept
+
+
 class Crowd:
     """The collapsed loss of one setting. Vectors have shape (classes, dim)."""
 
@@ -202,7 +218,7 @@ class Crowd:
         self.batches = batches or _batches(setting.with_(temperature=None, alpha=None, dim=None))
         self.sizes = self.batches.sizes
         self.small = len(self.sizes) * min(int(setting.need("dim")), len(self.sizes)) <= _PRECISE
-        self.coarse = 1e-9 if self.small else 1e-5
+        self.look, self.precision = (1e-9, 1e-9) if self.small else (1e-5, 3e-6)
         self.tau, self.dim = float(setting.need("temperature")), min(int(setting.need("dim")), len(self.sizes))
         self.share = self.batches.paired + self.batches.alone
         self.shrink = np.where(self.sizes > 1, 1.0 - 1.0 / self.sizes, 1.0)
@@ -242,18 +258,26 @@ class Crowd:
         curvature = np.matmul(vectors.T[None] * between[:, None, :], vectors) - found.forces
         return least_curvatures(curvature, vectors) / (2.0 * self.tau)
 
-    def minima(self) -> list[np.ndarray]:
-        """Minima at the weight 0.5 from several starts, the lowest first; of large problems with many compositions
-        those at the expected batch."""
+    def minima(self, closer: int = 3) -> list[np.ndarray]:
+        """Minima at the weight 0.5 from several starts, the lowest first, of many compositions those at the expected
+        batch. closer: in small problems so many of the lowest are worked out with all compositions, and the highest."""
         starts = max(3, min(_STARTS, _COORDINATES // (len(self.sizes) * self.dim)))
         if self.dim >= len(self.sizes) - 1:
             starts = 1
-        screen = self if self.small else Crowd(self.setting, self.batches.expected())
-        tried = [
-            screen.minimum(0.5, np.random.default_rng(seed).standard_normal((len(self.sizes), self.dim)), self.coarse)
-            for seed in range(starts)
-        ]
-        return sorted(tried, key=lambda found: screen.value_and_gradient(found, 0.5)[0])
+        screen = Crowd(self.setting, self.batches.expected())
+        shape = (len(self.sizes), self.dim)
+        guesses = [np.random.default_rng(seed).standard_normal(shape) for seed in range(starts)]
+        # In small problems to the last digits: a search that ends early may end at a saddle above the lowest minimum.
+        tried = screen._sorted(screen.minimum(0.5, guess, self.look) for guess in guesses)
+        if screen.batches is self.batches or not self.small:
+            return tried
+        return self._sorted(
+            self.minimum(0.5, found, self.precision) for found in [*tried[:closer], *tried[closer:][-1:]]
+        )
+
+    def _sorted(self, found: Iterable[np.ndarray]) -> list[np.ndarray]:
+        """By the value at the weight 0.5."""
+        return sorted(found, key=lambda vectors: self.value_and_gradient(vectors, 0.5)[0])
 
     def thresholds(self, compared: int = 3, unseen: float = 0.0) -> tuple[np.ndarray, Errors]:
         """The weight up to which a spread of each class raises the loss at full collapse, shape (classes,), and the
@@ -263,20 +287,19 @@ class Crowd:
         batches, an early end of the search and minima not found add. unseen: where the lowest minimum may be missed,
         the share of the value that is added for it; then the highest one found counts as well.
         """
-        number, tried = len(self.sizes), self.minima()
-        fine = self.coarse if self.small else _FINE
+        number, tried = len(self.sizes), self.minima(compared)
         shown = tried[:compared] + (tried[-1:] if unseen else [])
         each = np.clip([self._turns(found) for found in shown], 0.0, 1.0)[:, self.sizes > 1]
         ends = np.stack([each.min(axis=1), each.max(axis=1)], axis=1)
         errors = np.maximum(_OTHERS * np.ptp(ends[:compared], axis=0), np.ptp(ends, axis=0)) + unseen * ends[0]
         errors += np.where(self.small & (errors < 1e-6), 0.0, np.minimum(_SETTLED, 0.1 * ends[0]))
         errors += _AVERAGED * np.minimum(1.0, 10.0 * ends[0]) if isinstance(self.batches, Averaged) else 0.0
-        known = {0.5: self.minimum(0.5, tried[0], fine)}
+        known = {0.5: self.minimum(0.5, tried[0], self.precision)}
 
         def turns(alpha: float) -> np.ndarray:
             nearest = known[min(known, key=lambda other: abs(other - alpha))]
             if alpha not in known and (self.batches.alone > 0).any():  # else there is one minimum for all weights
-                nearest = known[alpha] = self.minimum(alpha, nearest, fine)
+                nearest = known[alpha] = self.minimum(alpha, nearest, self.precision)
             return self._turns(nearest)
 
         def only_ends(found: np.ndarray) -> np.ndarray:

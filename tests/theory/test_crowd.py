@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -316,11 +317,11 @@ class Given(Crowd):
 
     def __init__(self, sizes, turns, small=True, lonely=False, closed=False):
         self.sizes, self.small, self.turns = np.array(sizes, dtype=float), small, turns
-        self.coarse, self.calls = (1e-9 if small else 1e-5), []
+        self.precision, self.calls = (1e-9 if small else 3e-6), []
         self.batches = Averaged.__new__(Averaged) if closed else Listed.__new__(Listed)
         self.batches.alone = np.full(len(sizes), 0.1 if lonely else 0.0)
 
-    def minima(self):
+    def minima(self, closer):
         return [(k, 0.5) for k in range(4)]
 
     def minimum(self, alpha, vectors, precision):
@@ -422,6 +423,28 @@ def test_from_how_many_starts_minima_are_looked_for(classes, dim, starts, monkey
     assert len({call[3] for call in asked}) == starts
 
 
+def test_of_many_compositions_a_small_problem_works_out_the_lowest_minima_and_the_highest(monkeypatch):
+    """All starts are searched at the expected batch, to the last digits; three and the highest at all compositions."""
+    problem = Crowd(Setting(class_counts=tuple(range(4, 34)), dim=5, temperature=0.3, batch_size=60))
+    assert isinstance(problem.batches, Averaged)
+    assert problem.small
+    asked, minimum = [], Crowd.minimum
+
+    def watched(self, alpha, vectors, precision):
+        asked.append((self is problem, precision))
+        return minimum(self, alpha, vectors, precision)
+
+    monkeypatch.setattr(Crowd, "minimum", watched)
+    found = problem.minima()
+    assert asked == [(False, 1e-9)] * 16 + [(True, 1e-9)] * 4
+    values = [problem.value_and_gradient(vectors, 0.5)[0] for vectors in found]
+    assert values == sorted(values)
+    monkeypatch.undo()
+    starts = [np.random.default_rng(seed).standard_normal((30, 5)) for seed in range(16)]
+    direct = min(problem.value_and_gradient(problem.minimum(0.5, rows, 1e-9), 0.5)[0] for rows in starts)
+    assert values[0] == pytest.approx(direct, abs=1e-4)
+
+
 def test_large_problems_are_searched_at_the_expected_batch():
     """Of many compositions the search takes the mean; what it finds is then refined on all of them."""
     counts = tuple(range(4, 64))
@@ -438,3 +461,14 @@ def test_large_problems_are_searched_at_the_expected_batch():
     along = slope - (slope * fine).sum(axis=1, keepdims=True) * fine
     assert np.max(np.linalg.norm(along, axis=1) / problem.share) < 1e-6
     assert problem.value_and_gradient(fine, 0.5)[0] < problem.value_and_gradient(lowest, 0.5)[0]
+
+
+def test_threads_do_not_share_the_memory_of_intermediate_results():
+    problem = Crowd(Setting(class_counts=tuple(range(4, 84)), dim=8, temperature=0.3, batch_size=100))
+    assert isinstance(problem.batches, Averaged)
+    points = [np.random.default_rng(seed).standard_normal((80, 8)) for seed in range(24)]
+    points = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in points]
+    alone = [problem.value_and_gradient(rows, 0.5)[0] for rows in points]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda rows: problem.value_and_gradient(rows, 0.5)[0], points))
+    assert together == alone

@@ -66,7 +66,7 @@ def _in_brief(value: str) -> str:
     return value if len(parts) <= 6 else ", ".join([*parts[:2], "...", parts[-1]])
 
 
-_ODD = ("ambiguous", "unresolved", "string-number", "out-of-domain", "odd-number", "false-friend", "typo")
+_ODD = ("ambiguous", "several", "unresolved", "string-number", "out-of-domain", "odd-number", "false-friend", "typo")
 _GROUPS = ({"class_counts", "classes", "instances_per_class", "dataset"}, {"sampler", "classes_per_batch"})
 
 

@@ -57,6 +57,8 @@ class _Reading:
         """The leaf whose value names the loss."""
         self.blocked: set[str] = set()
         """Quantities the file does speak about, but not in a way that gives a value."""
+        self.headed: dict[str, Leaf] = {}
+        """The first leaf of a list or section that stands under the name of a quantity."""
         self.farther: dict[str, list[Leaf]] = {}
         """Leaves of a quantity that `pick` passed over for nearer ones, where no contrastive section decided."""
 
@@ -150,6 +152,8 @@ class _Reading:
             leaves = next((found for key in own if (found := self.mapped(key))), [])
         leaves = leaves or self.pick(quantity, self.dialect.tiers(quantity))
         if not leaves:
+            if quantity in self.headed:
+                self.several(quantity, self.headed[quantity])
             return
         value = self.agreed(quantity, leaves)
         if value is None:
@@ -198,25 +202,28 @@ class _Reading:
                 if best > 0:
                     self.farther[quantity] = [leaf for leaf in leaves if self.distance(leaf) > best]
                 return [leaf for leaf in leaves if self.distance(leaf) == best]
-            if quantity != "loss" and any(map(self.heads_more, names)):
+            if quantity != "loss" and (first := next(filter(None, map(self.headed_by, names)), None)):
                 self.blocked.add(quantity)
+                self.headed.setdefault(quantity, first)
         return []
+
+    def several(self, quantity: str, first: Leaf) -> None:
+        key = ".".join(str(part) for part in first.path if isinstance(part, str))
+        self.traps.append(Trap("several", f"{quantity} has several values", key, first.location))
 
     def listed(self, name: str) -> list[Leaf]:
         wanted = normalise(name)
         return [leaf for leaf in self.tree.elements if leaf.keys[-len(wanted) :] == wanted]
 
-    def heads_more(self, name: str) -> bool:
-        """Whether the name heads a section or a list: then it says something that is not one value."""
+    def headed_by(self, name: str) -> Leaf | None:
+        """The first leaf of a section or list that the name heads: it says something then that is not one value."""
         wanted = normalise(name)
-        return (
-            len(wanted) == 1
-            and wanted[0] in self.tree.names
-            and any(
-                wanted[0] in (leaf.keys if isinstance(leaf.path[-1], int) else leaf.keys[:-1])
-                for leaf in self.tree.leaves
-            )
-        )
+        if len(wanted) != 1 or wanted[0] not in self.tree.names:
+            return None
+        for leaf in self.tree.leaves:
+            if wanted[0] in (leaf.keys if isinstance(leaf.path[-1], int) else leaf.keys[:-1]):
+                return leaf
+        return None
 
     def distance(self, leaf: Leaf) -> int:
         """How far the section of a leaf is from the contrastive loss."""
@@ -235,6 +242,7 @@ class _Reading:
             if quantity == "classes" and len(sizes) > 1 and all(isinstance(name, str) for name in sizes):
                 return Value(len(sizes), "inferred", first.dotted, first.location, first.raw, "the length of the list")
             if quantity != "class_counts" or len(sizes) < 2 or not all(type(n) is int and n > 0 for n in sizes):
+                self.several(quantity, first)
                 return None
             return Value(tuple(sizes), "stated", first.dotted, first.location, first.raw)
         values = []
@@ -353,8 +361,9 @@ class _Reading:
 
     def assume(self) -> None:
         """Defaults: the user's own, then those that stand only in the training code."""
+        spoken = self.blocked - self.own.settled
         for quantity, value in self.own.defaults.items():
-            if quantity not in ("kind", *self.blocked, *self.fields):
+            if quantity not in ("kind", *spoken, *self.fields):
                 value = tuple(value) if isinstance(value, list) else value
                 self.fields[quantity] = Value(
                     value, "assumed", f"defaults.{quantity}", reason="default in our own config"

@@ -56,10 +56,10 @@ class Trap:
     """Something a rule may want to speak about that is not a field.
 
     About a quantity that stays unknown: "string-number" (text to the training program), "odd-number" (parsers
-    disagree), "unresolved" (filled in at run time, or empty), "ambiguous" (several places that differ),
-    "out-of-domain", "typo", "false-friend" (a bare alpha of unknown meaning). About the file: "duplicate-key",
-    "malformed" (flags cut off from their command, an open quote), "include" (a file that is not followed),
-    "abbreviated-flag", "word-bool" (a truth value to PyYAML, a word to others). About training: "queue",
+    disagree), "unresolved" (filled in at run time, or empty), "ambiguous" (several places that differ), "several" (a
+    list or a section), "out-of-domain", "typo", "false-friend" (a bare alpha of unknown meaning). About the file:
+    "duplicate-key", "malformed" (flags cut off from their command, an open quote), "include" (a file that is not
+    followed), "abbreviated-flag", "word-bool" (a truth value to PyYAML, a word to others). About training: "queue",
     "no-shuffle", "relu-last", "gather-without-gradient", "autocast", "multi-label".
     """
 
@@ -91,6 +91,11 @@ class TrainingRun:
     witness: str = ""
     doubt: str = ""
     lone_weight: str = ""
+
+    def unsettled(self, *names: str) -> list[Trap]:
+        """Where the file speaks of these quantities without giving one value."""
+        told = [trap for trap in self.traps if trap.name in ("ambiguous", "several", "unresolved")]
+        return [trap for trap in told if trap.detail.partition(" ")[0] in names]
 
     def get(self, name: str) -> Any:
         """The bare value of a field, None when it is unknown."""

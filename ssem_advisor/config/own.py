@@ -34,12 +34,14 @@ class Section:
     """What holds for one file.
 
     fields: quantity -> key paths in the order to try; defaults: quantity (or "kind") -> value where the file says
-    nothing; goal: "transfer", "classification" or None; select, ignore: rule codes or prefixes; dialects: names of the
-    dialects to consider, empty for all.
+    nothing; settled: those of them that `per-file` gives, which hold as well where the file gives no one value (a list,
+    a variable); goal: "transfer", "classification" or None; select, ignore: rule codes or prefixes; dialects: names of
+    the dialects to consider, empty for all.
     """
 
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    settled: frozenset[str] = frozenset()
     goal: str | None = None
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
@@ -66,13 +68,14 @@ class OwnConfig(Section):
 
     def for_file(self, path: Path) -> Section:
         """The section for one file: the general one, then every matching glob on top, in the order written."""
-        section = Section(self.fields, self.defaults, self.goal, self.select, self.ignore, self.dialects)
+        section = Section(self.fields, self.defaults, self.settled, self.goal, self.select, self.ignore, self.dialects)
         for glob, more in self.per_file.items():
             if self.matches(path, glob):
                 section = replace(
                     section,
                     fields={**section.fields, **more.fields},
                     defaults={**section.defaults, **more.defaults},
+                    settled=section.settled | more.defaults.keys(),
                     goal=more.goal or section.goal,
                     select=more.select or section.select,
                     ignore=section.ignore + more.ignore,

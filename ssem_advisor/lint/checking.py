@@ -70,8 +70,15 @@ class Result:
         """Why there is no verdict on some run, in words; empty if there is one on each."""
         reasons = [f"looks contrastive, cannot tell: {doubt}" for doubt in self.doubts]
         if self.missing and not (self.doubts and self.missing[0] == "kind"):
-            reasons.append(f"needs {', '.join(self.missing)} (add it under [tool.ssem-advisor])")
+            beside = [*self._why_missing(), "add it under [tool.ssem-advisor]"]
+            reasons.append(f"needs {', '.join(self.missing)} ({'; '.join(beside)})")
         return "; ".join(reasons + self.not_covered)
+
+    def _why_missing(self) -> list[str]:
+        """Where the file speaks of what is missing without giving one value."""
+        runs = self.document.runs if self.document else []
+        traps = dict.fromkeys(trap for run in runs for trap in run.unsettled(*self.missing))
+        return [f"line {trap.location.line}: {trap.detail}" for trap in traps if trap.location is not None]
 
     @property
     def recognised(self) -> bool:

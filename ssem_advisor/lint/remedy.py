@@ -60,9 +60,10 @@ def remedy_for(run: TrainingRun, path: Path, queue: int | None = None) -> Remedy
     file = "FILE" if path == Path("-") else shlex.quote(path.as_posix())  # standard input can be read but once
     command = f"ssem-advisor recommend --config {file}"
     for name in missing:
-        if name not in ("temperature", "gather"):  # the first has a default
-            name = "batch_size" if name == "batch_scope" else name
-            command += f" --{name.replace('_', '-')} {name.upper()}"
+        if name == "gather" or (name == "temperature" and not run.unsettled(name)):
+            continue  # added below; a temperature that is not spoken of has a default
+        name = "batch_size" if name == "batch_scope" else name
+        command += f" --{name.replace('_', '-')} {name.upper()}"
     command += f" --queue {queue}" if queue else ""
     command += " --gather (or --no-gather)" if "gather" in missing else ""
     if missing or queue or known.get("views") == 1 or known.get("loss") == "l_in":

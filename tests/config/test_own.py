@@ -130,6 +130,18 @@ def test_no_default_takes_the_place_of_an_unreadable_value(tmp_path):
     assert "temperature" not in document(tmp_path, "defaults.temperature = 0.1", config=config).runs[0].fields
 
 
+@pytest.mark.parametrize("value", ["${oc.env:T}", "[0.05, 0.1]", "{min: 0.05, max: 0.1}"])
+def test_a_default_for_the_file_itself_settles_what_the_file_leaves_open(tmp_path, value):
+    config = f"method: supcon\ntemperature: {value}\n"
+    text = "[per-file.'train.yaml'.defaults]\ntemperature = 0.1\n"
+    (run,) = document(tmp_path, text, config=config).runs
+    assert (run.get("temperature"), run.fields["temperature"].origin) == (0.1, "assumed")
+    (run,) = document(tmp_path, text.replace("train", "other"), config=config).runs
+    assert run.get("temperature") is None
+    (run,) = document(tmp_path, text, config="method: supcon\ntemperature: 0.2\n").runs
+    assert run.get("temperature") == 0.2
+
+
 def test_dialects_can_be_limited(tmp_path):
     config = "method: supcon\nmethod_kwargs: {temperature: 0.2}\n"
     assert document(tmp_path, "", config=config).runs[0].dialect == "solo-learn"

@@ -402,3 +402,37 @@ def test_standard_input_has_no_name_that_a_command_could_read():
     result = CliRunner().invoke(app, ["check", "-"], input="method: supcon\nepochs: 5\n")
     assert "recommend --config FILE" in result.output
     assert "--config -" not in result.output
+
+
+MIXED = "loss: {supcon_weight: 1.0, simclr_weight: 0.5}\nnum_classes: 100\nn_views: 2\n"
+OPEN_VALUES = {
+    "a list": ("temperature: [0.05, 0.1]\nbatch_size: 512\n", "temperature", "0.1"),
+    "a sweep": ("batch_size: 512\nparameters: {temperature: {values: [0.05, 0.1]}}\n", "temperature", "0.1"),
+    "a range": ("temperature: {min: 0.05, max: 0.1}\nbatch_size: 512\n", "temperature", "0.1"),
+    "a variable": ("temperature: ${oc.env:T}\nbatch_size: 512\n", "temperature", "0.1"),
+    "two places": ("a: {temperature: 0.1}\nb: {temperature: 0.2}\nbatch_size: 512\n", "temperature", "0.1"),
+    "batch sizes": ("temperature: 0.1\nbatch_size: [256, 512]\n", "batch_size", "512"),
+}
+
+
+@pytest.mark.parametrize(("text", "name", "value"), OPEN_VALUES.values(), ids=OPEN_VALUES)
+def test_the_lines_that_are_to_settle_a_file_settle_it(folder, text, name, value):
+    (folder / "run.yaml").write_text(MIXED + text)
+    told = run("check", "run.yaml").stderr
+    assert f"needs {name} (line " in told
+    lines = [line.strip() for line in told.splitlines() if line.startswith("    ")]
+    (folder / "ssem-advisor.toml").write_text("\n".join(line.replace("= ...", f"= {value}") for line in lines))
+    settled = run("check", "run.yaml")
+    assert "cannot decide" not in settled.stderr
+    found = json.loads(run("check", "run.yaml", "--format", "json").stdout)["files"][0]["fields"]
+    assert (found["temperature"]["value"], found["batch_size"]["value"]) == (0.1, 512)
+
+
+@pytest.mark.parametrize("text", ["[0.05, 0.1]", "${oc.env:T}"])
+def test_a_command_has_a_place_for_the_temperature_that_the_file_leaves_open(folder, text):
+    (folder / "run.yaml").write_text(f"method: supcon\nclasses: 9\nbatch_size: 64\ntemperature: {text}\n")
+    command = "recommend --config run.yaml"
+    wanted = f"once you know the temperature: ssem-advisor {command} --temperature TEMPERATURE\n"
+    assert wanted in run("check", "run.yaml").stdout
+    told = run(*command.split(), "--temperature", "0.07")
+    assert (told.exit_code, "temperature = 0.07" in told.stdout) == (0, True)

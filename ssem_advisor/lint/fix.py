@@ -17,7 +17,7 @@ from ssem_advisor.files import write_atomically
 from ssem_advisor.lint.checking import shown
 from ssem_advisor.lint.core import TAKES_LONG, Case, Finding
 from ssem_advisor.lint.readers import number_in, shared, written
-from ssem_advisor.rounding import above, below
+from ssem_advisor.rounding import above, below, within
 from ssem_advisor.theory.regime import coordinates
 
 if TYPE_CHECKING:
@@ -128,16 +128,19 @@ def _unwritable(value: Value | None, name: str) -> str | None:
 
 
 def _recommended(setting: Setting, knobs: tuple[str, ...]) -> Iterator[dict[str, str]]:
-    """Recommended values as they would be written, rounded either way: the rules decide which side is safe."""
+    """Recommended values as they would be written: as `recommend` prints them, else rounded either way. The rules
+    decide which one is safe."""
     from ssem_advisor.advice import LARGEST_WEIGHT, recommend
 
     try:
-        chosen = recommend(setting.with_(**dict.fromkeys(knobs))).recommended
+        advice = recommend(setting.with_(**dict.fromkeys(knobs)))
     except AdvisorError:
         return
+    chosen = advice.recommended
     if chosen is None or (knobs == ("alpha",) and chosen.alpha > LARGEST_WEIGHT):
         return
     if any(getattr(chosen, kept) != getattr(setting, kept) for kept in {"alpha", "temperature"} - set(knobs)):
         return
+    yield {knob: within(getattr(chosen, knob), getattr(advice, knob).safe, _DIGITS) for knob in knobs}
     for spell in (above, below):
         yield {knob: spell(getattr(chosen, knob), _DIGITS) for knob in knobs}

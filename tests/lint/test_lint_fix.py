@@ -7,7 +7,9 @@ import re
 import stat
 
 import pytest
+from typer.testing import CliRunner
 
+from ssem_advisor.cli import app
 from ssem_advisor.domain import AdvisorError
 from ssem_advisor.files import write_atomically
 from ssem_advisor.lint import Session
@@ -94,6 +96,15 @@ def test_after_a_fix_the_file_is_clean_and_all_else_unchanged(folder, name, tau,
     run = Session().read(path).runs[0]
     assert after == SHAPES[name].format(tau=run.fields["temperature"].raw, alpha=run.fields["alpha"].raw)
     assert fixed(path).text == after
+
+
+@pytest.mark.parametrize("tau", [0.03, 0.07, 0.1, 0.13, 0.2])
+def test_the_weight_that_is_written_is_the_one_that_recommend_prints(folder, tau):
+    (folder / "train.yaml").write_text(SHAPES["train.yaml"].format(tau=tau, alpha=0.001))
+    told = CliRunner().invoke(app, f"recommend --config train.yaml --temperature {tau}".split()).stdout
+    session = Session()
+    mended = mend(session.read(folder / "train.yaml"), session)
+    assert re.search(r"^Set +(alpha = \S+)", told, re.M)[1] == mended.changes[0].partition(" (")[0]
 
 
 def test_alpha_alone_is_set_where_that_is_enough(folder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import operator
 import re
 import warnings
@@ -13,6 +14,7 @@ from typing import Any, TypeGuard
 
 from ssem_advisor.config import scalars
 from ssem_advisor.config.evidence import SUPERVISED
+from ssem_advisor.config.loss_sums import Term, loss_sums
 from ssem_advisor.config.tree import MAX_DEPTH, MAX_LEAVES, UNKNOWN, Leaf, Text, Unreadable
 
 _BUILDS = re.compile(r"[Ll]oss$|SupCon|Sampler$|Trainer|TrainingArguments|Memory|DataLoader$|Criterion|^NTXent")
@@ -35,6 +37,14 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv,
     ast.Pow: operator.pow,
+}
+_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
 }
 _COMPOUND = (ast.Call, ast.Dict, ast.List, ast.Tuple)
 """What may be built from the arguments of the command line, which are therefore read first."""
@@ -92,6 +102,7 @@ class _Module:
                 self.settings(settings)
         for node in nodes:
             self.build(node)
+        self.mixtures()
 
     # -- places --
 
@@ -181,11 +192,12 @@ class _Module:
             parts = [self.truth(part) for part in test.values]
             settled = isinstance(test.op, ast.Or)  # one of these decides
             return settled if settled in parts else None if None in parts else not settled
-        if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], (ast.Eq, ast.NotEq)):
+        if isinstance(test, ast.Compare) and len(test.ops) == 1 and type(test.ops[0]) in _COMPARISONS:
             left, right = (self.follow(("?",), side).value for side in (test.left, test.comparators[0]))
-            if left is UNKNOWN or right is UNKNOWN:
+            equality = isinstance(test.ops[0], (ast.Eq, ast.NotEq))
+            if left is UNKNOWN or right is UNKNOWN or not (equality or all(map(scalars.is_number, (left, right)))):
                 return None
-            return (left == right) is isinstance(test.ops[0], ast.Eq)
+            return bool(_COMPARISONS[type(test.ops[0])](left, right))
         if isinstance(test, (ast.Name, ast.Attribute, ast.Constant)):
             value = self.follow(("?",), test).value
             return None if value is UNKNOWN else bool(value)
@@ -345,6 +357,34 @@ class _Module:
         for keyword in node.keywords:
             if keyword.arg is not None:
                 self.leaves += self.expand((name, keyword.arg), keyword.value)
+
+    def mixtures(self) -> None:
+        """A loss that is summed with itself, once with labels and once without: a mixture, in the words of a config."""
+        found = loss_sums(self.module, self.truth)
+        if not found:
+            return
+        weights = [tuple(map(self.weight, each.both)) if each.both else (UNKNOWN, UNKNOWN) for each in found]
+        if all(own == 0 for _, own in weights):
+            return  # plain after all
+        self.leaves.append(self.leaf(("loss",), "supcon+self", found[0].node))
+        if all(pair == weights[0] for pair in weights) and UNKNOWN not in weights[0]:
+            for name, value in zip(("supcon", "simclr"), weights[0], strict=True):
+                self.leaves.append(self.leaf(("loss_weights", name), value, found[0].node))
+
+    def weight(self, term: Term) -> Any:
+        """The product of the factors of a term at the defaults; UNKNOWN where one of them is."""
+        values = [self.number(factor) for factor in term.factors]
+        return UNKNOWN if UNKNOWN in values else math.prod(values)
+
+    def number(self, node: ast.expr) -> Any:
+        if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC and not isinstance(node.op, ast.Pow):
+            left, right = self.number(node.left), self.number(node.right)
+            try:
+                return UNKNOWN if UNKNOWN in (left, right) else _ARITHMETIC[type(node.op)](left, right)
+            except ArithmeticError:
+                return UNKNOWN
+        value = self.literal(node) if isinstance(node, (ast.Constant, ast.UnaryOp)) else self.follow(("?",), node).value
+        return value if scalars.is_number(value) else UNKNOWN
 
 
 def _name(node: ast.expr | None) -> str | None:

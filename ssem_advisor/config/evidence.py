@@ -105,6 +105,7 @@ _MIXING = re.compile(
     rf"{_TERM}_(?:loss_)?(?:weight|coef\w*|lambda|lamda|ratio)|(?:lambda|lamda|weight|coef|w)_{_TERM}|lamda"
 )
 _WEIGHT = re.compile(r"alpha|weights?|lambdas?|lamda|lam|coef\w*|w|scale|ratio|gamma|gama|beta")
+_OWN_WEIGHT = re.compile(r"(?:loss_)?(?:weight|coef\w*|w)")
 _SWITCH = re.compile(r"^(?:use|with|do|is|add|apply)(?:_|$)|(?:^|_)(?:enabled?|on|active|used?)$|^enable_")
 _REFERENCE_RUN = re.compile(r"(?:.*[-_])?(?:ce|x?ent|cross[-_]?entropy|erm|baseline|linear)(?:[-_].*)?", re.I)
 _PHASE = frozenset({"mode", "phase", "stage", "step", "train_stage"})
@@ -332,7 +333,7 @@ class _Hearing:
             self.say("spread", Grade.VALUE, leaf)
         if not supervised and not own:
             self.other(leaf, name, text, choice)
-        if _ENTROPY.search(without) and (choice or name in _BUILDS) and not elsewhere(leaf):
+        if _ENTROPY.search(SELF.sub(" ", without)) and (choice or name in _BUILDS) and not elsewhere(leaf):
             self.say("entropy", Grade.VALUE, leaf)
 
     def other(self, leaf: Leaf, name: str, text: str, choice: str) -> None:
@@ -355,7 +356,8 @@ class _Hearing:
         if any(_RECORDS.search(key) for key in leaf.keys if not key.endswith("weights")):
             return
         spelt = ".".join(key for key in leaf.path if isinstance(key, str))
-        if len(leaf.path) > 1 and isinstance(leaf.path[-2], int):  # an item of a list goes by its name
+        listed_item = len(leaf.path) > 1 and isinstance(leaf.path[-2], int)
+        if listed_item or _OWN_WEIGHT.fullmatch(name):  # an item of a list, or a term with its weight, goes by its name
             spelt += f".{self.tree.label(leaf.path[:-1])}"
         weight = any(_WEIGHT.fullmatch(part) for part in name.split("_")) or any(
             _WEIGHT.fullmatch(part) for key in sections[-1:] for part in key.split("_")

@@ -17,6 +17,13 @@ FORMS = {
     "named weight and share": "method: supcon\nself_alpha: {share}\n",
     "list of terms": "losses:\n  - {{name: supcon, weight: {sup}}}\n  - {{name: simclr, weight: {own}}}\n",
     "map of terms": "losses:\n  supcon: {{weight: {sup}}}\n  ntxent: {{weight: {own}}}\n",
+    "terms by their types": (
+        "losses:\n  supervised: {{type: supcon, weight: {sup}}}\n  unsupervised: {{type: nt_xent, weight: {own}}}\n"
+    ),
+    "loss weights of types": (
+        "terms:\n  a: {{loss: supcon, name: supcon, loss_weight: {sup}}}\n"
+        "  b: {{loss: simclr, name: simclr, loss_weight: {own}}}\n"
+    ),
     "unsupervised": "criterion: SupConLoss\nlambda_unsup: {own}\nlambda_sup: {sup}\n",
 }
 

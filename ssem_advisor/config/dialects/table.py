@@ -264,7 +264,8 @@ GENERIC = Dialect(
         "temperature": ("*_temperature *_temp *_tau *_t moco.t", _TEMPERATURES, "tau"),
         "base_temperature": ("base_temperature base_temp temp_base",),
         "classes": ("num_classes n_classes nb_classes num_class n_class n_cls classifier.out_features cls_num",
-            "classifier.d_output d_output", "classes class_names",),
+            "classifier.d_output d_output", "n_speakers num_speakers n_identities num_identities",
+            "classes class_names",),
         "class_counts": ("class_counts cls_num_list samples_per_class num_per_class img_num_list",),
         "dim": (
             "*_dim *_out_dim *_projection_dim *_proj_dim *_embedding_dim *_feat_dim",

@@ -81,7 +81,8 @@ _RECORDS = re.compile(
     r"^out(?:put)?s?(?:_(?:dir|path|root|folder|file|name|prefix))?$|^weights$|load|(?:^|_)tags?$|notes?$|desc|comment|"
     r"teacher|folder|url|hub|repo|trial|^argument$|version|^file(?:name)?$|_file$"
 )
-_CHOICES = frozenset({"values", "choices", "options", "sweep", "grid", "search_space", "monitor", "callbacks"})
+_CHOICES = frozenset({"values", "choices", "options", "monitor", "callbacks"})
+_SPACES = frozenset({"sweep", "grid", "search_space"})  # a list in them is a choice, a single value is not
 _EVALUATION = re.compile(
     r"(?:^|_)(?:lin(?:ear)?|lincls|eval\w*|test\w*|knn|probe|probing|infer\w*|predict|visuali[sz]e|plot|tsne|(?<!notebook_)export|"
     r"convert|extract)(?:_|$)",
@@ -257,7 +258,8 @@ class _Hearing:
     def hear(self, leaf: Leaf) -> None:
         keys, value = leaf.keys, leaf.value
         *sections, name = keys
-        if _CHOICES & set(keys) or any(_EVALUATION.search(key) for key in sections):
+        searched = _SPACES & set(keys) and any(isinstance(part, int) for part in leaf.path)
+        if _CHOICES & set(keys) or searched or any(_EVALUATION.search(key) for key in sections):
             return
         if _MULTI_LABEL.search(name) and value not in (False, None, 0):
             self.multi_label = self.multi_label or leaf

@@ -576,3 +576,10 @@ def test_a_self_supervised_loss_built_beside_supcon_is_a_mixture(apart):
     assert "alpha" in run.missing
     (run,) = read(Path("train.py"), text=source.replace(built[1], "None") + "loss = sup(z, y)\n").runs
     assert run.kind == "supcon"
+
+
+def test_a_single_value_in_a_search_space_is_no_choice():
+    text = "search_space:\n  loss: {loss}\n  temperature: [0.1, 0.2]\nbatch_size: 128\nlr: 0.1\n"
+    (run,) = read("a.yaml", text=text.replace("{loss}", "supcon")).runs
+    assert (run.kind, run.get("temperature")) == ("supcon", None)
+    assert read("a.yaml", text=text.replace("{loss}", "[supcon, ce]")).runs == []

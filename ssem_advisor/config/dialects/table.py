@@ -279,7 +279,7 @@ GENERIC = Dialect(
         "dataset": (
             "dataset dataset_name datasets data_name data_set dataset.name dataset.type data.name data.type "
             "data.dataset dataset.dataset_name dataset._target_ data.class_path data._target_ "
-            "datamodule._target_ datamodule.name",
+            "datamodule._target_ datamodule.name datasets.names",
         ),
         "precision": ("precision mixed_precision amp fp16 bf16 use_amp use_fp16 amp_dtype",),
         "world_size": ("nproc_per_node num_processes world_size devices ngpus num_gpus n_gpus trainer.gpus",),

@@ -18,9 +18,9 @@ from ssem_advisor.theory.batches import random_batch
 
 # More distinct sizes than this are binned, evenly in the logarithm of the size; the extremes stay by themselves.
 _GROUPS, _BINS = 12, 8
-# Compositions are listed one by one up to this number per group; beyond it `_DRAWS` are drawn at each of `_NODES`
-# values of the number of same-class instances.
-_LISTED, _NODES, _DRAWS = 600, 6, 6
+# Compositions are listed one by one up to this number per group; beyond it so many are drawn in all, the same number at
+# each of up to twice `_NODES` values of the number of same-class instances.
+_LISTED, _NODES, _DRAWS = 600, 6, 144
 # What drawing compositions instead of listing them may move a weight by.
 DRAWN_ERROR = 0.002
 
@@ -100,9 +100,7 @@ def anchors_of(setting: Setting, groups: SizeGroups, seed: int = 0, *, draw: boo
             raise SettingError(
                 f"batch_size={setting.batch_size!r}: asks for {n:g} of each class, the smallest has {smallest:g}"
             )
-        laws = [
-            _draw((count - own[g]).astype(int), drawn - 1, rng, _NODES * _DRAWS if draw else 0) for g in range(kinds)
-        ]
+        laws = [_draw((count - own[g]).astype(int), drawn - 1, rng, _DRAWS if draw else 0) for g in range(kinds)]
         if not draw and any(law[2] for law in laws):
             return None
         parts = [(share, np.full(len(share), n - 1.0), n * numbers) for share, numbers, _ in laws]
@@ -125,16 +123,16 @@ def anchors_of(setting: Setting, groups: SizeGroups, seed: int = 0, *, draw: boo
         if not draw:
             return None
         sampled = True
+        cuts = [
+            (probability * part, whole)
+            for probability, k in _nodes(float(mates + 1), float(rest.sum()), float(size))
+            for whole, part in ((int(np.floor(k)), 1.0 - k % 1.0), (int(np.floor(k)) + 1, k % 1.0))
+            if part > 1e-9
+        ]
         pieces = []
-        for probability, k in _nodes(float(mates + 1), float(rest.sum()), float(size)):
-            low = int(np.floor(k))
-            for low_or_high, part in ((low, 1.0 - (k - low)), (low + 1, k - low)):
-                if part > 1e-9:
-                    counts = rng.multivariate_hypergeometric(
-                        rest, size - 1 - low_or_high, size=_DRAWS, method="marginals"
-                    )
-                    share = np.full(_DRAWS, probability * part / _DRAWS)
-                    pieces.append((share, np.full(_DRAWS, float(low_or_high)), counts.astype(float)))
+        for probability, whole in cuts:
+            counts = _drawn(rest, size - 1 - whole, rng, _DRAWS // len(cuts))
+            pieces.append((np.full(len(counts), probability / len(counts)), np.full(len(counts), float(whole)), counts))
         parts.append(tuple(np.concatenate(column) for column in zip(*pieces, strict=True)))  # type: ignore[arg-type]
     return _join(parts, groups.totals / groups.totals.sum(), sampled)
 
@@ -168,8 +166,15 @@ def _draw(
             return np.exp(logs - _log_comb(colours.sum(), draws)), np.array(listed, dtype=float), False
     if not samples:
         return np.empty(0), np.empty((0, len(colours))), True
+    return np.full(samples, 1.0 / samples), _drawn(colours, draws, rng, samples), True
+
+
+def _drawn(colours: np.ndarray, draws: int, rng: np.random.Generator, samples: int) -> np.ndarray:
+    """Numbers of each colour in some samples, moved to their known mean with the spread about it kept: what a loss
+    depends on at first order is exact then, which few samples leave far off."""
     numbers = rng.multivariate_hypergeometric(colours, draws, size=samples, method="marginals")
-    return np.full(samples, 1.0 / samples), numbers.astype(float), True
+    about = (numbers - numbers.mean(axis=0)) * math.sqrt(samples / (samples - 1.0))
+    return np.maximum(draws * colours / colours.sum() + about, 0.0)
 
 
 def _log_comb(n: int, k: int) -> float:

@@ -98,7 +98,7 @@ def judge_spread(
     # Only what instances differ in can take a class to pieces. Where that is less than classes differ in, neighbours
     # know more by chance: in every recorded study it is at least 1.6 times as much where the trained labels lose.
     in_pieces = _in_pieces(step, structure) if own > between else None
-    if in_pieces is not None:
+    if in_pieces is not None and (in_pieces.name != "too loose" or spread.free_share is None):
         return in_pieces
     one_view = spread.view_noise is None
     share = spread.free_share
@@ -146,6 +146,8 @@ def judge_spread(
             f"{rival:.1%} of {'confusion' if rival == confusion else 'view noise'}: finer labels are being lost",
             *step.more(),
         )
+    if in_pieces is not None:  # what is too little cannot be too much, whatever neighbours know
+        return in_pieces
     if one_view and why_collapse:
         return SpreadVerdict(
             "cannot tell",

@@ -342,6 +342,51 @@ def test_collapsed_classes_are_not_in_pieces_though_neighbours_know_more_by_chan
     assert judge_spread(spread, structure=chance).name == name
 
 
+@pytest.mark.parametrize("views", [1, 2])
+def test_too_little_spread_is_never_too_much(views):
+    """Confusion alone makes instances differ by more than classes do: after plain SupCon neighbours may know more."""
+    spread = spread_of(*population(m=5, free=0.02, confusion=0.4, noise=0.5, between=0.3, views=views))
+    assert spread.own > spread.between.value
+    pieces = Structure(5, 0.47, 0.50, Measured(0.03, 0.012, 0.048))
+    assert judge_spread(spread, structure=pieces).name == ("class collapse" if views == 2 else "cannot tell")
+    much = spread_of(*population(m=5, free=0.8, confusion=0.1, noise=0.1, between=0.3, views=views))
+    assert judge_spread(much, structure=pieces).name == "too loose"
+
+
+def tail(z, y, largest, smallest):
+    """A part of equal classes, whose sizes fall from the largest to the smallest."""
+    sizes = np.geomspace(largest, smallest, len(np.unique(y))).round()
+    rng = np.random.default_rng(1)
+    kept = np.concatenate([
+        np.sort(rng.permutation(np.flatnonzero(y == c))[: int(size)]) for c, size in enumerate(sizes)
+    ])  # fmt: skip
+    return z[kept], y[kept]
+
+
+def test_a_long_tail_hides_neither_pieces_nor_whole_classes():
+    """In equal classes and in a tenth of the smallest of them neighbours tell about as much more than class means."""
+    loose, whole = pieces(m=8, noise=0.6, n=40, between=0.03, seed=2), population(m=8, d=48, n=320, between=0.06)
+    for (z, y), in_pieces in ((loose, True), (whole, False)):
+        even, uneven = structure_of(UnitRows(z, y)), structure_of(UnitRows(*tail(z, y, 320, 32)))
+        assert (even.gap.low > 0.01) == (uneven.gap.low > 0.01) == in_pieces
+        assert uneven.gap.value > even.gap.value - 0.05
+
+
+def test_structure_of_a_long_tail_against_plain_loops():
+    z, y = tail(*pieces(m=3, each=4, n=10, between=0.02, noise=0.6, d=12), 40, 9)
+    found = structure_of(UnitRows(z, y))
+    z = z / np.linalg.norm(z, axis=-1, keepdims=True)
+    right = []
+    for i in range(len(y)):
+        nearness = []
+        for c in range(3):
+            near = sorted((z[i, 0] @ z[j, 0] for j in np.flatnonzero(y == c) if j != i), reverse=True)
+            k = max(1, round(np.sum(y == c) / 10))
+            nearness.append(sum(near[:k]) / k)
+        right.append(np.argmax(nearness) == y[i])
+    assert found.by_neighbours == pytest.approx(np.mean([np.mean(np.array(right)[y == c]) for c in range(3)]))
+
+
 def test_structure_against_plain_loops():
     z, y = pieces(m=3, each=4, n=10, between=0.02, noise=0.6, d=12)
     found = structure_of(UnitRows(z, y))

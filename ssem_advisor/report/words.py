@@ -84,8 +84,9 @@ _WORDS: dict[Code, Callable[[dict[str, Any]], str]] = {
         "collapse. With one more dimension there is one."
     ),
     Code.unequal: lambda v: (
-        "Classes differ in size: every class leaves collapse at a weight of its own, and the safe range begins where "
-        "the last one has. The expected spread is a rough estimate for classes of equal mean size."
+        "Classes differ in size: at the minimum of the loss each leaves collapse at a weight of its own, and the "
+        "safe range begins where the last one has. Networks on long-tailed images spread all classes alike. The "
+        "expected spread is a rough estimate for classes of equal mean size."
     ),
     Code.shared_directions: lambda v: (
         f"dim {v['dim']} leaves {v['beside']} direction{'s' * (v['beside'] != 1)} beside {v['classes']} class means, "

@@ -113,9 +113,9 @@ def judge_spread(
             "labels",
         )
     by_nearest = "" if spread.local_free is None else ", as the nearest classes tell it (an estimate)"
-    _, (low, most) = aims(Setting(classes=spread.classes, dim=spread.dim))
-    # What `recommend` calls safe is enough; the local measure was held against probes by itself.
-    enough = ENOUGH_ONE_VIEW if one_view else ENOUGH if spread.local_free is not None else low
+    free, (_, (least, most)) = spread.free, aims(Setting(classes=spread.classes, dim=spread.dim))
+    assert free is not None  # its share is known
+    enough = ENOUGH_ONE_VIEW if one_view else ENOUGH
     why_collapse = theory.why_collapse if theory is not None else ""
     if share.low < COLLAPSED and share.high > enough:
         return SpreadVerdict(
@@ -139,10 +139,13 @@ def judge_spread(
         return _collapse(step, share.value)
     if share.value < min(HIDDEN_ONE_VIEW if one_view else HIDDEN, rival):
         return _collapse(step, share.value)
-    if share.value < enough and share.value < rival:
+    # What `recommend` calls safe is enough too: it speaks of the squared length, and of more than view noise.
+    if share.value < min(enough, rival) and (one_view or free.value < least):
+        found, safe = inward(free.value, least)
+        unsafe = "" if one_view else f" ({found} of the squared length, while {safe} is safe)"
         return SpreadVerdict(
             "too little",
-            f"free spread is {share.value:.1%} of the variance, below {100 * enough:.2g}% and below the "
+            f"free spread is {share.value:.1%} of the variance{unsafe}, below {enough:.0%} and below the "
             f"{rival:.1%} of {'confusion' if rival == confusion else 'view noise'}: finer labels are being lost",
             *step.more(),
         )
@@ -174,8 +177,7 @@ def judge_spread(
     )
     if one_view:
         meaning += "; with one view this holds the view noise too, so it is an upper bound"
-    free = spread.free
-    if free is None or free.low <= most:
+    if free.low <= most:
         return SpreadVerdict("healthy", meaning, "nothing to do")
     remedy, command = step.less(blames_training=False)
     return SpreadVerdict(

@@ -3,12 +3,14 @@
 import itertools
 import re
 import tracemalloc
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
 import pytest
 
 from ssem_advisor import theory
+from ssem_advisor.advice import aims
 from ssem_advisor.domain import Setting
 from ssem_advisor.measurement import MeasurementError, judge_spread, measure, spread_of, structure
 from ssem_advisor.measurement.prediction import compare
@@ -238,9 +240,36 @@ def test_verdicts(parts, expected):
 
 def test_too_little_names_three_shares_of_one_unit():
     meaning = measure(*population(free=0.06, noise=0.3), bootstrap=0).diagnosis.meaning
-    shares = re.findall(r"is ([\d.]+)% of the variance, below ([\d.]+)% and below the ([\d.]+)% of view noise", meaning)
-    ((free, enough, noise),) = [tuple(map(float, found)) for found in shares]
-    assert free < enough < noise
+    number = r"(\d+\.?\d*)"
+    (found,) = re.findall(
+        rf"is {number}% of the variance \({number} of the squared length, while {number} is safe\), below {number}% "
+        rf"and below the {number}% of view noise",
+        meaning,
+    )
+    share, free, safe, enough, noise = map(float, found)
+    assert share < enough < noise
+    assert free < safe
+
+
+def test_too_little_is_below_what_recommend_calls_safe_and_below_what_probes_ask_for():
+    """`recommend` speaks of the squared length, the probes' limit of the share of what the common mean leaves."""
+
+    def judged(free, common, m=5, d=32, local=False):
+        spread = spread_of(*population(free=0.1, noise=0.4))
+        name = "local_free" if local else "free_spread"
+        held = {name: Measured(*(3 * [free])), "common_mean": Measured(*(3 * [common]))}
+        return judge_spread(replace(spread, classes=m, dim=d, **held)).name
+
+    least = aims(Setting(classes=5, dim=32))[1][0]
+    assert least == pytest.approx(0.0935, abs=1e-4)
+    assert judged(1.01 * least, 0.0) == "healthy"
+    assert judged(0.99 * least, 0.0) == "too little"
+    assert judged(0.99 * least, 0.03) == "too little"  # a share above the safe squared length, and below 10%
+    assert judged(0.99 * least, 0.1) == "healthy"
+    least = aims(Setting(classes=20, dim=24))[1][0]
+    assert least == pytest.approx(0.05, abs=1e-4)
+    assert judged(1.01 * least, 0.3, 20, 24, local=True) == "healthy"
+    assert judged(0.99 * least, 0.3, 20, 24, local=True) == "too little"
 
 
 def test_a_class_without_two_views_is_no_clean_bill():

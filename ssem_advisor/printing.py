@@ -33,13 +33,18 @@ def coloured(text: str, meaning: Meaning) -> str:
     return f"\033[{_CODES[meaning]}m{text}\033[0m"
 
 
-def wrapped(text: str, width: int = WIDTH, first: str = "", rest: str | None = None) -> list[str]:
+def wrapped(text: str, width: int = WIDTH, first: str = "", rest: str | None = None, command: str = "") -> list[str]:
     """A text in lines of at most `width` columns, broken between words and nowhere else.
 
     first, rest: what the first line and the lines below begin with; rest is `first` in blanks unless given. A word
     longer than a line stands on its own, whole; a short command in backquotes is one word. Colours take no room.
+    command: a part of the text that is to be typed next; it stands on a line of its own, whole, to be copied.
     """
     begin = " " * shown_length(first) if rest is None else rest
+    if command and command in text:
+        before, _, after = text.partition(command)
+        lines = [*wrapped(before, width, first, begin), begin + command]
+        return lines + (wrapped(after, width, begin) if after.strip() else [])
     found, line, bare = [], first, True
     for word in _WORD.findall(text):
         if not bare and shown_length(line) + 1 + shown_length(word) > width:

@@ -126,7 +126,8 @@ def _as_typed(measured: Any, known: Collection[str], file: Path, labels: Path | 
     old = measured.diagnosis.command
     if not old:
         return measured
-    new = next_command(known, measured, *((file, labels) if "--from" in old else ()))
+    known_weight = {} if "--alpha" in old else {"alpha": None}
+    new = next_command(known, measured, *((file, labels) if "--from" in old else ()), **known_weight)
     remedy = measured.remedy.replace(old, new)
     return replace(measured, diagnosis=replace(measured.diagnosis, remedy=remedy, command=new))
 

@@ -44,13 +44,15 @@ class Reason:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """verdict: one of VERDICTS. change: what to do, the first first. missing: what would say more, by option name."""
+    """verdict: one of VERDICTS. change: what to do, the first first. missing: what would say more, by option name.
+    command: the call of `recommend` that `change` may name."""
 
     verdict: str
     reasons: tuple[Reason, ...]
     change: tuple[str, ...]
     missing: tuple[str, ...]
     curve: LossPlacement | None = None
+    command: str = ""
 
 
 def diagnose(
@@ -67,18 +69,20 @@ def diagnose(
 ) -> Diagnosis:
     """The verdict on a run from any of its three witnesses.
 
-    setting: None where its classes are unknown; known: those of batch_size, views, loss and temperature that are known
-    then. curve: the training loss, of `read_curve`. measured: the embeddings, of `measure`. base_temperature: of
-    SupContrast's code, which multiplies the loss by temperature / base_temperature. plain: the loss has no
-    self-supervised term (plain SupCon). rectified: no entry of the embeddings is negative.
-    form: how the code writes the loss, to say what to change in its weights. command: the call of `recommend` that
-    gives a weight; None = one that spells the setting out.
+    setting: None where its classes are unknown; a dimension that it leaves open is that of the embeddings. known:
+    those of batch_size, views, loss and temperature that are known then. curve: the training loss, of `read_curve`.
+    measured: the embeddings, of `measure`. base_temperature: of SupContrast's code, which multiplies the loss by
+    temperature / base_temperature. plain: the loss has no self-supervised term (plain SupCon). rectified: no entry of
+    the embeddings is negative. form: how the code writes the loss, to say what to change in its weights. command: the
+    call of `recommend` that gives a weight; None = one that spells the setting out.
     Raises SettingError if there is nothing to judge.
     """
     if setting is None and curve is None and measured is None:
         raise SettingError("diagnose: nothing to judge; give --config, --loss-curve or --embeddings")
     if setting is not None:
-        a_setting(setting)
+        setting = a_setting(setting)
+        if setting.dim is None and measured is not None:
+            setting = setting.with_(dim=measured.dim)
     command = _command(setting, measured) if command is None else command
     reasons: list[Reason] = []
     missing: list[str] = []
@@ -161,7 +165,7 @@ def diagnose(
     if verdict in ("cannot tell", "still learning") and measured is None:
         missing.append("--embeddings FILE: with them the state is measured, not concluded")
     _long_tail(setting, reasons, change)
-    return Diagnosis(verdict, tuple(reasons), tuple(change), tuple(dict.fromkeys(missing)), placed)
+    return Diagnosis(verdict, tuple(reasons), tuple(change), tuple(dict.fromkeys(missing)), placed, command)
 
 
 _GOOD = ("optimum", "between class collapse and optimum")
@@ -251,7 +255,8 @@ def _what_a_network_keeps(setting: Setting | None, measured: Measurement | None,
             point, safe = outlook.point(alpha, temperature), outlook.safe_weights(temperature)
         else:
             answer = answer_for(setting, pilot)
-            point, safe = answer.given, answer.alpha.safe
+            moved = answer.temperature.recommended != temperature  # no weight is safe at this one
+            point, safe = answer.given, None if moved else answer.alpha.safe
     except (NotCovered, SettingError):
         return None
     whose = "a typical network" if pilot is None else "a network like the measured one"
@@ -358,8 +363,6 @@ def _command(setting: Setting | None, measured: Measurement | None) -> str:
     """The call of recommend for what is known of the run, with capitals for what is not."""
     if setting is None and measured is not None:
         setting = Setting(classes=measured.classes, dim=measured.dim)
-    elif setting is not None and setting.dim is None and measured is not None:
-        setting = setting.with_(dim=measured.dim)
     command = command_for(setting.with_(alpha=None)) if setting else "ssem-advisor recommend --classes CLASSES"
     return command + (" --from FILE" if pilot_for(setting, measured) is not None else "")
 
@@ -371,8 +374,6 @@ def _weight(setting: Setting | None, measured: Measurement | None, plain: bool, 
     if setting is None or setting.temperature is None:
         return unknown
     pilot = pilot_for(setting, measured)
-    if setting.dim is None and measured is not None:
-        setting = setting.with_(dim=measured.dim)
     try:
         answer = answer_for(setting.with_(alpha=None), pilot)
     except (NotCovered, SettingError):

@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from ssem_advisor import theory
-from ssem_advisor.advice import LARGEST_WEIGHT, Advice, Point, State, recommend
+from ssem_advisor.advice import LARGEST_WEIGHT, Advice, Code, Point, State, recommend
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting, SettingError
 from ssem_advisor.measurement.spread import Pilot
 from ssem_advisor.rounding import above, show, within
@@ -82,6 +82,16 @@ class Comparison:
         return self.measured / self.optimum if self.optimum else math.nan
 
 
+# What to do where no weight is safe, by the note of `recommend` that says why.
+_WAYS = {
+    Code.one_view: "take two views of each instance",
+    Code.line: "use a projection of more dimensions",
+    Code.all_alone: "draw two instances or more of each class in a batch",
+    Code.no_weight_prevents: "lower the temperature, or draw more instances of each class in a batch",
+    Code.out_of_reach: "make the views of an instance more alike, or draw more instances of each class in a batch",
+}
+
+
 class Advised(NamedTuple):
     """A point to train with instead, None where there is none or none that is better; the same as a clause.
 
@@ -104,16 +114,14 @@ def advised(setting: Setting, pilot: Pilot | None = None) -> Advised:
         return Advised(None)
     point = answer.recommended
     if point is None:
-        if pilot is None:
-            return Advised(
-                None, "no alpha and temperature are safe here: draw more instances of each class, or take two views"
-            )
-        return Advised(
-            None,
-            f"no alpha and temperature are safe for a network with view reliability "
-            f"{pilot.network.view_reliability:.2g}: make the views of an instance more alike, draw more instances of "
-            "each class, or measure after longer training",
-        )
+        why = next((note.code for note in answer.notes if note.code in _WAYS), None)
+        if why is None:  # not covered
+            return Advised(None)
+        where, ways = "here", _WAYS[why]
+        if pilot is not None and why is Code.out_of_reach:
+            where = f"for a network with view reliability {pilot.network.view_reliability:.2g}"
+            ways += ", or measure after longer training"
+        return Advised(None, f"no alpha and temperature are safe {where}: {ways}")
     same = point.temperature == setting.temperature and setting.alpha is not None
     if same and math.isclose(point.alpha, setting.alpha, rel_tol=0.02):
         return Advised(None, keeps=True, safe=answer.alpha.safe)

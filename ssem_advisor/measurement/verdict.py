@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ssem_advisor.advice import State, aims, command_for
 from ssem_advisor.domain import Setting
@@ -49,12 +49,13 @@ NO_PILOT: dict[Name, str] = {
 @dataclass(frozen=True)
 class SpreadVerdict:
     """name: the verdict itself. meaning: what the embeddings have become. remedy: what to do about it. command: the
-    call of `recommend` that the remedy names; empty if none."""
+    call of `recommend` that the remedy names, number: what it sets, such as "alpha=0.3"; empty if none."""
 
     name: Name
     meaning: str
     remedy: str
     command: str = ""
+    number: str = ""
 
 
 def judge_spread(
@@ -62,12 +63,14 @@ def judge_spread(
     theory: Comparison | None = None,
     structure: Structure | None = None,
     setting: Setting | None = None,
+    trained: bool = True,
 ) -> SpreadVerdict:
     """The verdict on embeddings, most severe first.
 
     spread: as `spread_of` measures it. theory: what is expected in the setting that they were trained in, if known.
     structure: as `structure_of` measures it; without it too much spread is not noticed. setting: what is known of the
-    training where that is too little for theory; the next step speaks of it.
+    training where that is too little for theory; the next step speaks of it. trained: False early in training, when
+    views are still more alike than they will be, and the next step is that of a typical network.
     Raises nothing: what cannot be told is the verdict "cannot tell".
     """
     if spread.available < COLLAPSED:
@@ -85,7 +88,7 @@ def judge_spread(
             "there",
             "save the same number of views of every instance",
         )
-    step = _NextStep(spread, theory, setting)
+    step = _NextStep(spread, theory, setting, asks_pilot=trained)
     available = spread.available
     within, between = max(spread.within.value, 0.0) / available, max(spread.between.value, 0.0) / available
     own = max(spread.own, 0.0) / available
@@ -179,13 +182,13 @@ def judge_spread(
         meaning += "; with one view this holds the view noise too, so it is an upper bound"
     if free.low <= most:
         return SpreadVerdict("healthy", meaning, "nothing to do")
-    remedy, command = step.less(blames_training=False)
+    change = step.less(blames_training=False)
     return SpreadVerdict(
         "healthy",
         f"{meaning}; its {free.value:.3g} of the squared length are more than the {most:.3g} that `recommend` "
         "goes up to, because on real images more can cost accuracy on the trained labels",
-        f"nothing to do while the trained labels keep their accuracy; else {remedy}",
-        command,
+        f"nothing to do while the trained labels keep their accuracy; else {change.remedy}",
+        change.command,
     )
 
 
@@ -218,32 +221,38 @@ def class_collapse(
 
 def _collapse(step: _NextStep, share: float, under_way: bool = False) -> SpreadVerdict:
     done, spread = "are drawing together" if under_way else "coincide", step.spread
-    remedy, command = step.more()
+    change = step.more()
     within = spread.within.value / spread.available
     if spread.reliability is not None and within > COLLAPSED and not spread.reliability.low > 0:
-        remedy = f"check which rows are views of one instance, as they have nothing in common; else {remedy}"
+        change = change.after("check which rows are views of one instance, as they have nothing in common")
     return SpreadVerdict(
         "class collapse",
         f"the instances of a class {done} but for view noise and confusion: {max(share, 0.0):.1%} of the variance "
         "tells them apart; finer labels are lost",
-        remedy,
-        command,
+        *change,
     )
 
 
 def _lost(step: _NextStep, why: str) -> SpreadVerdict:
-    remedy, command = step.without_pilot().less()
-    return SpreadVerdict(
-        "class structure lost",
-        f"classes hardly differ: {why}",
-        f"check that labels belong to these rows; else {remedy}",
-        command,
-    )
+    change = step.without_pilot().less().after("check that labels belong to these rows")
+    return SpreadVerdict("class structure lost", f"classes hardly differ: {why}", *change)
+
+
+class _Change(NamedTuple):
+    """What to change about a run: a sentence, the call of `recommend` and the number to set that it names."""
+
+    remedy: str
+    command: str = ""
+    number: str = ""
+
+    def after(self, check: str) -> _Change:
+        """Only where a check finds nothing."""
+        return self._replace(remedy=f"{check}; else {self.remedy}")
 
 
 @dataclass(frozen=True)
 class _NextStep:
-    """What to change about a run, as a sentence, with the number to set and the call of `recommend` that gives it."""
+    """What to change about a run, by what is known of its setting and its network."""
 
     spread: Spread
     theory: Comparison | None = None
@@ -270,7 +279,7 @@ class _NextStep:
         fits = self.setting.dim == self.spread.dim and not self.setting.extras
         return self.spread.pilot if self.asks_pilot and fits else None
 
-    def more(self) -> tuple[str, str]:
+    def more(self) -> _Change:
         """Of a run with too little spread."""
         theory, change = self.theory, "raise alpha, the weight of the self-supervised term"
         if theory is None:
@@ -280,13 +289,14 @@ class _NextStep:
             change = ""
         elif better.point is not None and better.point.alpha <= (setting.alpha or 0):
             change = "" if better.point.temperature == setting.temperature else "change weight and temperature"
-        advice, command = self._set(change) if change else ("", "")
+        found = self._set(change) if change else _Change("")
         if not change and better.safe is not None and better.safe[1] > 1.05 * (setting.alpha or 0):
-            advice, command = self._end("train longer, or raise alpha", below(better.safe[1]), "most")
+            found = self._end("train longer, or raise alpha", below(better.safe[1]), "most")
+        advice = f"; {found.remedy}" if found.remedy else ""
         if theory.why_collapse:
-            return f"the loss asks for it: {theory.why_collapse}{'; ' if advice else ''}{advice}", command
+            return found._replace(remedy=f"the loss asks for it: {theory.why_collapse}{advice}")
         if theory.threshold is None or theory.optimum is None:
-            return advice or "train longer: the weight is not too small", command
+            return found if advice else _Change("train longer: the weight is not too small")
         threshold, alpha = inward(theory.threshold, setting.alpha or 0.0)
         fact = f"alpha={alpha} is above the threshold {threshold}"
         expected = theory.expected
@@ -298,39 +308,42 @@ class _NextStep:
                 f"the loss does not ask for it ({fact}, the optimum keeps {theory.optimum:.3g}): views differ too "
                 "much or training was too short"
             )
-        return f"{why}{'; ' if advice else ''}{advice}", command
+        return found._replace(remedy=why + advice)
 
-    def less(self, blames_training: bool = True) -> tuple[str, str]:
+    def less(self, blames_training: bool = True) -> _Change:
         """Of a run with too much spread. blames_training: where the weight is not too large by what is expected."""
         theory, change = self.theory, "lower alpha, the weight of the self-supervised term"
         if theory is None:
             return self._set(change)
         better, setting = advised(theory.setting, self.pilot), theory.setting
         if blames_training and theory.weight_is_not_too_large:
-            return f"train longer: alpha={setting.alpha or 0:.3g} is not too large a weight", ""
+            return _Change(f"train longer: alpha={setting.alpha or 0:.3g} is not too large a weight")
         if better.keeps and better.safe is not None:
             return self._end(change, above(better.safe[0]), "least")
         if better.point is not None and better.point.alpha >= (setting.alpha or 0):
             if better.point.temperature == setting.temperature:
-                return f"{change}: this network spreads more than the estimate says, so that it gives no number", ""
+                unknown = "this network spreads more than the estimate says, so that it gives no number"
+                return _Change(f"{change}: {unknown}")
             change = "change weight and temperature"
         return self._set(change)
 
-    def _end(self, change: str, alpha: str, which: str) -> tuple[str, str]:
+    def _end(self, change: str, alpha: str, which: str) -> _Change:
         """To one end of the safe range."""
-        command = self._command()
-        return f"{change}: alpha={alpha}, the {which} that is safe; {command} says more", command
+        command = self._command(self.setting)
+        return _Change(f"{change}: alpha={alpha}, the {which} that is safe; {command} says more", command)
 
-    def _command(self) -> str:
-        return command_for(self.setting) + (" --from FILE" if self.pilot is not None else "")
+    def _command(self, setting: Setting) -> str:
+        return command_for(setting) + (" --from FILE" if self.pilot is not None else "")
 
-    def _set(self, change: str) -> tuple[str, str]:
+    def _set(self, change: str) -> _Change:
         """What to change and to which number, where one is known, and the command that says more."""
-        setting, command = self.setting, self._command()
+        setting, command = self.setting, self._command(self.setting)
         found = advised(setting, self.pilot)
         if not found.clause:
-            return f"{change}: {command}", command
-        if found.point is None:  # there is no number to change it to
-            return f"{found.clause}; {command} says more", command
+            return _Change(f"{change}: {command}", command)
+        if found.point is None:  # there is no number to change it to, and the old one says nothing
+            command = self._command(setting.with_(alpha=None))
+            return _Change(f"{found.clause}; {command} says more", command)
         default = setting.batch_size is None and setting.sampler != "full"
-        return f"{change}: {found.clause}{' for its default batch' if default else ''}; {command} says more", command
+        number = f"{found.clause}{' for its default batch' if default else ''}"
+        return _Change(f"{change}: {number}; {command} says more", command, number)

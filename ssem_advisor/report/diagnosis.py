@@ -16,7 +16,7 @@ def diagnosis_text(d: Diagnosis, paint: Paint = uncoloured, width: int = WIDTH) 
     """The verdict, its reasons, what to change first, what would say more."""
 
     def _wrapped(text: str, head: str) -> list[str]:
-        return wrapped(text, width, head, "    ")
+        return wrapped(text, width, head, "    ", d.command)
 
     lines = [painted(d.verdict, paint), ""]
     for reason in d.reasons:

@@ -35,7 +35,8 @@ def painted(verdict: str, paint: Paint) -> str:
 
 def measurement_text(m: Measurement, paint: Paint = uncoloured, width: int = WIDTH, threads: int | None = None) -> str:
     """The verdict first, then the numbers behind it. threads: of numpy's products, where they are known."""
-    lines = [painted(m.verdict, paint), *wrapped(m.meaning, width), *wrapped(m.remedy, width, "do: "), ""]
+    lines = [painted(m.verdict, paint), *wrapped(m.meaning, width)]
+    lines += [*wrapped(m.remedy, width, "do: ", command=m.diagnosis.command), ""]
     views = "" if m.rows == m.instances else f" with {m.rows / m.instances:.3g} views"
     computed = "" if threads is None else f"; computed with {threads} thread{'s' if threads > 1 else ''}"
     lines += wrapped(f"{m.instances} instances{views}, {m.classes} classes, dim {m.dim}{computed}", width)

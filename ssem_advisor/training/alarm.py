@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ssem_advisor.measurement.prediction import Comparison, advised
+from ssem_advisor.measurement.prediction import Comparison
 from ssem_advisor.measurement.spread import Measured, Spread
 from ssem_advisor.measurement.structure import Structure
 from ssem_advisor.measurement.verdict import SpreadVerdict, class_collapse, judge_spread
@@ -50,7 +50,7 @@ class Alarm:
         found = judge_spread(coarse, predicted)
         if found.name == "cannot tell":
             if fresh is not None:
-                self.verdict = judge_spread(fresh, predicted, structure)
+                self.verdict = judge_spread(fresh, predicted, structure, trained=False)
             elif self.verdict is None or self.verdict.name in ("total collapse", "class structure lost"):
                 self.verdict = found
         else:
@@ -85,13 +85,12 @@ class Alarm:
 def _line(verdict: SpreadVerdict, predicted: Comparison | None, steps: int) -> str:
     """The warning: what happened, the number to set where one is known, and why."""
     said = f"{verdict.name} after {steps} updates"
-    setting = predicted.setting if predicted is not None else None
-    better = advised(setting) if setting is not None and verdict.name != "total collapse" else None
-    if setting is None or predicted is None or better is None or better.point is None:
+    if predicted is None or not verdict.number:
         return f"{said}: {verdict.remedy} ({verdict.meaning})"
+    setting = predicted.setting
     now = f"alpha={setting.alpha:.3g}" if setting.alpha is not None else "plain SupCon"
     why = f"{predicted.why_collapse}; " if predicted.why_collapse else ""
-    return f"{said}: set {better.clause} (now {now} at temperature {setting.temperature:.3g}); {why}{verdict.meaning}"
+    return f"{said}: set {verdict.number} (now {now} at temperature {setting.temperature:.3g}); {why}{verdict.meaning}"
 
 
 def undivided(within: float, between: float, classes: int, dim: int) -> Spread:

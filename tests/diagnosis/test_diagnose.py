@@ -180,6 +180,20 @@ def test_a_curve_without_the_batch_size_says_what_is_missing():
     assert any(item.startswith("--batch-size") for item in found.missing)
 
 
+def test_the_dimension_of_the_embeddings_is_that_of_every_number():
+    """What the network keeps, where that is safe and what to set are of one setting."""
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(5), 60)
+    z = np.eye(5, 12)[y][:, None] + 0.03 * rng.normal(size=(300, 1, 12)) + 0.02 * rng.normal(size=(300, 2, 12))
+    measured = measure(z, y, bootstrap=0, pairs=10)
+    assert measured.pilot is not None
+    for given in ({"alpha": 0.08}, {"alpha": 0.9, "temperature": 0.5}):
+        said, unsaid = (diagnose(SETTING.with_(dim=d, **given), measured=measured) for d in (12, None))
+        assert said == unsaid
+    # No weight is safe at so high a temperature: where another one is safe is not said of this one.
+    assert "safe" not in " ".join(reason.text for reason in unsaid.reasons)
+
+
 def test_what_a_balanced_sampler_would_change():
     tail = Setting(class_counts=(500, 100, 20), alpha=0.2, temperature=0.2, batch_size=60, dim=16)
     change = " ".join(diagnose(tail).change)

@@ -159,3 +159,40 @@ def test_the_printed_command_repeats_what_was_typed(name, views, tmp_path):
     assert advice["setting"] | {"assumed": 0} == expected["setting"] | {"assumed": 0}
     shown = remedy.rsplit("alpha=", 1)[1].split(";")[0].split()[0]
     assert float(shown) == pytest.approx(advice["alpha"]["recommended"], rel=6e-3)
+
+
+@pytest.mark.parametrize("command", ["measure", "diagnose --embeddings"])
+def test_the_printed_command_stands_on_one_line(command, tmp_path, monkeypatch):
+    """On a screen of 80 columns: what is copied from it runs, and says what the sentence says."""
+    z, y = rows(free=0.004, noise=0.02)
+    file = tmp_path / "a folder" / "embeddings of the long run.npz"
+    file.parent.mkdir()
+    np.savez(file, embeddings=z, labels=y)
+    done = runner.invoke(app, [*command.split(), str(file), *SMALL_BATCH], env={"COLUMNS": "80"})
+    (line,) = [line for line in done.stdout.splitlines() if "ssem-advisor" in line]
+    assert len(line) > 80
+    asked_for = shlex.split(line)
+    assert asked_for[:2] == ["ssem-advisor", "recommend"]
+    code, advice, _ = asked(*asked_for[1:])
+    assert code == 0
+    assert (advice["setting"]["classes"], advice["setting"]["batch_size"]) == (5, 200)
+
+
+@pytest.mark.parametrize(
+    ("options", "way"),
+    [
+        ("--sampler balanced --batch-size 10 --temperature 0.1", "draw two instances or more of each class in a batch"),
+        ("--views 1 --batch-size 50 --temperature 0.1", "take two views of each instance"),
+    ],
+)
+def test_where_nothing_prevents_collapse_the_remedy_says_why_and_repeats_no_weight(options, way, tmp_path):
+    """The network is not to blame, and neither is a weight: none is large enough."""
+    z, y = rows(m=10, free=0.004, noise=0.02)
+    np.savez(tmp_path / "z.npz", embeddings=z, labels=y)
+    _, measured, _ = asked("measure", tmp_path / "z.npz", *options.split(), "--alpha", "0.3")
+    reason, command = measured["remedy"].removesuffix(" says more").split("; ssem-advisor ")
+    assert reason.endswith(f"no alpha and temperature are safe here: {way}")
+    assert "--alpha" not in command
+    code, advice, _ = asked(*shlex.split(command))
+    assert code == 0
+    assert advice["recommended"] is None

@@ -44,6 +44,12 @@ def test_text_breaks_between_words_alone(words, width, first):
 
 def test_a_word_too_long_stands_whole_and_a_command_is_one_word():
     assert printing.wrapped("an other-class " + "x" * 50, 30) == ["an other-class", "x" * 50]
+    assert printing.wrapped("set it; run this says more", 40, "do: ", command="run this") == [
+        "do: set it;",
+        "    run this",
+        "    says more",
+    ]
+    assert printing.wrapped("ask run this", 40, command="run this") == ["ask", "run this"]
     assert printing.wrapped("long enough for `recommend --from FILE` here", 40) == [
         "long enough for `recommend --from FILE`", "here",
     ]  # fmt: skip

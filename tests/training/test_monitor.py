@@ -178,6 +178,25 @@ def test_class_collapse_is_warned_about_once_with_the_remedy():
     assert monitor.warning == message
 
 
+def test_the_warning_and_the_remedy_name_one_weight():
+    """That of a typical network: early in training the views of an instance are more alike than they will be."""
+    setting = Setting(classes=4, dim=24, temperature=0.1, alpha=0.05, batch_size=64, sampler="balanced")
+    generator = torch.Generator().manual_seed(0)
+    means, y = torch.eye(24)[:4], torch.arange(64) % 4
+    monitor = CollapseMonitor(setting, every=20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CollapseWarning)
+        while monitor.warning is None and monitor.steps < 1000:
+            own, view = (torch.randn(64, k, 24, generator=generator) for k in (1, 2))
+            monitor.update(means[y][:, None] + 0.02 * own + 0.02 * view, y)
+    weight = recommend(setting).recommended.alpha
+    network, free = monitor.spread.pilot
+    assert recommend(setting, network=network, pilot=free).recommended.alpha < 0.9 * weight
+    assert f"set alpha={weight:.3g} (now" in monitor.warning
+    assert f"alpha={weight:.3g}; " in monitor.verdict.remedy
+    assert "--from" not in monitor.verdict.remedy
+
+
 def test_bad_reports_count_only_in_a_row():
     monitor = CollapseMonitor(every=1, spread_every=0)
     spreads = [0.02, 0.02, 0.5] * 5

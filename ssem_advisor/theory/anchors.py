@@ -173,8 +173,11 @@ def _drawn(colours: np.ndarray, draws: int, rng: np.random.Generator, samples: i
     """Numbers of each colour in some samples, moved to their known mean with the spread about it kept: what a loss
     depends on at first order is exact then, which few samples leave far off."""
     numbers = rng.multivariate_hypergeometric(colours, draws, size=samples, method="marginals")
-    about = (numbers - numbers.mean(axis=0)) * math.sqrt(samples / (samples - 1.0))
-    return np.maximum(draws * colours / colours.sum() + about, 0.0)
+    mean, seen = draws * colours / colours.sum(), numbers.mean(axis=0)
+    moved = mean + (numbers - seen) * math.sqrt(samples / (samples - 1.0))
+    # A rare colour is scaled: moved, it would be less than none in some samples.
+    scaled = np.where(seen > 0, numbers * (mean / np.maximum(seen, 0.5 / samples)), mean)
+    return np.where(moved.min(axis=0) < 0, scaled, moved)
 
 
 def _log_comb(n: int, k: int) -> float:

@@ -74,8 +74,9 @@ def recommend(
     setting: scalar fields; missing batch size, alpha and temperature are filled in and reported in `assumed`.
     network: whose free spread the answer speaks of: None = a typical network on real images (`typical`), PERFECT = the
         minimiser of the loss, or one whose view reliability and directions were measured.
-    pilot: the free spread at which that network was measured; its reliability is then carried over to the one wanted
-        (`Network.at_spread`). None = it was measured near the spread wanted.
+    pilot: the free spread at which that network was measured in a run; its reliability is then carried over to the one
+        wanted (`Network.at_spread`), and the temperature stays that of the setting, or the usual one, if a weight is
+        safe there. None = it was measured near the spread wanted.
     free_spread: share of the total variance that instances of one class should differ in; safe_spread: the least and
         the largest that count as safe, in (0, 1). None = as `aims` says.
     alternatives: also say what would change with the batch, the sampler and the views.
@@ -99,9 +100,10 @@ def recommend(
     if network is not None and pilot is not None:
         before, network = network, _carried_over(full, network, pilot, free_spread)
         values = {"measured_reliability": before.view_reliability, "measured_spread": pilot}
-        notes.append(Note(Code.pilot, {**values, "reliability": network.view_reliability, "wanted": free_spread}))
+        values |= {"reliability": network.view_reliability, "wanted": free_spread, "temperature": full.temperature}
+        notes.append(Note(Code.pilot, values))
     outlook = Outlook(full, typical(full) if network is None else network, safe_spread)
-    choice = Choice(outlook, free_spread, origin)
+    choice = Choice(outlook, free_spread, origin, of_a_run=origin is NetworkOrigin.measured and pilot is not None)
     return _advice(choice, assumed, alternatives, notes)
 
 
@@ -276,6 +278,9 @@ def _what_moved(choice: Choice, chosen: Point) -> Iterator[Note]:
             Code.warmer_for_reliable_views if reliable else Code.another_temperature,
             {"usual": USUAL_TEMPERATURE, "temperature": chosen.temperature, "weight": weight},
         )
+    warmest = choice.warmest() if choice.of_a_run and given_tau is None and given_alpha is None else USUAL_TEMPERATURE
+    if warmest > chosen.temperature == USUAL_TEMPERATURE:
+        yield Note(Code.warmer_for_reliable_views, {"usual": USUAL_TEMPERATURE, "temperature": warmest, "moved": False})
     spread = chosen.free_spread
     if given_alpha is None and spread is not None and spread < 0.95 * choice.wanted:
         yield Note(Code.less_than_wanted, {"wanted": choice.wanted, "free_spread": spread})

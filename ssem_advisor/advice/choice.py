@@ -24,11 +24,15 @@ LARGEST_SHIFT, LARGEST_WARM_WEIGHT = 0.05, 0.5
 
 @dataclass(frozen=True)
 class Choice:
-    """How to choose in an outlook: the free spread aimed at, and where the network comes from."""
+    """How to choose in an outlook: the free spread aimed at, and where the network comes from.
+
+    of_a_run: it was measured in a run, which keeps its temperature: the usual one where none is said.
+    """
 
     outlook: Outlook
     wanted: float
     origin: NetworkOrigin
+    of_a_run: bool = False
 
     def start(self) -> Point | None:
         """Change as little as possible: keep what is given and safe, else move alpha, else the temperature as well."""
@@ -59,10 +63,15 @@ class Choice:
         given = self.outlook.setting.temperature
         if given is not None:
             yield float(given)
-        elif self.origin is NetworkOrigin.measured:
-            warm = (t for t in WARM_TEMPERATURES if self._bears(t))
-            yield next(warm, USUAL_TEMPERATURE)
+        elif not self.of_a_run:
+            yield self.warmest()
         yield from TEMPERATURES
+
+    def warmest(self) -> float:
+        """The warmest temperature that the views of a measured network bear."""
+        if self.origin is not NetworkOrigin.measured:
+            return USUAL_TEMPERATURE
+        return next((t for t in WARM_TEMPERATURES if self._bears(t)), USUAL_TEMPERATURE)
 
     def _bears(self, temperature: float) -> bool:
         """Whether views as imperfect as these leave the threshold at a temperature nearly where it is."""

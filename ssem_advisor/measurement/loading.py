@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ssem_advisor.measurement.rows import MeasurementError, as_array
+from ssem_advisor.measurement.rows import MeasurementError, as_array, labels_for
 
 EMBEDDINGS = ("embeddings", "embedding", "features", "feats", "z", "x")
 LABELS = ("labels", "label", "targets", "target", "classes", "class", "y")
@@ -55,6 +55,8 @@ def load(path: str | Path, labels: str | Path | None = None) -> Embeddings:
 
 
 def _content(path: Path, embeddings: bool) -> Embeddings:
+    if path.is_dir():
+        raise MeasurementError(f"{path}: a folder; name the file in it")
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         kinds = ", ".join(kind for kind in _READERS if kind != ".txt")
@@ -102,7 +104,10 @@ def _names(arrays: dict[str, Any]) -> str:
 def _refusal(error: Exception) -> str:
     text = " ".join(str(error).split())
     if any(sign in text for sign in ("allow_pickle", "Python objects", "Weights only", "weights_only")):
-        return "holds pickled Python objects, which could run code; save plain arrays or tensors instead"
+        return (
+            "holds pickled Python objects, which could run code; save plain arrays or tensors instead (of labels, "
+            "np.asarray(labels, dtype=str))"
+        )
     if isinstance(error, OSError):
         return error.strerror or text[:160]
     return f"cannot be read ({text[:160] or type(error).__name__})"
@@ -143,7 +148,7 @@ def _lengths_agree(shapes: dict[str, tuple[int, ...]], path: Path) -> None:
     labels = next((lower[name] for name in LABELS if name in lower), None)
     if rows and labels and len(rows) in (2, 3) and max(labels) not in (rows[0], math.prod(rows[:-1])):
         raise MeasurementError(
-            f"{path}: {max(labels)} labels for embeddings of shape {rows}; give one label each, in the same order"
+            f"{path}: {max(labels)} labels for embeddings of shape {rows}; {labels_for(max(labels), rows)}"
         )
     numbers = max((math.prod(shape) for shape in shapes.values()), default=0)
     if numbers > MOST_NUMBERS:
@@ -191,6 +196,9 @@ def _csv(path: Path) -> Any:
         names = [name.strip() for name in next(lines, [])]
         if not names:
             raise MeasurementError(f"{path}: empty")
+        for sign, called in ((";", "semicolons"), ("\t", "tabs")):
+            if len(names) == 1 and sign in names[0]:
+                raise MeasurementError(f"{path}: fields stand between {called}; save it with commas")
         known = any(name.lower() in LABELS + INSTANCES for name in names)
         header = known or (len(names) > 1 and not all(map(_is_number, names)))
         rows = [names] if not header else []
@@ -259,11 +267,18 @@ def _table(table: Any, path: Path) -> dict[str, Any]:
 
 
 def _strings(values: NDArray[Any]) -> NDArray[Any]:
-    """Numbers where all texts are whole numbers, so that labels 0, 1, 2 read the same from every kind of file."""
+    """Numbers where all texts are whole numbers, so that labels 0, 1, 2 read the same from every kind of file, and as
+    numpy writes them (0.000e+00)."""
     try:
         return values.astype(np.int64)
     except (ValueError, OverflowError):
+        pass
+    try:
+        numbers = values.astype(np.float64)
+    except ValueError:
         return values
+    whole = bool(np.isfinite(numbers).all() and (numbers == np.round(numbers)).all() and (abs(numbers) < 2**53).all())
+    return numbers.astype(np.int64) if whole else values
 
 
 def _is_number(text: str) -> bool:

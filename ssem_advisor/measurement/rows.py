@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,12 @@ class MeasurementError(AdvisorError, ValueError):
 
 def as_array(value: Any, name: str) -> NDArray[Any]:
     """A numpy array (a memory map stays one) from an array, a list or a torch tensor on any device."""
+    if value is None:
+        raise MeasurementError(f"{name}: None; give an array")
+    if isinstance(value, str | os.PathLike):
+        raise MeasurementError(
+            f"{name}: a path; read the file first: ssem_advisor.measurement.load({os.fspath(value)!r}) gives arrays"
+        )
     if hasattr(value, "detach"):  # a torch tensor, known by its method: torch itself is not needed here
         value = value.detach().cpu()
         value = value.float().numpy() if value.is_floating_point() and value.itemsize < 4 else value.numpy()
@@ -55,7 +62,8 @@ class UnitRows:
             )
         if z.dtype.kind not in "fiu":
             raise MeasurementError(f"embeddings: numbers of type {z.dtype}; must be real")
-        y = self._labels(labels, len(z), "rows" if z.ndim == 2 else "instances")
+        y = self._labels(labels, z.shape)
+        self._views = 1 if z.ndim == 2 else z.shape[1]
         if z.ndim == 3:
             if instance_ids is not None:
                 raise MeasurementError(
@@ -151,9 +159,11 @@ class UnitRows:
             row = int(np.arange(len(self._z))[index][bad].min())
             zero = not np.asarray(self._z[row]).any()
             what = "is zero and has no direction" if zero else "holds NaN or infinity"
-            raise MeasurementError(
-                f"embeddings: row {row} {what}; drop such rows, with their labels, and measure again"
-            )
+            instance, view = divmod(row, self._views)
+            place, such = f": row {row}", "rows"
+            if self._views > 1:
+                place, such = f"[{instance}, {view}]", "instances"
+            raise MeasurementError(f"embeddings{place} {what}; drop such {such}, with their labels, and measure again")
         z /= scale[:, None]
         norms = np.sqrt(np.einsum("ij,ij->i", z, z))
         lengths = norms * scale
@@ -181,14 +191,17 @@ class UnitRows:
         return np.ascontiguousarray(factor.T)
 
     @staticmethod
-    def _labels(labels: Any, length: int, what: str) -> NDArray[Any]:
-        y = as_array(labels, "labels")
+    def _labels(labels: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+        y, length, what = as_array(labels, "labels"), shape[0], "rows" if len(shape) == 2 else "instances"
         if y.ndim == 2 and 1 in y.shape:
             y = y.reshape(-1)
         if y.ndim != 1:
-            raise MeasurementError(f"labels: shape {y.shape}; must be one label for each of the {length} {what}")
+            one_hot = "; of one-hot rows take labels.argmax(axis=1)" if y.ndim == 2 and len(y) == length else ""
+            raise MeasurementError(
+                f"labels: shape {y.shape}; must be one label for each of the {length} {what}{one_hot}"
+            )
         if len(y) != length:
-            raise MeasurementError(f"labels: {len(y)} for {length} {what}; give one label each, in the same order")
+            raise MeasurementError(f"labels: {len(y)} for {length} {what}; {labels_for(len(y), shape)}")
         if y.dtype.kind == "f" and not np.isfinite(y).all():
             raise MeasurementError(
                 f"labels: position {int(np.argmin(np.isfinite(y)))} is not a number; drop it and its row"
@@ -215,6 +228,13 @@ class UnitRows:
                 f"{names[classes[row]]}, row {row}); views of one instance share its label"
             )
         return inverse
+
+
+def labels_for(count: int, shape: tuple[int, ...]) -> str:
+    """What to do about so many labels for embeddings of a shape that they do not fit."""
+    if len(shape) == 3 and count == shape[1]:
+        return "the axes are (instances, views, dim); turn the embeddings round with z.swapaxes(0, 1)"
+    return "give one label each, in the same order"
 
 
 def _order(classes: NDArray[np.int64], instances: NDArray[np.int64] | None) -> NDArray[np.int64] | None:

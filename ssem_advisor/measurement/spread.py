@@ -39,6 +39,7 @@ NEAREST = 64  # classes at most, whose means stand in for those of all
 WIDEST = 2.0  # ratio of the ends of an interval of the directions beyond which it says nothing
 _PAIRED = 1024  # instances of a class that its directions are counted on
 _CUBED = 256  # instances of a class that its asymmetry is measured on
+TWIN = 1e-4  # distance, in parts of the spread of a class, below which two instances are the same
 _TINY = 1e-30
 
 Array = NDArray[np.float64]
@@ -73,6 +74,8 @@ class Spread:
         square; at least 0, and 0 where residuals lie symmetrically about their class mean, as those of Gaussian noise
         do. evenness: mean square of that cosine times dim; at least 1 where instances lie independently of each other,
         0 in a simplex. Both are known with one view alone, where they tell that noise cannot be all.
+    repeated: share of the instances that are there more than once, with one view: views or copies of one instance that
+        were not said to be.
     local_free: what stands in for the free spread where class means take most of the directions; else None.
     missing: why the own spread cannot be divided; empty where it is.
     left_out: classes that are not measured, for fewer than FEWEST instances. free_by_class: free spread by label; empty
@@ -94,6 +97,7 @@ class Spread:
     local_free: Measured | None = None
     asymmetry: Measured | None = None
     evenness: float | None = None
+    repeated: float = 0.0
     missing: str = ""
     left_out: int = 0
 
@@ -197,7 +201,7 @@ def spread_of_rows(rows: UnitRows) -> Spread:
 
     tables: list[dict[str, Array]] = []
     noise_of_mean = np.empty(m)
-    traces, skews = np.empty((m, 3)), np.empty((m, 3))
+    traces, skews, twins = np.empty((m, 3)), np.empty((m, 3)), np.zeros(m)
     rng = np.random.default_rng(0)
     for k, c in enumerate(chosen):
         centres = sums[k] / np.maximum(counts[k], 1)[:, None]
@@ -211,6 +215,8 @@ def spread_of_rows(rows: UnitRows) -> Spread:
         picked, starts = rows.instances_of(rng.permutation(np.arange(*rows.span(c)))[:_PAIRED])
         traces[k] = _traces(picked[starts])
         skews[k] = _skew(picked[starts])
+        if not rows.has_views:  # of a part of a class a mate is in it as often as it is a part
+            twins[k] = min(_repeated(picked[starts]) * per_class[k] / len(starts), 1.0)
         tables.append(found)
 
     def estimate(*names: str, value: float | None = None) -> Measured:
@@ -251,6 +257,7 @@ def spread_of_rows(rows: UnitRows) -> Spread:
         },
         asymmetry=None if rows.has_views else _asymmetry(skews),
         evenness=None if rows.has_views else float((skews[:, 2] ** (2 / 3)).mean()) * rows.dim,
+        repeated=float(twins.mean()),
         local_free=_scaled(estimate("local"), rows.dim / (rows.dim - near)) if near else None,
         missing=missing,
         left_out=len(rows.labels) - m + len(rows.lonely),
@@ -387,6 +394,23 @@ def _skew(z: Array) -> tuple[float, float, float]:
     each = (cosines**3).sum(axis=1) / (n - 1) - shared
     second = float((cosines**2).sum()) / (n * (n - 1))
     return float(each.mean()), 4 * float(each.var(ddof=1)) / n, second**1.5
+
+
+def _repeated(z: Array) -> float:
+    """Share of the rows of a class that lie within TWIN of its spread from another one of them.
+
+    Rows that are nearly the same lie side by side, but for a few, in the order of any one coordinate.
+    """
+    spread = float(z.var(axis=0).sum())
+    if len(z) < 2 or spread <= _TINY:
+        return 0.0
+    z = z[np.argsort(z @ np.random.default_rng(0).normal(size=z.shape[1]))]
+    found = np.zeros(len(z), dtype=bool)
+    for apart in range(1, min(4, len(z))):
+        near = ((z[apart:] - z[:-apart]) ** 2).sum(axis=1) < TWIN**2 * spread
+        found[apart:] |= near
+        found[:-apart] |= near
+    return float(found.mean())
 
 
 def _asymmetry(skews: Array) -> Measured:

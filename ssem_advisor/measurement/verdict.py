@@ -28,6 +28,7 @@ CLEAR_ONE_VIEW, MANY_ONE_VIEW = 2.0, 20.0
 # at most .03 for certain in 17 networks, and those that were healthy had .12 and more.
 SYMMETRIC = 0.05
 EVEN = 0.4  # or where they keep apart so evenly that they cannot lie independently of each other, as in a minimiser
+REPEATED = 0.2  # share of the rows that are there more than once; data sets of images have a few per cent at most
 ENOUGH, ENOUGH_ONE_VIEW = 0.1, 0.2  # free spread from which finer labels are near their best; one view holds view noise
 # Neighbours tell the class more often than class means do: by a hundredth, a certain difference; by this share of what
 # neighbours tell, most of the classes are in pieces.
@@ -98,6 +99,14 @@ def judge_spread(
         return _lost(step, f"the {between:.1%} of the variance between classes are no more than chance gives")
     if own < COLLAPSED:
         return _collapse(step, own)
+    if spread.repeated > REPEATED:
+        return SpreadVerdict(
+            "cannot tell",
+            f"{spread.repeated:.0%} of the rows are there more than once: copies, or views of one instance, which "
+            "would pass for instances that differ",
+            "save every instance once; of several views say which belong together: (instances, views, dim), or "
+            "instance ids",
+        )
     # Only what instances differ in can take a class to pieces. Where that is less than classes differ in, neighbours
     # know more by chance: in every recorded study it is at least 1.6 times as much where the trained labels lose.
     in_pieces = _in_pieces(step, structure) if own > between else None

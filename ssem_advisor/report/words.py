@@ -63,7 +63,8 @@ _WORDS: dict[Code, Callable[[dict[str, Any]], str]] = {
     ),
     Code.warmer_for_reliable_views: lambda v: (
         f"The measured views are reliable enough for temperature {v['temperature']:g}: they hardly move the threshold "
-        f"there. Digits with such views kept finer labels better there than at {v['usual']:g}."
+        f"there. Digits with such views kept finer labels better there than at {v['usual']:g}"
+        + ("." if v.get("moved", True) else f": --temperature {v['temperature']:g} gives the weight to train there.")
     ),
     Code.less_than_wanted: lambda v: (
         f"A free spread of {show(v['wanted'], 2)} is out of reach with the weights that are safe here; the "
@@ -109,6 +110,7 @@ _WORDS: dict[Code, Callable[[dict[str, Any]], str]] = {
         f"Views become more reliable as classes spread: {show(v['measured_reliability'], 2)} was measured at a free "
         f"spread of {show(v['measured_spread'], 2)}, and {show(v['reliability'], 2)} is expected at "
         f"{show(v['wanted'], 2)} (empirical rule). Measure again after a run at the new weight."
+        + ("" if v["temperature"] else " If the run was not at the temperature above, give its own: --temperature.")
     ),
     Code.several_intervals: lambda v: (
         f"The safe temperatures at alpha {show(v['alpha'])} form more than one interval; the nearest one is shown."

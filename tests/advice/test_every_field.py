@@ -664,7 +664,7 @@ def test_a_pilot_is_carried_over_to_the_spread_that_is_wanted():
         (note,) = [note for note in advice.notes if note.code is Code.pilot]
         assert note.values == {
             "measured_reliability": 0.6, "measured_spread": pilot, "reliability": moved.view_reliability,
-            "wanted": advice.wanted,
+            "wanted": advice.wanted, "temperature": at.temperature,
         }  # fmt: skip
     wanted = recommend(setting).wanted
     assert recommend(setting, network=few, pilot=wanted).network == few  # a pilot at the very spread

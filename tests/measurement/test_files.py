@@ -163,6 +163,8 @@ def test_pickled_objects_are_refused_and_never_run(tmp_path, capfd, name, write)
         ("z.csv", b"a,b,label\n1,2,0\n1,x,0\n", "column 'b', data row 2: 'x' is not a number"),
         ("z.csv", b"\xff\xfe\x00", "cannot be read"),
         ("z.h5", b"", "cannot read '.h5' files; use one of .npy"),
+        ("z.csv", b"label;a;b\n0;1;2\n", "fields stand between semicolons; save it with commas"),
+        ("z.csv", b"label\ta\tb\n0\t1\t2\n", "fields stand between tabs; save it with commas"),
     ],
 )
 def test_files_that_cannot_be_read(tmp_path, name, content, says):
@@ -192,3 +194,19 @@ def test_numpy_files_need_no_torch(tmp_path):
         "sys.exit(any(name in sys.modules for name in ('torch', 'pyarrow', 'safetensors', 'pandas', 'sklearn')))"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(AdvisorError, match="a folder; name the file in it"):
+        load(tmp_path)
+
+
+def test_labels_are_the_same_numbers_however_numpy_wrote_them(tmp_path):
+    z, y = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2
+    for name, fmt in (("a.csv", "%.18e"), ("b.csv", "%g")):
+        np.savetxt(tmp_path / name, np.c_[y, z], delimiter=",", header="label,a,b,c", comments="", fmt=fmt)
+        found = load(tmp_path / name)
+        assert found.labels.dtype == np.int64
+        assert found.labels.tolist() == y.tolist()
+    (tmp_path / "names.txt").write_text("nan\n1.5\n2\n")
+    assert load(tmp_path / "a.csv", tmp_path / "names.txt").labels.tolist() == ["nan", "1.5", "2"]

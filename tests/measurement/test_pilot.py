@@ -196,3 +196,27 @@ def test_where_nothing_prevents_collapse_the_remedy_says_why_and_repeats_no_weig
     code, advice, _ = asked(*shlex.split(command))
     assert code == 0
     assert advice["recommended"] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "temperature"),
+    [("", 0.1), ("--temperature 0.1", 0.1), ("--temperature 0.2", 0.2), ("--temperature 0.07", 0.07)],
+)
+def test_the_answer_keeps_the_temperature_of_the_measured_run(options, temperature, tmp_path):
+    """However reliable the views are; a warmer one is named, with the option that asks for it."""
+    z, y = rows(free=0.12, noise=0.02)
+    np.savez(tmp_path / "z.npz", embeddings=z, labels=y)
+    done = runner.invoke(app, ["recommend", "--from", str(tmp_path / "z.npz"), *SMALL_BATCH, *options.split()])
+    assert f"temperature = {temperature}\n" in done.stdout
+    text = " ".join(done.stdout.split())
+    assert ("--temperature 0.3 gives the weight to train there" in text) == (not options)
+    assert ("If the run was not at the temperature above" in text) == (not options)
+
+
+def test_a_temperature_at_which_no_weight_is_safe_is_left_and_the_answer_says_why(tmp_path):
+    z, y = rows()
+    np.savez(tmp_path / "z.npz", embeddings=z, labels=y)
+    code, advice, _ = asked("recommend", "--from", tmp_path / "z.npz", *SMALL_BATCH, "--temperature", "2")
+    assert code == 0
+    assert advice["recommended"]["temperature"] == 0.1
+    assert "temperature-moved" in {note["code"] for note in advice["notes"]}

@@ -416,6 +416,35 @@ def test_structure_of_a_long_tail_against_plain_loops():
     assert found.by_neighbours == pytest.approx(np.mean([np.mean(np.array(right)[y == c]) for c in range(3)]))
 
 
+@pytest.mark.parametrize("noise", [0.0, 1e-6])
+@pytest.mark.parametrize("n", [30, 1500])
+def test_rows_that_are_there_twice_are_no_instances_that_differ(noise, n):
+    """Side by side or far apart, in classes that are looked at as a whole or in part; a few copies do no harm."""
+    z, y = population(m=3, n=n, free=0.4, views=1, lopsided=True)
+    z = z[:, 0]
+    once = judge_spread(spread_of(z, y))
+    rng = np.random.default_rng(1)
+    for copies in (np.repeat(np.arange(len(y)), 2), np.tile(np.arange(len(y)), 2)):
+        spread = spread_of(z[copies] + noise * rng.normal(size=(len(copies), z.shape[1])), y[copies])
+        assert spread.repeated == pytest.approx(1.0, abs=0.06)
+        found = judge_spread(spread)
+        assert (found.name, found.command) == ("cannot tell", "")
+        assert "there more than once" in found.meaning
+    few = np.r_[np.arange(len(y)), rng.permutation(len(y))[: len(y) // 20]]
+    spread = spread_of(z[few], y[few])
+    assert spread.repeated == pytest.approx(0.1, abs=0.05)
+    assert judge_spread(spread).name == once.name
+    # Rows of an instance that say so are its views.
+    assert spread_of(z[copies], y[copies], copies).repeated == 0
+
+
+@pytest.mark.parametrize(("d", "n"), [(2, 20), (2, 2000), (3, 2000), (64, 300)])
+def test_rows_that_lie_close_are_not_the_same(d, n):
+    rng = np.random.default_rng(d)
+    z = np.repeat(np.eye(2, d), n, axis=0) + 0.3 * rng.normal(size=(2 * n, d)) / np.sqrt(d)
+    assert spread_of(z, np.repeat([0, 1], n)).repeated < 0.2
+
+
 def test_structure_against_plain_loops():
     z, y = pieces(m=3, each=4, n=10, between=0.02, noise=0.6, d=12)
     found = structure_of(UnitRows(z, y))

@@ -73,6 +73,11 @@ class Study:
         return [read_threshold(np.array(self.weights), column) for column in table.T]
 
 
+def free_spread(row: dict[str, Any]) -> float:
+    """What verdicts judge: told by the nearest classes where class means take most of the directions."""
+    return float(row["free_spread"] if row.get("local_free") is None else row["local_free"])
+
+
 def thirds(values: np.ndarray) -> np.ndarray:
     """Means over the third of the classes with the most instances, the middle one and that with the fewest."""
     return np.array([part.mean() for part in np.array_split(np.asarray(values), 3)])
@@ -106,7 +111,7 @@ def sweep(study: Study) -> Iterator[str]:
         by_third = shown(thirds(study.mean("balanced_probe_coarse by class", alpha)))
         spread = " | ".join(
             shown(study.mean(what, alpha))
-            for what in ("free_spread", "expected of a typical network", "expected of this network")
+            for what in (free_spread, "expected of a typical network", "expected of this network")
         )
         yield f"| {name} | {probes} | {by_third} | {spread} |"
 
@@ -138,7 +143,7 @@ def spread_is_right(study: Study) -> str:
     """Claim (c)."""
     counted = [alpha for alpha in study.weights if alpha <= LARGEST_COUNTED]
     off = [
-        float(np.mean([abs(study.mean("free_spread", a) - study.mean(f"expected of {who}", a)) for a in counted]))
+        float(np.mean([abs(study.mean(free_spread, a) - study.mean(f"expected of {who}", a)) for a in counted]))
         for who in ("a typical network", "this network")
     ]
     right = ["right" if distance <= most else "wrong" for distance, most in zip(off, (0.1, 0.05), strict=True)]
@@ -198,7 +203,7 @@ def plain_as_a_weight(study: Study) -> str:
     own = (batch.weight / (2 * batch.same + 1)).sum(axis=0) + batch.alone  # two views, k mates: 1 / (2k + 1)
     weight = float(own @ share)
     found = []
-    for what in ("free_spread", "balanced_probe_fine"):
+    for what in (free_spread, "balanced_probe_fine"):
         there = np.interp(weight, study.weights, [study.mean(what, alpha) for alpha in study.weights])
         found.append(f"{study.mean(what, None):.3f} and {there:.3f}")
     return (

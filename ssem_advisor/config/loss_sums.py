@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from ssem_advisor.config.evidence import SUPERVISED
 
 _LABELS = frozenset({"labels", "label", "targets", "target", "y"})
-_MOST_HOPS = 8  # names that stand for one another, as `loss = loss_sup + loss_self`
+_MOST_TERMS = 32
+_LONGEST_FACTOR = 9  # nodes, as of 1 - weight
+_MOST_HOPS = 3  # names that stand for one another in a factor
 
 
 Truth = Callable[[ast.expr], "bool | None"]
@@ -95,6 +97,7 @@ class _Scope:
         self.set: dict[str, list[tuple[ast.expr, Context]]] = {}
         self.added: dict[str, list[tuple[ast.expr, Context]]] = {}
         self.written: list[tuple[ast.expr, Context]] = []
+        self.known: dict[str, list[Term]] = {}
         for node, context in _statements(scope, truth):
             added = _addition(node)
             if added is not None:
@@ -107,29 +110,28 @@ class _Scope:
 
     def sums(self) -> Iterator[LossSum]:
         for value, context in self.written:
-            for node in ast.walk(value):
-                if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
-                    yield LossSum(tuple(self.terms(node, context, _is_sure(context))), node)
+            for node in _outermost_sums(value):
+                yield LossSum(tuple(_sure(self.terms(node, context), _is_sure(context))), node)
         for name, more in self.added.items():
             value, context = more[-1]
             alternatives = self.set.get(name, [])
             if len(alternatives) == 1:
-                terms = self.terms(ast.Name(name), context, _is_sure(context))
+                terms = _sure(self.terms(ast.Name(name), context), _is_sure(context))
             else:
-                terms = [term for first, home in alternatives for term in self.terms(first, home, False)]
-                added = [term for each, place in more for term in self.terms(each, place, False)]
+                terms = [term for first, home in alternatives for term in _sure(self.terms(first, home), False)]
+                added = [term for each, place in more for term in _sure(self.terms(each, place), False)]
                 terms = [*terms, *added] if any(term.supervised is not None for term in added) else []
             yield LossSum(tuple(terms), value)
 
-    def terms(self, node: ast.expr, context: Context, sure: bool, hops: int = 0) -> list[Term]:
+    def terms(self, node: ast.expr, context: Context) -> list[Term]:
         """The summands of an expression that stands in a context."""
         if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
-            right = self.terms(node.right, context, sure, hops)
+            right = self.terms(node.right, context)
             if isinstance(node.op, ast.Sub):
                 right = _times(right, ast.UnaryOp(ast.USub(), ast.Constant(1)))
-            return self.terms(node.left, context, sure, hops) + right
+            return _brief(self.terms(node.left, context) + right)
         if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
-            left, right = (self.terms(side, context, sure, hops) for side in (node.left, node.right))
+            left, right = self.terms(node.left, context), self.terms(node.right, context)
             if isinstance(node.op, ast.Div):
                 return _times(left, ast.BinOp(ast.Constant(1), ast.Div(), self.followed(node.right)))
             if any(term.supervised is not None for term in right):
@@ -138,20 +140,28 @@ class _Scope:
         if isinstance(node, ast.IfExp):
             holds = self.truth(node.test)
             taken = [node.body] * (holds is not False) + [node.orelse] * (holds is not True)
-            return [t for each in taken for t in self.terms(each, context, sure and holds is not None, hops)]
-        if isinstance(node, ast.Name) and len(self.set.get(node.id, [])) == 1 and hops < _MOST_HOPS:
-            value, home = self.set[node.id][0]
-            found = self.terms(value, home, sure and home == context[: len(home)], hops + 1)
-            for more, place in self.added.get(node.id, []):
-                found += self.terms(more, place, sure and place == home, hops + 1)
-            return found
+            return _brief(_sure([term for each in taken for term in self.terms(each, context)], holds is not None))
+        if isinstance(node, ast.Name) and len(self.set.get(node.id, [])) == 1:
+            home = self.set[node.id][0][1]
+            return _sure(self.named(node.id), home == context[: len(home)])
         if isinstance(node, ast.Constant) and node.value == 0:
             return []
-        return [Term(self.labelled(node), (), sure)]
+        return [Term(self.labelled(node), (), True)]
+
+    def named(self, name: str) -> list[Term]:
+        """The summands of a name that is set once."""
+        if name not in self.known:
+            self.known[name] = [Term(None, (), True)]  # of a name that is set to itself
+            value, home = self.set[name][0]
+            found = self.terms(value, home)
+            for more, place in self.added.get(name, []):
+                found = _brief(found + _sure(self.terms(more, place), place == home))
+            self.known[name] = found
+        return self.known[name]
 
     def followed(self, node: ast.expr, hops: int = 0) -> ast.expr:
-        """A factor with names of this scope that are set once replaced by what they are set to."""
-        if isinstance(node, ast.BinOp):
+        """A short factor with names of this scope that are set once replaced by what they are set to."""
+        if isinstance(node, ast.BinOp) and sum(1 for _ in ast.walk(node)) <= _LONGEST_FACTOR:
             return ast.BinOp(self.followed(node.left, hops), node.op, self.followed(node.right, hops))
         if isinstance(node, ast.Name) and len(known := self.set.get(node.id, [])) == 1 and hops < _MOST_HOPS:
             value, home = known[0]
@@ -186,6 +196,27 @@ def _addition(node: ast.stmt) -> tuple[str, ast.expr] | None:
         if isinstance(one, ast.Name) and isinstance(node.targets[0], ast.Name) and one.id == name:
             return name, other
     return None
+
+
+def _outermost_sums(value: ast.expr) -> Iterator[ast.BinOp]:
+    """The sums in an expression that are not the beginning of a longer one."""
+    inner: set[int] = set()
+    for node in ast.walk(value):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+            if id(node) not in inner:
+                yield node
+            inner |= {id(node.left), id(node.right)}
+
+
+def _sure(terms: list[Term], sure: bool) -> list[Term]:
+    return terms if sure else [replace(term, sure=False) for term in terms]
+
+
+def _brief(terms: list[Term]) -> list[Term]:
+    """The terms; of very many, one of each kind, of unknown weight."""
+    if len(terms) <= _MOST_TERMS:
+        return terms
+    return [Term(supervised, (), False) for supervised in {term.supervised: None for term in terms}]
 
 
 def _times(terms: list[Term], factor: ast.expr) -> list[Term]:

@@ -26,10 +26,10 @@ def convert(quantity: str, leaf: Leaf) -> tuple[Any, Trap | None]:
     def trap(name: str, detail: str) -> Trap:
         return Trap(name, detail, leaf.dotted, leaf.location)
 
-    if value is UNKNOWN or value is None:
-        return UNKNOWN, trap("unresolved", f"{quantity} is filled in at run time")
     if leaf.quirk == "odd-number":
         return UNKNOWN, trap("odd-number", f"parsers disagree about {leaf.raw}")
+    if value is UNKNOWN or value is None:
+        return UNKNOWN, trap("unresolved", f"{quantity} is filled in at run time")
     if quantity in REALS or quantity in LEAST:
         if quantity == "world_size" and not (scalars.is_number(value) and value >= 1):
             many = isinstance(value, str) and re.fullmatch(r"\d+(?:,\d+)+", value)  # device numbers

@@ -583,3 +583,10 @@ def test_a_single_value_in_a_search_space_is_no_choice():
     (run,) = read("a.yaml", text=text.replace("{loss}", "supcon")).runs
     assert (run.kind, run.get("temperature")) == ("supcon", None)
     assert read("a.yaml", text=text.replace("{loss}", "[supcon, ce]")).runs == []
+
+
+@pytest.mark.parametrize("value", ["010", "1:30", "0x1F"])
+def test_a_number_that_parsers_read_differently_is_said_to_be_one(value):
+    (run,) = read("a.yaml", text=f"method: supcon\ntemperature: 0.1\nbatch_size: {value}\n").runs
+    assert run.get("batch_size") is None
+    assert [(trap.name, trap.detail) for trap in run.traps] == [("odd-number", f"parsers disagree about {value}")]

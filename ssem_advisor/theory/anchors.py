@@ -20,7 +20,7 @@ from ssem_advisor.theory.batches import random_batch
 _GROUPS, _BINS = 12, 8
 # Compositions are listed one by one up to this number per group; beyond it so many are drawn in all, the same number at
 # each of up to twice `_NODES` values of the number of same-class instances.
-_LISTED, _NODES, _DRAWS = 600, 6, 144
+_LISTED, _NODES, _DRAWS = 600, 6, 72
 # What drawing compositions instead of listing them may move a weight by.
 DRAWN_ERROR = 0.002
 

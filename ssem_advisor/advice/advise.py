@@ -26,7 +26,7 @@ from ssem_advisor.theory.collapse import critical_temperature
 from ssem_advisor.theory.network import PERFECT, Network, shares_directions, typical
 from ssem_advisor.theory.regime import Regime
 from ssem_advisor.theory.relation import geometry_of
-from ssem_advisor.theory.values import ReferenceLosses, equivalent_alpha, reference_losses
+from ssem_advisor.theory.values import ReferenceLosses, equivalent_alpha, plain_weight, reference_losses
 
 # Free spread to aim at and the range that counts as safe: fine-label probes are flat in it on CIFAR-10 pairs and
 # CIFAR-100 coarse; below they fall towards those of plain SupCon, above coarse accuracy falls below plain SupCon's.
@@ -257,7 +257,10 @@ def _notes(choice: Choice, chosen: Point | None, tau: float) -> Iterator[Note]:
         yield Note(Code.minimiser_only, {"loss": setting.loss})
     lonely = lonely_share(outlook.setting)
     if 0.1 < lonely < 1:
-        yield Note(Code.lonely_anchors, {"share": lonely})
+        values = {"share": lonely}
+        if setting.loss == "supcon" and setting.views > 1:  # an anchor alone has its other view as its one positive
+            values["plain_network"] = (1.0 - lonely) * plain_weight(outlook.setting) + lonely
+        yield Note(Code.lonely_anchors, values)
     yield from _precision(tau)
 
 

@@ -97,6 +97,12 @@ _WORDS: dict[Code, Callable[[dict[str, Any]], str]] = {
     Code.lonely_anchors: lambda v: (
         f"{v['share']:.0%} of the anchors have no other instance of their class in the batch: a class-balanced or "
         "P x K sampler, or a larger batch, gives them one."
+        + (
+            f" Plain SupCon then keeps about the spread of alpha {show(v['plain_network'], 2)} in a network, not its "
+            "optimum; this was seen on long-tailed images with up to 17% of the anchors alone."
+            if "plain_network" in v
+            else ""
+        )
     ),
     Code.sampled_threshold: lambda v: (
         f"The weight above which no class is collapsed is numerical, to within {above(v['error'], 2)}"

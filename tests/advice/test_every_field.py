@@ -586,7 +586,9 @@ def test_the_numbers_of_the_notes():
     }  # fmt: skip
     assert values("bare", Code.shared_directions) == {"beside": 29, "dim": 128, "classes": 100}
     assert values("l_spread", Code.minimiser_only) == {"loss": "l_spread"}
-    assert values("random", Code.lonely_anchors) == {"share": answer("random").lonely}
+    lonely = values("random", Code.lonely_anchors)
+    assert lonely["share"] == answer("random").lonely
+    assert set(lonely) == {"share", "plain_network"}
     assert values("spare", Code.fp16_underflow) == {"span": 20.0}
     assert values("spare, a weight", Code.fp16_overflow) == {
         "inverse": 1 / answer("spare, a weight").recommended.temperature

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -557,6 +558,21 @@ def test_a_pilot_of_another_layer_is_refused(pilot, tmp_path, dim):
         assert refused.stdout == ""
         assert f"dim 64, while the loss sees dim {dim}: another layer; save the projection" in refused.stderr
     assert f"Read from {config}" in run("recommend", "--from", pilot, "--config", config, "--dim", 64).stdout
+
+
+def test_where_anchors_are_alone_plain_supcon_has_the_mean_weight_of_all_of_them():
+    """Drawn batch by batch: an anchor with k mates and two views has one positive in 2k + 1 that is its own."""
+    counts, rng = (90, 40, 10), np.random.default_rng(0)
+    labels = np.repeat(np.arange(3), counts)
+    setting = Setting(class_counts=counts, dim=32, batch_size=6, temperature=0.1)
+    (note,) = (note for note in recommend(setting).notes if note.code is Code.lonely_anchors)
+    drawn = []
+    for _ in range(20_000):
+        batch = labels[rng.permutation(140)[:6]]
+        drawn.append(np.mean(1 / (2 * np.bincount(batch)[batch] - 1)))
+    assert note.values["plain_network"] == pytest.approx(np.mean(drawn), abs=0.004)
+    (note,) = (note for note in recommend(setting.with_(loss="ssem")).notes if note.code is Code.lonely_anchors)
+    assert set(note.values) == {"share"}
 
 
 def test_a_long_tail_is_read_in_brief_and_its_lonely_are_counted_by_size(tmp_path):

@@ -40,9 +40,9 @@ _EXPECTED = 0.01
 # Above this many coordinates a good frame stands for the minimiser, and this many classes for all. Class means in fewer
 # dimensions than the last number count as if they had so many.
 _CROWD, _SAMPLE, _FRAME_DIM = 4_000, 32, 12
-# A frame descends towards the minimiser by up to the first number of steps, as many as the products (classes^2 x dim)
-# allow, and by no fewer than the last number.
-_DESCENTS, _DESCENT_PRODUCTS, _LEAST_DESCENTS = 30, 1.5e9, 6
+# A frame descends towards the minimiser by up to the first number of steps, of classes that differ in size by up to the
+# second, as small ones settle last; as many as the products (classes^2 x dim) allow, and no fewer than the last number.
+_DESCENTS, _DESCENTS_UNEQUAL, _DESCENT_PRODUCTS, _LEAST_DESCENTS = 30, 100, 1.5e9, 6
 _MOST_DESCENDING = 12_000
 # In so many dimensions a tight frame is as good without steps.
 _TIGHT_DIM = 96
@@ -386,7 +386,7 @@ def _frame_thresholds(setting: Setting, sizes: np.ndarray, own: float, dim: int)
         )
     counts, batch = _met(setting, sizes), _batches(setting, sizes)
     vectors, share = _tight_frame(setting.class_counts, m, dim, setting.sampler)
-    steps = _descents(m, dim)
+    steps = _descents(m, dim, _DESCENTS_UNEQUAL if setting.unequal else _DESCENTS)
     if steps:
         # Anchors without a mate have the weight alpha, which is not known here: half.
         weight = share * (batch.paired + 0.5 * batch.alone)
@@ -436,9 +436,13 @@ def _frame_thresholds(setting: Setting, sizes: np.ndarray, own: float, dim: int)
         return np.where(sizes > 1, np.inf, np.nan), Errors(0.0, 0.0)
     each = np.interp(level, level[picked][order][finite], found[order][finite])
     each = np.where(sizes > 1, each, np.nan)
-    last = _frame_error(setting, dim, steps) * float(np.nanmax(each)) + bounded
-    # The first class is a large one, and meets its expected number of others.
-    first = (0.06 + 0.6 / steps) * float(np.nanmin(each)) + bounded if steps else last
+    share = _frame_error(setting, dim, steps)
+    last = share * float(np.nanmax(each)) + bounded
+    if not steps:
+        return each, Errors(last, last)
+    # Large classes meet their expected number of others, as the frame takes it; the smaller, the less.
+    shares = np.interp(level, [level.min(), level.max()], [share, _settled_error(steps)])
+    first = float(np.nanmin(each) - np.nanmin(each * (1.0 - shares))) + bounded
     return each, Errors(min(first, last), last)
 
 
@@ -483,10 +487,15 @@ def _frame_error(setting: Setting, dim: int, steps: int) -> float:
     """
     tight = max(0.03, 3.75 / dim)
     if setting.unequal and setting.sampler == "random":
-        return min(2.5 * tight, 0.19 + 0.6 / steps) if steps else 2.5 * tight
+        return min(2.5 * tight, 0.13 + _settled_error(steps)) if steps else 2.5 * tight
     if not steps:
         return tight
-    return 0.06 + 0.6 / steps if setting.unequal else min(tight, 0.03 + 0.3 / steps)
+    return _settled_error(steps) if setting.unequal else min(tight, 0.03 + 0.3 / steps)
+
+
+def _settled_error(steps: int) -> float:
+    """The same of classes of different sizes that meet their expected numbers; settled for up to 30 steps."""
+    return 0.06 + 0.6 / min(steps, 30)
 
 
 def _met(setting: Setting, sizes: np.ndarray) -> np.ndarray:
@@ -501,11 +510,11 @@ def _met(setting: Setting, sizes: np.ndarray) -> np.ndarray:
     return np.asarray(draws * _shares(sizes))
 
 
-def _descents(m: int, dim: int) -> int:
+def _descents(m: int, dim: int, most: int) -> int:
     """Steps from the frame towards the minimiser; 0 where too few of them are affordable to be worth it."""
     if dim >= _TIGHT_DIM:
         return 0
-    steps = min(_DESCENTS, int(_DESCENT_PRODUCTS / (m**2 * (dim + 16.0))))
+    steps = min(most, int(_DESCENT_PRODUCTS / (m**2 * (dim + 16.0))))
     return max(steps, _LEAST_DESCENTS) if dim < _FRAME_DIM or steps >= _LEAST_DESCENTS else 0
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from collapsed import class_means
 
-from ssem_advisor import Setting, SettingError
+from ssem_advisor import Setting, SettingError, catalogue
 from ssem_advisor.theory import classes
 from ssem_advisor.theory.classes import class_batches, class_thresholds, class_thresholds_error
 from ssem_advisor.theory.crowd import Crowd
@@ -32,7 +32,8 @@ def test_the_thresholds_of_a_frame_are_those_of_the_loss_at_its_vectors(counts, 
     """Every class has its own there; in between sizes and for equal ones the frame takes means."""
     setting = Setting(class_counts=counts, dim=12, temperature=temperature, **batch)
     sizes, own = classes._sizes(setting), float(classes.own_view_weight(setting))
-    monkeypatch.setattr(classes, "_DESCENTS", 0)
+    for steps in ("_DESCENTS", "_DESCENTS_UNEQUAL"):
+        monkeypatch.setattr(classes, steps, 0)
     found, (_, error) = classes._frame_thresholds(setting, sizes, own, 12)
     vectors, share = classes._tight_frame(setting.class_counts, 24, 12, setting.sampler)
     exact = Crowd(setting)._turns(vectors)
@@ -170,7 +171,8 @@ def test_how_many_steps_a_frame_takes():
     """All where they are cheap, fewer with thousands of classes, six at least in few dimensions, none where a tight
     frame is as good."""
     asked = [(400, 3), (1000, 8), (1000, 95), (2000, 8), (2000, 60), (4000, 11), (4000, 12), (12_000, 2), (900, 96)]
-    assert [classes._descents(m, dim) for m, dim in asked] == [30, 30, 13, 15, 0, 6, 0, 6, 0]
+    assert [classes._descents(m, dim, 30) for m, dim in asked] == [30, 30, 13, 15, 0, 6, 0, 6, 0]
+    assert [classes._descents(m, dim, 100) for m, dim in asked] == [100, 62, 13, 15, 0, 6, 0, 6, 0]
 
 
 @pytest.mark.parametrize(
@@ -181,6 +183,8 @@ def test_how_many_steps_a_frame_takes():
         ({"batch_size": 100, "sampler": "random"}, 0, 9.375 / 12, 9.375 / 12),
         ({"batch_size": 100, "sampler": "random"}, 30, 0.08, 0.21),
         ({"batch_size": 100, "sampler": "random"}, 6, 0.16, 0.29),
+        ({}, 100, 0.08, 0.08),
+        ({"batch_size": 100, "sampler": "random"}, 100, 0.08, 0.21),
     ],
 )
 def test_the_errors_of_a_frame_of_different_sizes(fields, steps, first, last, monkeypatch):
@@ -190,6 +194,26 @@ def test_the_errors_of_a_frame_of_different_sizes(fields, steps, first, last, mo
     found, errors = classes._frame_thresholds(setting, classes._sizes(setting), 0.5, 12)
     assert errors.last == pytest.approx(last * found.max())
     assert errors.first == pytest.approx(first * (found.min() if steps else found.max()))
+
+
+def test_a_small_class_that_opens_first_has_the_error_of_small_classes(monkeypatch):
+    """It meets few of the others in a random batch and not their expected number; in between, by the size."""
+    setting = Setting(class_counts=GROWING, dim=12, temperature=0.3, batch_size=100)
+    level = (np.log(GROWING) - np.log(GROWING[0])) / np.log(GROWING[-1] / GROWING[0])
+    for ends in ((0.5, 0.9), (0.9, 0.5), (0.6, 0.62)):
+        monkeypatch.setattr(classes, "_weights", lambda _, sizes, *__, ends=ends: np.linspace(*ends, len(sizes)))
+        found, errors = classes._frame_thresholds(setting, classes._sizes(setting), 0.5, 12)
+        lowest = min(found * (1 - (0.21 - 0.13 * level)))
+        assert found.min() - errors.first == pytest.approx(lowest)
+
+
+def test_the_first_of_365_classes_opens_later_where_the_temperature_is_higher():
+    """Small classes settle last in the steps from a frame: too few of them, and one seems to open first far too early
+    (0.49 in place of 0.66 at temperature 0.5 after thirty). The largest class does, and ever later."""
+    counts = catalogue.get("places-lt").class_counts
+    setting = Setting(class_counts=counts, dim=32, batch_size=256)
+    first = [float(np.nanmin(class_thresholds(setting.with_(temperature=t)))) for t in (0.4, 0.5)]
+    assert first == pytest.approx([0.529, 0.662], abs=0.001)  # as after a thousand steps
 
 
 @pytest.mark.parametrize(("dim", "starts"), [(8, 0), (7, 24), (3, 24)])

@@ -222,7 +222,7 @@ def test_the_frame_of_unequal_classes_holds_the_ends_within_its_error(temperatur
 
 def test_no_frame_gives_a_negative_threshold(monkeypatch):
     """Plain SupCon collapses in every dimension, so weight 0 opens no class; this frame says -0.017 of a large one."""
-    monkeypatch.setattr(classes, "_DESCENTS", 0)
+    monkeypatch.setattr(classes, "_DESCENTS_UNEQUAL", 0)
     classes._thresholds.cache_clear()
     sizes = tuple(int(n) for n in np.round(5 * 1000 ** np.linspace(0, 1, 400)))
     each = class_thresholds(Setting(class_counts=sizes, dim=12, temperature=0.05, sampler="full"))
@@ -230,14 +230,14 @@ def test_no_frame_gives_a_negative_threshold(monkeypatch):
     assert np.nanmin(each) == 0.0
 
 
-@pytest.mark.parametrize("steps", [0, 30])
+@pytest.mark.parametrize("steps", [0, 30, 100])
 @pytest.mark.parametrize(("counts", "temperature"), [(86, 0.177), (55, 0.186), (60, 0.106)])
 def test_the_frame_of_random_batches_holds_the_last_class_within_its_error(counts, temperature, steps, monkeypatch):
     """Small classes meet few of the others in a batch, of which the frame knows the expected number alone."""
     sizes = np.round(4 * 100 ** np.linspace(0, 1, counts))
     setting = Setting(class_counts=tuple(map(int, sizes)), dim=18, temperature=temperature, batch_size=4 * counts)
     last = np.nanmax(np.minimum(class_thresholds(setting), 1.0))
-    monkeypatch.setattr(classes, "_DESCENTS", steps)
+    monkeypatch.setattr(classes, "_DESCENTS_UNEQUAL", steps)
     quick, (_, error) = classes._frame_thresholds(setting, sizes, 0.5, 18)
     assert last <= quick.max() + error
     assert error == pytest.approx((0.21 if steps else 2.5 * 3.75 / 18) * quick.max())
@@ -281,7 +281,8 @@ def test_whether_all_classes_are_open_agrees_with_where_the_last_one_opens(field
 @pytest.mark.parametrize("sizes", [{"classes": 90}, {"class_counts": tuple(range(4, 94))}])
 def test_bounds_of_the_stiffness_hold_what_eigenvalues_say(sizes, temperature, monkeypatch):
     setting = Setting(**sizes, dim=60, temperature=temperature, batch_size=300)
-    monkeypatch.setattr(classes, "_DESCENTS", 0)
+    for steps in ("_DESCENTS", "_DESCENTS_UNEQUAL"):
+        monkeypatch.setattr(classes, steps, 0)
     found = []
     for least in (400, 0):
         monkeypatch.setattr(classes, "_STIFF_DIM", least)

@@ -40,12 +40,10 @@ class Boundary:
 
     def at(self, temperatures: np.ndarray) -> np.ndarray:
         """First and last threshold at temperatures (k,) within those of the boundary, shape (2, k)."""
-        x, t = np.log(self.temperatures), np.log(temperatures)
-        i = np.clip(np.searchsorted(x, t, side="right") - 1, 0, len(x) - 2)
-        step = x[i + 1] - x[i]
-        s = (t - x[i]) / step
-        ends = self.limits[:, i] * (1 + 2 * s) * (1 - s) ** 2 + self.limits[:, i + 1] * s**2 * (3 - 2 * s)
-        return np.asarray(ends + step * s * (1 - s) * (self.slopes[:, i] * (1 - s) - self.slopes[:, i + 1] * s))
+        from scipy.interpolate import CubicHermiteSpline
+
+        curve = CubicHermiteSpline(np.log(self.temperatures), self.limits, self.slopes, axis=1)
+        return np.asarray(curve(np.log(temperatures)))
 
 
 def boundary_of(setting: Setting, span: tuple[float, float], exact: Iterable[float] = ()) -> Boundary:
@@ -86,7 +84,8 @@ def _curve(known: dict[float, np.ndarray], error: float = 0.0) -> Boundary:
 
 def _slopes(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Of a monotone cubic through points, y of shape (curves, n): those of parabolas through three neighbours, no
-    steeper than three times a secant beside the point (Fritsch and Carlson 1980)."""
+    steeper than three times a secant beside the point (Fritsch and Carlson 1980). Those of scipy's PchipInterpolator
+    are flatter: through the same points its curve misses others by up to twice as much."""
     steps, secants = np.diff(x), np.diff(y) / np.diff(x)
     left, right = secants[:, :-1], secants[:, 1:]
     parabola = (steps[1:] * left + steps[:-1] * right) / (steps[1:] + steps[:-1])

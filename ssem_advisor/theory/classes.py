@@ -436,12 +436,12 @@ def _frame_thresholds(setting: Setting, sizes: np.ndarray, own: float, dim: int)
         return np.where(sizes > 1, np.inf, np.nan), Errors(0.0, 0.0)
     each = np.interp(level, level[picked][order][finite], found[order][finite])
     each = np.where(sizes > 1, each, np.nan)
-    share = _frame_error(setting, dim, steps)
-    last = share * float(np.nanmax(each)) + bounded
+    rough = _frame_error(setting, dim, steps)
+    last = rough * float(np.nanmax(each)) + bounded
     if not steps:
         return each, Errors(last, last)
     # Large classes meet their expected number of others, as the frame takes it; the smaller, the less.
-    shares = np.interp(level, [level.min(), level.max()], [share, _settled_error(steps)])
+    shares = np.interp(level, [level.min(), level.max()], [rough, _settled_error(steps)])
     first = float(np.nanmin(each) - np.nanmin(each * (1.0 - shares))) + bounded
     return each, Errors(min(first, last), last)
 

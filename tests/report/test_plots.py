@@ -170,6 +170,26 @@ def test_threshold_against_batch_size(drawn: list[Axes], tmp_path: Path, batch: 
         assert thresholds == pytest.approx(np.minimum(collapse_threshold(at), 2))
 
 
+@pytest.mark.parametrize(
+    ("setting", "largest"),
+    [
+        (Setting(class_counts=(50, 30, 20), batch_size=40, dim=16, temperature=0.5), 100),
+        (Setting(class_counts=(50, 30, 20), batch_size=15, dim=16, sampler="balanced"), 60),
+        (Setting(classes=6, instances_per_class=9, batch_size=20, dim=3), 54),
+    ],
+)
+def test_last_opening_against_batch_size(drawn: list[Axes], tmp_path: Path, setting: Setting, largest: int) -> None:
+    plots.threshold_vs_batch(setting, tmp_path / "batch.png")
+    assert drawn[0].get_ylabel() == "weight α above which the last class opens"
+    for line in drawn[0].lines[:5]:
+        sizes, opens = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+        assert setting.batch_size in sizes
+        assert sizes[-1] == largest
+        for place in (1, len(sizes) // 2, -1):
+            at = setting.with_(batch_size=int(sizes[place]), temperature=float(str(line.get_label())))
+            assert opens[place] == min(collapse_limits(at).open_above, 2.0)
+
+
 def test_smallest_data_sets_still_have_batches_to_compare(drawn: list[Axes], tmp_path: Path) -> None:
     for setting in (
         Setting(classes=2, instances_per_class=2),
@@ -216,6 +236,16 @@ def test_loss_values_are_the_reference_losses(drawn: list[Axes], tmp_path: Path)
         for at in (0, 60, 150, 200):
             alpha = float(line.get_xdata()[at])
             exact = getattr(reference_losses(SETTING.with_(alpha=alpha)), name)
+            assert float(line.get_ydata()[at]) == pytest.approx(exact)
+
+
+def test_loss_values_of_classes_of_different_size(drawn: list[Axes], tmp_path: Path) -> None:
+    setting = Setting(class_counts=(50, 30, 20), batch_size=40, dim=16, temperature=0.2)
+    plots.loss_values(setting, tmp_path / "losses.png")
+    for line, name in zip(drawn[0].lines[:3], ("total_collapse", "class_collapse", "optimum"), strict=True):
+        assert (line.get_xdata()[0], line.get_xdata()[-1]) == (0, 1)
+        for at in (0, 3, 20, 40):
+            exact = getattr(reference_losses(setting.with_(alpha=float(line.get_xdata()[at]))), name)
             assert float(line.get_ydata()[at]) == pytest.approx(exact)
 
 
@@ -403,13 +433,22 @@ UNEQUAL = Setting(class_counts=(50, 20, 10), batch_size=16)
 
 
 @pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        (UNEQUAL.with_(dim=2), "dim=2: not covered, because the loss of collapsed classes needs dim >= 3"),
+        (Setting(classes=5, batch_size=16, dim=3), "dim=3: .* needs dim >= 4"),
+        (UNEQUAL.with_(loss="l_spread"), "loss='l_spread': not covered, because"),
+    ],
+)
+def test_loss_values_that_are_not_worked_out_are_not_drawn(tmp_path: Path, setting: Setting, reason: str) -> None:
+    with pytest.raises(NotCovered, match=reason):
+        plots.loss_values(setting, tmp_path / "losses.png")
+
+
+@pytest.mark.parametrize(
     ("setting", "draw"),
     [
-        *((UNEQUAL, draw) for draw in (plots.threshold_vs_batch, plots.loss_values)),
-        *(
-            (Setting(classes=20, batch_size=256, dim=10), draw)
-            for draw in (plots.threshold_vs_batch, plots.loss_values)
-        ),
+        *((UNEQUAL.with_(dim=1), draw) for draw in (plots.threshold_vs_batch, plots.loss_values)),
         *((Setting(classes=20, batch_size=256, dim=10, loss="l_spread"), draw) for draw in DRAWINGS),
         *((Setting(classes=20, batch_size=256, views=1), draw) for draw in DRAWINGS),
         *(
@@ -498,6 +537,19 @@ def test_command_takes_setting_and_point_from_a_config(tmp_path: Path) -> None:
     assert "your config: α 0.0517, τ 0.1" in command("--config", config, "--terminal").stdout
 
 
+def test_a_config_that_has_no_one_weight_is_marked_at_its_temperature(drawn: list[Axes], tmp_path: Path) -> None:
+    """Plain SupCon of classes of different size has a weight for each of them."""
+    config = tmp_path / "run.yaml"
+    config.write_text("loss: supcon\ntemperature: 20\nclass_counts: [50, 20, 10]\nbatch_size: 16\nprojection_dim: 16\n")
+    said = "plain SupCon, whose weight differs from class to class"
+    assert f"your config, τ 20: {said}" in command("--config", config, "--terminal").stdout
+    assert command("--config", config, "-o", tmp_path / "a.svg").exit_code == 0
+    assert f"your config: {said}" in {text.get_text() for text in drawn[0].texts}
+    assert [20.0, 20.0] in [list(line.get_xdata()) for line in drawn[0].lines]
+    assert drawn[0].get_xlim()[1] == pytest.approx(20)
+    assert "your config, " not in command("--config", config, "--terminal", "--alpha", "0.5").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -506,7 +558,7 @@ def test_command_takes_setting_and_point_from_a_config(tmp_path: Path) -> None:
         (["--classes", "20", "--batch-size", "256", "-o", "missing/picture.png"], "missing/picture.png: cannot be"),
         (["--classes", "1", "-o", "picture.png"], "classes=1"),
         (
-            ["--classes", "20", "--batch-size", "256", "--dim", "5", "--kind", "batch", "-o", "picture.png"],
+            ["--classes", "20", "--batch-size", "256", "--dim", "5", "--kind", "losses", "-o", "picture.png"],
             "not covered",
         ),
         (["--classes", "20", "--batch-size", "256", "--kind", "batch", "--terminal"], "--kind batch"),

@@ -10,27 +10,45 @@ from typing import Any
 import numpy as np
 
 from ssem_advisor.advice import Outlook, complete
-from ssem_advisor.domain import Setting, SettingError
+from ssem_advisor.domain import NotCovered, Setting, SettingError
 from ssem_advisor.report.plots.canvas import PAPER, Look, Paper, canvas, legend_below, logarithmic, mark
-from ssem_advisor.report.plots.shown import basis, covered, covered_outlook, headline, most
+from ssem_advisor.report.plots.shown import basis, covered_outlook, headline, most, need_views
+from ssem_advisor.theory import ReferenceLosses, class_variances, collapse_threshold, reference_losses
 from ssem_advisor.theory import class_openings as class_openings_of
-from ssem_advisor.theory import class_variances, collapse_threshold, reference_losses
-from ssem_advisor.theory.regime import Regime, collapse_limits
+from ssem_advisor.theory.regime import Regime, collapse_limits, regime_of
+
+# How many batch sizes are drawn, and how many where every one takes a search; weights likewise.
+_SIZES, _SIZES_BY_CLASS, _WEIGHTS_BY_CLASS = 97, 9, 41
 
 
 def threshold_vs_batch(setting: Setting, path: str | os.PathLike[str], paper: Paper = PAPER) -> Path:
     """Write the collapse threshold of the weight against the batch size, for several temperatures.
 
-    Raises as `phase_diagram`, and SettingError for sampler="full", whose batch is the data set.
+    Where every class has a threshold of its own that of the last one, worked out at a few sizes. Raises as
+    `phase_diagram`, and SettingError for sampler="full", whose batch is the data set.
     """
-    setting = covered(setting)
-    title = "Collapse is the optimum below each line"
+    need_views(setting)
+    setting = complete(setting)[0]
+    by_class = regime_of(setting).by_class
+    if by_class:
+        title, label = (
+            "Above each line no class is known to stay collapsed",
+            "weight α above which the last class opens",
+        )
+    else:
+        title, label = "Collapse is the optimum below each line", "collapse threshold of α"
     with canvas(path, paper, (7.8, 4.8), title, headline(setting.with_(batch_size=None))) as (_, axes, look):
-        sizes = _batch_sizes(setting)
+        sizes = _batch_sizes(setting, _SIZES_BY_CLASS if by_class else _SIZES)
+        if by_class and setting.batch_size is not None:
+            sizes = np.union1d(sizes, setting.batch_size)
         for temperature, drawn in temperatures(setting, look):
-            at = setting.with_(batch_size=sizes, temperature=temperature, alpha=None)
-            threshold = np.minimum(collapse_threshold(at), 2.0)
-            axes.plot(sizes, threshold, label=f"{temperature:g}", **drawn)
+            at = setting.with_(temperature=temperature, alpha=None)
+            if by_class:
+                drawn |= {"marker": "o", "markersize": 3.5}  # only these are worked out
+                found = np.array([collapse_limits(at.with_(batch_size=int(size))).open_above for size in sizes])
+            else:
+                found = collapse_threshold(at.with_(batch_size=sizes))
+            axes.plot(sizes, np.minimum(found, 2.0), label=f"{temperature:g}", **drawn)
         axes.axhspan(1, 1.1, facecolor=look.collapse, edgecolor=look.hatch, hatch="///", linewidth=0, zorder=3)
         axes.text(sizes[0], 1.045, "  no weight prevents collapse", va="center", path_effects=look.halo(), zorder=4)
         if setting.batch_size is not None:
@@ -38,7 +56,7 @@ def threshold_vs_batch(setting: Setting, path: str | os.PathLike[str], paper: Pa
         powers = [2**power for power in range(1, 24) if sizes[0] <= 2**power <= sizes[-1]]
         logarithmic(axes.xaxis, powers[:: 1 + len(powers) // 10])
         axes.set(xlim=(sizes[0], sizes[-1]), ylim=(0, 1.09))
-        axes.set(xlabel="batch size, in instances", ylabel="collapse threshold of α")
+        axes.set(xlabel="batch size, in instances", ylabel=label)
         axes.grid()
         axes.legend(title="temperature", loc="center left", bbox_to_anchor=(1.01, 0.5))
     return Path(path)
@@ -99,13 +117,16 @@ def _spread_over_weight(
 def loss_values(setting: Setting, path: str | os.PathLike[str], paper: Paper = PAPER) -> Path:
     """Write the three reference values of the loss against the weight: total collapse, class collapse, the optimum.
 
-    At the setting's temperature, or 0.1. Raises as `phase_diagram`.
+    At the setting's temperature, or 0.1. Raises as `phase_diagram`, and NotCovered where the loss of collapsed classes
+    is not worked out.
     """
-    setting = covered(setting)
-    at = setting.with_(temperature=setting.temperature or 0.1, alpha=np.linspace(0, 1, 201))
-    title = f"Where a loss value stands, at temperature {at.temperature:g}"
+    need_views(setting)
+    setting = complete(setting)[0]
+    setting = setting.with_(temperature=setting.temperature or 0.1)
+    alphas = np.linspace(0, 1, _WEIGHTS_BY_CLASS if setting.unequal else 201)
+    values = _reference_losses(setting, alphas)
+    title = f"Where a loss value stands, at temperature {setting.temperature:g}"
     with canvas(path, paper, (7.8, 4.8), title, headline(setting)) as (figure, axes, look):
-        values = reference_losses(at)
         for name, value, drawn in (
             (
                 "total collapse: all embeddings equal",
@@ -115,13 +136,29 @@ def loss_values(setting: Setting, path: str | os.PathLike[str], paper: Paper = P
             ("class collapse: each class on one point", values.class_collapse, {"color": look.bad}),
             ("the optimum", values.optimum, {"color": look.safe_ink}),
         ):
-            axes.plot(at.alpha, np.broadcast_to(value, at.alpha.shape), linewidth=2, label=name, **drawn)
+            axes.plot(alphas, np.broadcast_to(value, alphas.shape), linewidth=2, label=name, **drawn)
         if setting.alpha is not None:
             mark(axes, look, setting.alpha, f"your α = {setting.alpha:g}")
         axes.set(xlim=(0, 1), xlabel="weight α of the self-supervised term", ylabel="loss, in nats")
         axes.grid()
         legend_below(figure)
     return Path(path)
+
+
+def _reference_losses(setting: Setting, alphas: np.ndarray) -> ReferenceLosses:
+    """The reference values at weights, each of shape (weights,) or one number; NotCovered where one is not known."""
+    if setting.unequal:  # one by one: each is a minimum that is searched for
+        each = [reference_losses(setting.with_(alpha=float(alpha))) for alpha in alphas]
+        found = ReferenceLosses(*(np.array(column) for column in zip(*each, strict=True)))
+    else:
+        found = reference_losses(setting.with_(alpha=alphas))
+    if np.isnan(found.class_collapse).any():
+        least = setting.classes if setting.unequal else setting.classes - 1
+        what = f"dim={setting.dim}: not covered, because the loss of collapsed classes needs dim >= {least}"
+        if setting.loss == "l_spread" and setting.unequal:
+            what = "loss='l_spread': not covered, because its values are not worked out where classes differ in size"
+        raise NotCovered(what)
+    return found
 
 
 def class_openings(setting: Setting, path: str | os.PathLike[str], paper: Paper = PAPER) -> Path:
@@ -178,11 +215,13 @@ def temperatures(setting: Setting, look: Look) -> Iterator[tuple[float, dict[str
         yield temperature, {"color": colour, "linestyle": styles[rank], "linewidth": 3.2 if temperature == own else 1.8}
 
 
-def _batch_sizes(setting: Setting) -> np.ndarray:
-    """Batch sizes from the smallest to 65536 or the data set, evenly spaced in the logarithm."""
+def _batch_sizes(setting: Setting, number: int) -> np.ndarray:
+    """Some batch sizes from the smallest to 65536 or the data set, evenly spaced in the logarithm."""
     if setting.sampler == "full":
         raise SettingError("sampler='full': the batch is the data set; choose random or balanced to vary it")
-    random, each = setting.sampler == "random", setting.instances_per_class or np.inf
+    random, counts = setting.sampler == "random", setting.class_counts
+    each = min(counts) if counts else setting.instances_per_class or np.inf
     step = 1 if random else setting.classes_per_batch or setting.classes
-    largest = min(max(65536 // step, 8), setting.classes * each if random else each)
-    return step * np.unique(np.geomspace(2 if step == 1 else 1, largest, 97).round().astype(int))
+    total = sum(counts) if counts else setting.classes * each
+    largest = min(max(65536 // step, 8), total if random else each)
+    return step * np.unique(np.geomspace(2 if step == 1 else 1, largest, number).round().astype(int))

@@ -31,6 +31,7 @@ from ssem_advisor.report.plots.canvas import (
     colour_scale,
     legend_below,
     logarithmic,
+    mark,
     weight_label,
 )
 from ssem_advisor.report.plots.shown import basis, covered_outlook, headline, most, shown_outlook
@@ -90,7 +91,7 @@ def phase_diagram(
     title = "Which classes are collapsed at the optimum" if setting.unequal else "Where class collapse is the optimum"
     with canvas(path, paper, (8.4, 5.6), title, headline(setting)) as (figure, axes, look):
         points = _points(setting, config, paper)
-        span = _span(points)
+        span = _span(points, config)
         temperatures, (first, last), weights = contours(outlook, 181, span)
         colours = colour_scale(most(outlook))
         axes.set_facecolor(look.collapse)
@@ -126,6 +127,8 @@ def phase_diagram(
         axes.plot([], [], label=f"safe: free spread {low:.2g} to {high:.2g}", **safe)
         for label, temperature, alpha, marked in points:
             axes.plot(temperature, alpha, linestyle="none", label=label, clip_on=False, **marked)
+        if config is not None and config.temperature is not None and (why := placeless(config)) is not None:
+            mark(axes, look, config.temperature, f"your config: {why}")
         logarithmic(axes.xaxis, [0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100])
         axes.set(xlim=span, ylim=(0, 1), xlabel="temperature τ", ylabel=weight_label(figure))
         bar = figure.colorbar(
@@ -176,7 +179,7 @@ def terminal_heat_map(
     glyphs, bar = ("·░▒▓", "│") if unicode else (".:+#", "|")
     columns, rows = min(max(width - 8, 24), 100), 21
     found = _points(setting, config, paper)
-    span = _span(found)
+    span = _span(found, config)
     _, (_, last), weights = contours(outlook, columns, span)
     levels = levels_of(outlook)
     points = list(enumerate(found, start=1))
@@ -209,6 +212,8 @@ def terminal_heat_map(
     whole = "   ".join(keys)
     lines += [[(key, "")] for key in ([whole] if len(whole) <= width else keys)]
     lines += [[(f"{number} {point.label}", "")] for number, point in points]
+    if config is not None and (why := placeless(config)) is not None:
+        lines += [[(line, "")] for line in wrapped(f"your config, τ {config.temperature:g}: {why}", width)]
     if unicode:
         return lines
     return [[(text.replace("α", "alpha").replace("τ", "tau"), style) for text, style in line] for line in lines]
@@ -242,9 +247,19 @@ def _plain_weight(setting: Setting) -> float | None:
     return None if math.isnan(weight) else weight
 
 
-def _span(points: Sequence[Marker]) -> tuple[float, float]:
-    """The temperatures to show: the usual ones, and those of the points."""
+def placeless(config: Setting) -> str | None:
+    """Why a config has no weight to be marked at; None where it has one."""
+    if config.alpha is not None or _plain_weight(config) is not None:
+        return None
+    differs = "weight differs from class to class" if config.unequal else "anchors meet no other of their class"
+    return f"plain SupCon, whose {differs}"
+
+
+def _span(points: Sequence[Marker], config: Setting | None = None) -> tuple[float, float]:
+    """The temperatures to show: the usual ones, and those of the points and the config."""
     shown = [*TEMPERATURES, *(point.temperature for point in points)]
+    if config is not None and config.temperature is not None:
+        shown.append(config.temperature)
     return min(shown), max(shown)
 
 

@@ -8,21 +8,6 @@ from ssem_advisor.report.plots.canvas import Paper
 from ssem_advisor.theory.network import PERFECT
 
 
-def covered(setting: Setting) -> Setting:
-    """The setting with its batch filled in, or NotCovered where every class has its own threshold."""
-    least = setting.classes - 1
-    if setting.unequal:
-        raise NotCovered(
-            "class_counts: not covered, this picture needs classes of equal size; see --kind phase, variance, openings"
-        )
-    if setting.dim is not None and setting.dim < least:
-        raise NotCovered(
-            f"dim={setting.dim}: not covered, this picture needs dim >= classes-1 = {least}; see --kind phase, variance"
-        )
-    need_views(setting)
-    return complete(setting)[0]
-
-
 def need_views(setting: Setting) -> None:
     if setting.views == 1 and setting.loss != "ssem":
         raise NotCovered("views=1: not covered, without a second view the self-supervised term has no positive")

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -98,6 +99,14 @@ def test_thirds_and_ranks(claims):
 
 
 def test_the_page_shows_what_is_printed(claims):
-    page = (FOLDER / "README.md").read_text()
+    """Line by line; numbers of the theory rest on drawn compositions of batches, and may move by 0.004."""
+    number = re.compile(r"-?\d+\.\d+")
     printed = [line for line in claims.report() if line.startswith(("|", "("))]
-    assert [line for line in printed if line not in page] == []
+    lines = [line.removeprefix("- ") for line in (FOLDER / "README.md").read_text().splitlines()]
+    first = lines.index(printed[0])
+    shown = [line for line in lines[first:] if line.startswith(("|", "("))]
+    assert [number.sub("#", line) for line in shown] == [number.sub("#", line) for line in printed]
+    for there, here in zip(shown, printed, strict=True):
+        assert list(map(float, number.findall(there))) == pytest.approx(
+            list(map(float, number.findall(here))), abs=0.0045
+        )

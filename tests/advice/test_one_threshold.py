@@ -8,9 +8,11 @@ import subprocess
 import numpy as np
 import optuna
 import pytest
+from typer.testing import CliRunner
 
 from ssem_advisor import Setting, assert_safe, measure, recommend
 from ssem_advisor.advice import aims, judge, outlook_of
+from ssem_advisor.cli import app
 from ssem_advisor.config import OwnConfig, read
 from ssem_advisor.domain import FIELDS, NotCovered
 from ssem_advisor.lint.core import Case, verdict_on
@@ -19,6 +21,7 @@ from ssem_advisor.report import explorer, plots
 from ssem_advisor.report.plots import phase
 from ssem_advisor.report.plots.canvas import PAPER
 from ssem_advisor.report.plots.shown import shown_outlook
+from ssem_advisor.rounding import below, inward, within
 from ssem_advisor.theory.numbers import numbers_of
 from ssem_advisor.theory.regime import Regime, collapse_limits
 from ssem_advisor.theory.registry import theorem
@@ -296,3 +299,57 @@ def test_no_trial_and_no_recommendation_asks_for_collapse(name):
         except AssertionError as warned:
             said = str(warned)
         assert "SSM1" not in said  # it may warn of the dimension or the batch, never of the weight
+
+
+GOALS = {None: "warning", "transfer": "error", "classification": "note"}
+# Temperature and weight are left to the answer; a typical network's views would bear a warmer temperature in the first.
+WEIGHTS = {
+    "cifar10": Setting(classes=10, dim=128, batch_size=512),
+    "two classes": Setting(classes=2, dim=64, batch_size=512),
+    "cifar100": Setting(classes=100, dim=128, batch_size=512),
+    "balanced": Setting(classes=20, dim=64, batch_size=400, sampler="balanced"),
+}
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_every_command_names_one_weight_whatever_the_goal(name, tmp_path):
+    """`check --goal` says how severe a finding is, and no other command takes a goal: weight, safe range and threshold
+    are those of `recommend` in pictures, on the page, in a search and in what `check` helps with."""
+    setting = WEIGHTS[name]
+    best, temperature = recommend(setting).recommended.alpha, recommend(setting).recommended.temperature
+    at = setting.with_(temperature=temperature)
+    answer = recommend(at)
+    safe, threshold = answer.alpha.safe, answer.alpha.collapse_threshold
+    assert answer.recommended.alpha == best
+    (marked,) = (point for point in phase._points(setting, None, PAPER) if point.label.startswith("recommended"))
+    assert marked.label == f"recommended: α {best:.3g}, τ {temperature:g}"
+    (page,) = explored([at.with_(alpha=0.5)])
+    assert [page["best"], page["threshold"], *page["safe"]] == pytest.approx([best, threshold, *safe], rel=1e-6)
+    ends = [
+        suggest(optuna.trial.FixedTrial({"temperature": temperature, "alpha_fraction": fraction}), setting).alpha
+        for fraction in (0.0, 1.0)
+    ]
+    assert ends == pytest.approx(safe)
+    file = tmp_path / "train.yaml"
+    file.write_text(
+        f"method: supcon\nnum_classes: {setting.classes}\ntemperature: {temperature}\nn_views: 2\n"
+        f"batch_size: {setting.batch_size}\nprojection_dim: {setting.dim}\n"
+    )
+    (tmp_path / "pyproject.toml").write_text(f'[tool.ssem-advisor.defaults]\nsampler = "{setting.sampler}"\n')
+    runner, helped = CliRunner(), set()
+    for goal, severity in GOALS.items():
+        options = [] if goal is None else ["--goal", goal]
+        done = runner.invoke(app, ["check", str(file), "--format", "json", *options])
+        (finding,) = (f for f in json.loads(done.stdout)["files"][0]["findings"] if f["code"] == "SSM201")
+        assert finding["severity"] == severity
+        helped.add(finding["numbers"])
+    (numbers,) = helped
+    shown = f"alpha {within(best, safe)} (safe from {' to '.join(inward(*safe))}, collapse up to {below(threshold)})"
+    assert shown in numbers
+
+
+@pytest.mark.parametrize("command", ["recommend", "explain", "plot", "explore", "measure", "diagnose"])
+def test_only_check_takes_a_goal(command):
+    refused = CliRunner().invoke(app, [command, "--goal", "transfer"])
+    assert refused.exit_code == 2
+    assert "--goal" in refused.stderr

@@ -34,7 +34,7 @@ from ssem_advisor.report.plots.canvas import (
     mark,
     weight_label,
 )
-from ssem_advisor.report.plots.shown import basis, covered_outlook, headline, most, shown_outlook
+from ssem_advisor.report.plots.shown import basis, covered_outlook, headline, most, network_of
 from ssem_advisor.theory import collapse_threshold, plain_weight
 from ssem_advisor.theory.regime import Regime
 
@@ -222,7 +222,7 @@ def terminal_heat_map(
 def _points(setting: Setting, config: Setting | None, paper: Paper) -> list[Marker]:
     found: list[tuple[str, float | None, float | None, dict[str, Any]]] = []
     found.append(("this setting", setting.temperature, setting.alpha, _OWN))
-    best = recommend(setting, network=shown_outlook(setting, paper).network).recommended
+    best = recommend(setting, network=network_of(paper)).recommended
     if best is not None:
         found.append(("recommended", best.temperature, best.alpha, _RECOMMENDED))
     if config is not None:

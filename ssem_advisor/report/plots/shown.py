@@ -5,7 +5,7 @@ from __future__ import annotations
 from ssem_advisor.advice import Basis, Outlook, complete, outlook_of
 from ssem_advisor.domain import NotCovered, Setting
 from ssem_advisor.report.plots.canvas import Paper
-from ssem_advisor.theory.network import PERFECT
+from ssem_advisor.theory.network import PERFECT, Network
 
 
 def need_views(setting: Setting) -> None:
@@ -25,7 +25,12 @@ def covered_outlook(setting: Setting, paper: Paper) -> Outlook:
 
 def shown_outlook(setting: Setting, paper: Paper) -> Outlook:
     """What the pictures show: free spread of a typical network, or of the minimiser."""
-    return outlook_of(setting, PERFECT if paper.network == "perfect" else None)
+    return outlook_of(setting, network_of(paper))
+
+
+def network_of(paper: Paper) -> Network | None:
+    """Whose free spread a picture shows, as `recommend` takes it: None is a typical network."""
+    return PERFECT if paper.network == "perfect" else None
 
 
 def most(outlook: Outlook) -> float:

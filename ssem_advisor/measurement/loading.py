@@ -237,7 +237,9 @@ def _csv(path: Path) -> Any:
 
 
 def _text(path: Path) -> Any:
-    return _strings(np.array(path.read_text(encoding="utf-8-sig").split(), dtype=str))
+    """A label on each line, which may have blanks; or all of them on one line."""
+    lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    return _strings(np.array(lines if len(lines) > 1 else " ".join(lines).split(), dtype=str))
 
 
 def _table(table: Any, path: Path) -> dict[str, Any]:

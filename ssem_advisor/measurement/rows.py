@@ -196,9 +196,13 @@ class UnitRows:
         if y.ndim == 2 and 1 in y.shape:
             y = y.reshape(-1)
         if y.ndim != 1:
-            one_hot = "; of one-hot rows take labels.argmax(axis=1)" if y.ndim == 2 and len(y) == length else ""
+            remedy = ""
+            if y.ndim == 2 and len(y) == length and (y == y[:, :1]).all():
+                remedy = "; of one for each view take labels[:, 0]"
+            elif y.ndim == 2 and len(y) == length and y.dtype.kind in "biuf" and (y.sum(axis=1) == 1).all():
+                remedy = "; of one-hot rows take labels.argmax(axis=1)"
             raise MeasurementError(
-                f"labels: shape {y.shape}; must be one label for each of the {length} {what}{one_hot}"
+                f"labels: shape {y.shape}; must be one label for each of the {length} {what}{remedy}"
             )
         if len(y) != length:
             raise MeasurementError(f"labels: {len(y)} for {length} {what}; {labels_for(len(y), shape)}")

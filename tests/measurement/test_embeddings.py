@@ -309,6 +309,7 @@ def _with(row, value):
         (Z.astype(complex), Y, "must be real"),
         ([[1.0, 2.0], [1.0]], [0, 1], "not a rectangular array"),
         (Z, np.stack([Y, Y]), "one label for each"),
+        (Z, np.stack([Y, Y], axis=1), "of one for each view take labels[:, 0]"),
         (Z, np.eye(Y.max() + 1)[Y], "of one-hot rows take labels.argmax(axis=1)"),
         (np.stack([Z, _with(7, np.nan)], axis=1), Y, "embeddings[7, 1] holds NaN"),
         (np.stack([Z, Z]), Y, "turn the embeddings round with z.swapaxes(0, 1)"),

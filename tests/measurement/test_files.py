@@ -210,3 +210,7 @@ def test_labels_are_the_same_numbers_however_numpy_wrote_them(tmp_path):
         assert found.labels.tolist() == y.tolist()
     (tmp_path / "names.txt").write_text("nan\n1.5\n2\n")
     assert load(tmp_path / "a.csv", tmp_path / "names.txt").labels.tolist() == ["nan", "1.5", "2"]
+    (tmp_path / "blanks.txt").write_text("sea lion\n\ncat\n")
+    assert load(tmp_path / "a.csv", tmp_path / "blanks.txt").labels.tolist() == ["sea lion", "cat"]
+    (tmp_path / "line.txt").write_text("0 1 2\n")
+    assert load(tmp_path / "a.csv", tmp_path / "line.txt").labels.tolist() == [0, 1, 2]

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 import pytest
 from typer.testing import CliRunner
 
-from ssem_advisor.advice import Outlook, aims, outlook_of, recommend
+from ssem_advisor.advice import Outlook, aims, complete, outlook_of, recommend
 from ssem_advisor.cli import app
 from ssem_advisor.domain import AdvisorError, NotCovered, Setting
 from ssem_advisor.measurement.loss_value import place_loss
@@ -459,6 +459,28 @@ def test_a_page_knows_its_own_temperature_to_the_last_digit_and_rounds_both_limi
 
 
 @needs_chromium
+@pytest.mark.parametrize("name", ["unequal", "unequal balanced", "unequal ssem"])
+def test_reference_losses_of_unequal_classes_are_those_of_python(browser: Any, tmp_path: Path, name: str) -> None:
+    """At the temperature of the page; at another one, and where Python does not know them, the page has none."""
+    page = browser.new_page()
+    setting = BY_CLASS[name]
+    page.goto(explorer.write(tmp_path / "page.html", setting).as_uri())
+    stand_in = outlook_of(complete(setting)[0]).stand_in
+    names = ("totalCollapse", "classCollapse", "optimum")
+    weights = (0.0, 0.013, 0.1, 0.37, 0.6, 0.81, 0.97, 0.999, 1.0)
+    cases = [(stand_in.with_(alpha=alpha),) for alpha in weights]
+    for alpha, answer in zip(weights, ask(page, "SSEM.referenceLosses", cases), strict=True):
+        exact = reference_losses(setting.with_(alpha=alpha))
+        assert [answer[name] for name in names] == pytest.approx(list(exact), abs=0.002)
+    assert ask(page, "SSEM.referenceLosses", [(stand_in.with_(temperature=0.5),)]) == [None]
+    shown = page.locator("#losses dd strong").all_inner_texts()
+    assert [float(text) for text in shown] == pytest.approx(list(reference_losses(setting)), abs=0.002)
+    known = page.evaluate("SSEM.GIVEN.losses")
+    assert f"to within {known['error']:g}" in page.locator("#losses").inner_text()
+    assert known["error"] <= 0.002
+    page.close()
+
+
 @pytest.mark.parametrize("name", ["unequal", "unequal ssem", "crowded", "tight"])
 def test_between_its_temperatures_a_page_is_off_by_what_it_says_and_to_the_safe_side(
     visit: Any, tmp_path: Path, name: str

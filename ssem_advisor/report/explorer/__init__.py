@@ -27,7 +27,7 @@ from ssem_advisor.domain import LOSSES, NotCovered, Setting, SettingError
 from ssem_advisor.files import write_atomically
 from ssem_advisor.report import plots
 from ssem_advisor.report.boundary import boundary_of
-from ssem_advisor.theory import estimates, network
+from ssem_advisor.theory import estimates, network, reference_losses
 from ssem_advisor.theory.regime import Regime
 
 _START = Setting(classes=100, batch_size=512, dim=128, temperature=0.1, alpha=0.3)
@@ -75,6 +75,7 @@ def page(setting: Setting | None = None, sizes: str | None = None) -> str:
 
 
 _MOST_PRINTED = 100  # class sizes
+_WEIGHTS = 41  # at which the page knows reference losses
 # The page takes fewer temperatures than a Setting does (engine.js, `checked`), and all else that a Setting takes.
 _TEMPERATURES = (0.005, 100)
 
@@ -116,6 +117,28 @@ def _given(setting: Setting, sizes: str | None) -> dict[str, Any] | None:
         "values": (np.stack([np.floor(first), np.ceil(last)]) / 1e6).tolist(),  # the first down, the last up
         "slopes": boundary.slopes.round(5).tolist(),
         "error": float(f"{boundary.error:.1g}"),
+        "losses": _losses(setting.with_(temperature=own)),
+    }
+
+
+def _losses(setting: Setting) -> dict[str, Any] | None:
+    """Reference losses of unequal classes at one temperature, over the weight; None where theory does not know them.
+
+    The page draws straight lines between the weights, which are close where the optimum bends: near 0 and 1.
+    """
+    if not setting.unequal:
+        return None
+    weights = 0.5 - 0.5 * np.cos(np.linspace(0.0, np.pi, _WEIGHTS))
+    found = np.array([reference_losses(setting.with_(alpha=float(weight))) for weight in weights]).T
+    if np.isnan(found).any():
+        return None
+    rows = [found[0, [0, -1]], *found[1:]]  # total collapse is linear in the weight
+    # With half the weights the lines miss the others by four times as much.
+    error = max(np.abs(np.interp(weights[1::2], weights[::2], found[2, ::2]) - found[2, 1::2]).max() / 4, 1e-4)
+    return {
+        "tau": setting.temperature,
+        "at": [[float(f"{value:.5g}") for value in row] for row in rows],
+        "error": float(f"{error:.1g}"),
     }
 
 

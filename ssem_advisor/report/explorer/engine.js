@@ -544,6 +544,7 @@ const SSEM = (() => {
 
   /** Values of the loss, in nats: {totalCollapse, classCollapse, optimum}. */
   const referenceLosses = remembering((s) => {
+    if (uneven) return givenLosses(s);
     const all = batches(s);
     const value = (away, across) => all.reduce((mean, { k, o, q }) => mean + q * lossAt(s, k, o, away, across), 0);
     const apart = (v) => {
@@ -552,6 +553,20 @@ const SSEM = (() => {
     };
     return { totalCollapse: value(0, 0), classCollapse: apart(0), optimum: apart(optimalVariance(s)) };
   });
+
+  /** Those that came with the page, for one temperature; null at others. More of them are known near 0 and 1. */
+  function givenLosses(s) {
+    const known = isGiven(s) && GIVEN.losses;
+    if (!known || known.tau !== s.tau) return null;
+    const [totalCollapse, classCollapse, optimum] = known.at.map((y, row) => {
+      const place = (row ? Math.acos(1 - 2 * s.alpha) / Math.PI : s.alpha) * (y.length - 1);
+      const i = min(floor(place), y.length - 2);
+      const p = row ? (s.alpha - at(i, y)) / (at(i + 1, y) - at(i, y)) : place - i;
+      return y[i] + (y[i + 1] - y[i]) * p;
+    });
+    return { totalCollapse, classCollapse, optimum };
+  }
+  const at = (i, { length }) => (1 - Math.cos((Math.PI * i) / (length - 1))) / 2; // the weight of a place
 
   /** The loss of an anchor whose logits fall short of its own views' by `away` in its class, `across` elsewhere. */
   function lossAt(s, k, o, away, across) {

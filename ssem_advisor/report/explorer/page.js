@@ -252,19 +252,22 @@
     },
   };
   const LOSSES = {
-    "All embeddings equal": (s) =>
-      SIZES ? roomy(s, BELOW) : [digits(SSEM.referenceLosses(s).totalCollapse), "total collapse"],
-    "Each class one point": (s) => roomy(s, BELOW) ?? [digits(SSEM.referenceLosses(s).classCollapse), "class collapse"],
+    "All embeddings equal": (s) => reference(s, "totalCollapse", "total collapse"),
+    "Each class one point": (s) => reference(s, "classCollapse", "class collapse"),
     "Optimum at this α": (s) => {
-      if (byClass(s)) return roomy(s, BELOW);
-      const drifts = s.loss === "supcon" && s.alpha < SSEM.plainWeight(s);
+      const drifts = !SIZES && s.loss === "supcon" && s.alpha < SSEM.plainWeight(s);
       const note = drifts ? "at most: at so small a weight views drift apart, too" : "the least the loss can be";
-      return [digits(SSEM.referenceLosses(s).optimum), note];
+      return reference(s, "optimum", note + (SIZES && GIVEN.losses ? `, to within ${GIVEN.losses.error}` : ""));
     },
   };
+  function reference(s, name, note) {
+    const known = SSEM.referenceLosses(s);
+    if (!known) return ["–", BELOW];
+    return byClass(s) && !SIZES && name !== "totalCollapse" ? [NOT_COVERED, ""] : [digits(known[name]), note];
+  }
   const NOT_COVERED = "not covered";
   const BELOW = "the command below prints it";
-  const roomy = (s, where) => (byClass(s) ? (SIZES && where ? ["–", where] : [NOT_COVERED, ""]) : null);
+  const roomy = (s) => (byClass(s) ? [NOT_COVERED, ""] : null);
 
   const element = (tag, textContent) => Object.assign(document.createElement(tag), { textContent });
 
@@ -315,7 +318,7 @@
     const text = $("value").value.trim();
     const base = numeric("base", $("base").value);
     const scale = base > 0 ? s.tau / base : 1;
-    const references = SSEM.notCovered(s) || byClass(s) ? null : SSEM.referenceLosses(s);
+    const references = SSEM.notCovered(s) || (byClass(s) && !SIZES) ? null : SSEM.referenceLosses(s);
     $("placed").textContent = text === "" || references === null ? "" : SSEM.placed(Number(text) / scale, references);
   }
 

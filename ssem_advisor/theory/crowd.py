@@ -77,12 +77,22 @@ class Batches(Protocol):
 
 
 class Listed:
-    """Compositions one by one. Tables of anchors (classes, kinds), filled up with some of no weight."""
+    """Compositions one by one. Tables of anchors (classes, kinds), filled up with some of no weight. mated: which have
+    a mate in the batch; those with some at their own point, unless given."""
 
-    def __init__(self, own: float, sizes: np.ndarray, weight: np.ndarray, same: np.ndarray, counts: np.ndarray) -> None:
+    def __init__(
+        self,
+        own: float,
+        sizes: np.ndarray,
+        weight: np.ndarray,
+        same: np.ndarray,
+        counts: np.ndarray,
+        mated: np.ndarray | None = None,
+    ) -> None:
         self.own, self.sizes, self.weight, self.same, self.counts = own, sizes, weight, same, counts
-        self.paired = (weight * (same > 0)).sum(axis=1)
-        self.alone = (weight * (same == 0)).sum(axis=1)
+        self.mated = same > 0 if mated is None else mated
+        self.paired = (weight * self.mated).sum(axis=1)
+        self.alone = (weight * ~self.mated).sum(axis=1)
 
     def expected(self) -> Batches:
         return self
@@ -90,7 +100,7 @@ class Listed:
     def _anchors(self, near: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
         """Weights and denominators of the anchors."""
         total = self.own + self.same + (self.counts @ near[:, :, None])[:, :, 0]
-        return self.weight * np.where(self.same > 0, 1.0, alpha), total
+        return self.weight * np.where(self.mated, 1.0, alpha), total
 
     def _counted(self, each: np.ndarray, near: np.ndarray) -> np.ndarray:
         return np.asarray((each[:, None, :] @ self.counts)[:, 0, :] * near)
@@ -321,6 +331,48 @@ class Crowd:
         low, high = self.costs(vectors, 0.0), self.costs(vectors, 1.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(low > high, low / (low - high), np.inf)
+
+
+def table_of_instances(setting: Setting) -> float:
+    """Numbers in the table that `Held` works on; inf where the compositions of a batch cannot be listed."""
+    batches = _batches(setting.with_(temperature=None, alpha=None, dim=None))
+    return float(batches.weight.shape[1] * batches.sizes.sum() ** 2) if isinstance(batches, Listed) else np.inf
+
+
+class Held(Crowd):
+    """The loss over single instances, one class held on one point: rows (1 + instances of the others, dim).
+
+    Exact for full batches. In smaller ones every mate and every other instance counts as the mean of its class, inside
+    the logarithm.
+    """
+
+    def __init__(self, setting: Setting, held: int) -> None:
+        by_class = _batches(setting.with_(temperature=None, alpha=None, dim=None))
+        if not isinstance(by_class, Listed):
+            raise ValueError("single instances are minimised only where the compositions of a batch are listed")
+        sizes = by_class.sizes.astype(int)
+        of = np.repeat(np.arange(len(sizes)), np.where(np.arange(len(sizes)) == held, 1, sizes))
+        self.row = int(np.flatnonzero(of == held)[0])
+        each = np.where(of == held, 1.0, sizes[of])  # rows of the class
+        mates = (of[:, None] == of[None, :]) & ~np.eye(len(of), dtype=bool)
+        share = mates / np.maximum(each - 1.0, 1.0)[:, None]
+        weight, same = by_class.weight[of] / each[:, None], by_class.same[of]
+        counts = by_class.counts[of][:, :, of] / each + same[:, :, None] * share[:, None, :]
+        mine = (of == held)[:, None]
+        super().__init__(
+            setting,
+            Listed(by_class.own, np.where(of == held, sizes[of], 1.0), weight, same * mine, counts, same > 0),
+        )
+        self.liked = self.batches.paired[:, None] * share
+
+    def value_and_gradient(self, vectors: np.ndarray, alpha: float) -> tuple[float, np.ndarray]:
+        value, slope = super().value_and_gradient(vectors, alpha)
+        liked = (1.0 - alpha) * self.liked
+        return value + float((liked * (1.0 - vectors @ vectors.T)).sum()), slope - (liked + liked.T) @ vectors
+
+    def cost(self, vectors: np.ndarray, alpha: float) -> float:
+        """What a first bit of spread costs the class that is held, at a minimum: negative = it opens."""
+        return float(self.costs(vectors, alpha)[self.row])
 
 
 @lru_cache(maxsize=8)

@@ -19,7 +19,7 @@ from ssem_advisor.domain import NotCovered, Setting
 from ssem_advisor.theory.anchors import DRAWN_ERROR, Anchors, SizeGroups, anchors_of, groups_of
 from ssem_advisor.theory.registry import BASIC, SOFTMAX, assume
 from ssem_advisor.theory.relation import own_view_weight
-from ssem_advisor.theory.solve import bracketed, fixed_points
+from ssem_advisor.theory.solve import fixed_points, last_sign_change
 from ssem_advisor.theory.spheres import descend_on_spheres, newton_on_spheres
 
 _MOST_CLASSES = 30_000
@@ -49,6 +49,7 @@ class Openings:
 
     def __init__(self, groups: SizeGroups, anchors: Anchors, views: float, loss: str, tau: float, own: float) -> None:
         self.groups, self.anchors, self.views, self.tau, self.own = groups, anchors, views, tau, own
+        self.known = dict[float, np.ndarray]()  # minima by weight
         kinds = len(groups.sizes)
         self.stretch = views / (views - 1.0) if views > 1 else 1.0
         self.shrink = np.where(groups.sizes > 1, 1.0 - 1.0 / groups.sizes, 1.0)
@@ -237,6 +238,20 @@ class Openings:
         slack = max(1e-8, 10.0 * self.precision)  # a cost of rounding is none
         return float(self.slope_at_closed(rows, alpha)[group]) + slack, rows
 
+    def felt(self, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+        """Of each group at the minimum: what the other classes weigh in the denominators, from both sides and per
+        anchor, and their mean variance by that weight. (kinds,), (kinds,)"""
+        if alpha not in self.known:
+            nearest = min(self.known, key=lambda other: abs(other - alpha), default=None)
+            self.known[alpha] = self.solve(alpha, self.start() if nearest is None else self.known[nearest])
+        rows = self.known[alpha]
+        terms = self._terms(rows, alpha)
+        across = terms.by_class + terms.by_class.T
+        total = across.sum(axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            spread = np.where(total > 0, across @ rows[:, -2] ** 2 / total, 0.0)
+        return total / (self.weight_paired + self.weight_alone), spread
+
     def opening(self, group: int, state: np.ndarray, tolerance: float, low: float = 0.0) -> tuple[float, np.ndarray]:
         """The weight above which a group is spread at the minimum, inf if none up to 1 does it, and the state there.
 
@@ -250,46 +265,34 @@ class Openings:
             found, rows = self.opening_cost(group, rows, alpha)
             return found
 
-        at = cost(low)
-        if not at > 0 and low > 0:
-            low, top = 0.0, (low, at)
-            at = cost(low)
-            return (bracketed(cost, (low, at), top, tolerance) if at > 0 else low), rows
-        if not at > 0:
-            return low, rows
-        # What the weight itself takes off the cost is a first guess of its slope, secants follow.
+        # What the weight itself takes off the cost is a first guess of its slope.
         slope = -float(self.weight_paired[group] / (self.pace[group] * self.shrink[group]))
-        while True:
-            ahead = min(low - 1.05 * at / min(slope, -1e-3) + tolerance, 1.0)
-            there = cost(ahead)
-            if there <= 0:
-                return bracketed(cost, (low, at), (ahead, there), tolerance), rows
-            if ahead == 1.0:
-                return float("inf"), rows
-            slope, low, at = (there - at) / (ahead - low), ahead, there
+        return last_sign_change(cost, low, slope, tolerance), rows
 
 
 def class_openings(setting: Setting, tolerance: float = 1e-4) -> np.ndarray:
     """The weight alpha above which each class is spread at the minimum, shape (classes,); inf if none up to 1 does it.
 
-    NaN for a class of one, which has nothing to spread. Within `tolerance`, from above. Exact with unlimited dimension
-    and every sampler while there are few distinct sizes and compositions of a batch; `openings_error` is what binning
-    and sampling add beyond that. Raises NotCovered for l_spread. Source: UNEQUAL (derived here).
+    NaN for a class of one, which has nothing to spread. Within `tolerance`, from above. Exact with a dimension for
+    every instance and every sampler while there are few distinct sizes and compositions of a batch; `openings_error` is
+    what binning and sampling add beyond that. It answers as if there were that room; `collapse_limits` says where the
+    classes open in fewer dimensions. Raises NotCovered for l_spread. Source: UNEQUAL (derived here).
     """
     problem, weights = _solved(setting, tolerance)
     return by_class(setting, problem, weights)
 
 
-def all_open(setting: Setting, alpha: float) -> bool:
+def all_open(setting: Setting, alpha: float | np.ndarray) -> bool:
     """Whether every class is spread at the minimum at a weight: alpha above all of `class_openings`, without finding
-    them. Has the domain and the errors of `class_openings`. Source: UNEQUAL (derived here)."""
-    _covered(setting, "all_open")
-    problem = Openings.of(setting.with_(alpha=None, dim=None))
-    if problem.own == 0 or alpha <= 0:
+    them. alpha: one weight, or one for each group of classes of a size (kinds,). Has the domain and the errors of
+    `class_openings`. Source: UNEQUAL (derived here)."""
+    problem = symmetrised(setting.with_(alpha=None, dim=None), "all_open")
+    weights = np.broadcast_to(np.minimum(alpha, 1.0), problem.groups.sizes.shape)
+    if problem.own == 0 or not np.all(weights > 0):
         return False
     state = problem.start()
     for group in np.flatnonzero(problem.can_open):  # small classes first: they open last, if not always
-        cost, state = problem.opening_cost(int(group), state, min(alpha, 1.0))
+        cost, state = problem.opening_cost(int(group), state, float(weights[group]))
         if not cost <= 0:
             return False
     return True

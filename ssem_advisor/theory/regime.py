@@ -14,8 +14,17 @@ from typing import Literal
 import numpy as np
 
 from ssem_advisor.domain import Setting, a_setting
-from ssem_advisor.theory.classes import class_thresholds, thresholds_and_errors
+from ssem_advisor.theory.classes import thresholds_and_errors
 from ssem_advisor.theory.collapse import collapse_threshold
+from ssem_advisor.theory.crowding import (
+    estimated_open,
+    estimated_openings,
+    fits,
+    found_error,
+    found_open,
+    found_openings,
+    one_by_one_error,
+)
 from ssem_advisor.theory.estimates import is_exact
 from ssem_advisor.theory.extensions import extended_limits
 from ssem_advisor.theory.openings import all_open, class_openings, openings_error
@@ -109,9 +118,13 @@ def opening_margin(setting: Setting) -> float:
     `collapse_limits` does.
     """
     alpha = float(setting.need("alpha"))
-    if not setting.extras and regime_of(setting) is Regime.UNEQUAL and _roomy(setting):
-        error = openings_error(setting)
-        return 1.0 if all_open(setting, alpha - error - 2.0 * _tolerance(error)) else -1.0
+    if not setting.extras and regime_of(setting) is Regime.UNEQUAL:
+        if not is_exact(setting) and fits(setting):
+            return 1.0 if found_open(setting, alpha - found_error(setting)) else -1.0
+        if _roomy(setting):
+            error = openings_error(setting)
+            below = alpha - error - 2.0 * _tolerance(error)
+            return 1.0 if (all_open if is_exact(setting) else estimated_open)(setting, below) else -1.0
     return alpha - collapse_limits(setting).open_above
 
 
@@ -150,8 +163,9 @@ def _tight(setting: Setting, threshold: float, keys: tuple[str, ...]) -> Collaps
         # Two classes on a line cannot spread at all; for l_spread the local threshold is not derived.
         return CollapseLimits(Regime.TIGHT, threshold, float("inf"), "bound", 0.0, None, keys)
     each, errors = thresholds_and_errors(setting)
-    local = max(float(np.nanmax(each)) + errors.last, threshold)
-    return CollapseLimits(Regime.TIGHT, threshold, local, "local", errors.last, None, keys)
+    error = errors.last + one_by_one_error(setting, each)
+    local = max(float(np.nanmax(each)) + error, threshold)
+    return CollapseLimits(Regime.TIGHT, threshold, local, "local", error, None, keys)
 
 
 _BY_CLASS = ("UNEQUAL", "BATCH")
@@ -160,9 +174,9 @@ _BY_CLASS = ("UNEQUAL", "BATCH")
 def _crowded(setting: Setting) -> CollapseLimits:
     """Equal classes open at nearly one weight: what their thresholds differ by is part of the answer."""
     each, errors = thresholds_and_errors(setting)
-    last = float(np.nanmax(each)) + errors.last
-    first = _first(each, errors.first)
-    return CollapseLimits(Regime.CROWDED, first, last, "local", errors.last, each, _BY_CLASS, errors.first)
+    error = errors.last + one_by_one_error(setting, each)
+    last, first = float(np.nanmax(each)) + error, _first(each, errors.first)
+    return CollapseLimits(Regime.CROWDED, first, last, "local", error, each, _BY_CLASS, errors.first)
 
 
 def _first(each: np.ndarray, error: float) -> float:
@@ -185,20 +199,16 @@ def _unequal(setting: Setting) -> CollapseLimits:
     error = openings_error(setting)
     sampled = error > 0
     tolerance = _tolerance(error)
-    each = class_openings(setting, tolerance)
     error += tolerance
+    exact = is_exact(setting)
     local, unsure = thresholds_and_errors(setting)
-    if not _roomy(setting):
-        # With few dimensions the thresholds are those of the crowded means; the others' having opened moves them by as
-        # much as it does with many.
-        free = class_thresholds(setting.with_(dim=None))
-        error += unsure.last
-        with np.errstate(invalid="ignore"):
-            each = np.where(np.isfinite(each) & np.isfinite(local), local + np.maximum(each - free, 0.0), each + local)
+    if exact:
+        each = class_openings(setting, tolerance)
+    elif fits(setting):
+        each, error = found_openings(setting, local), found_error(setting)
+    else:
+        each, few = estimated_openings(setting, local, unsure.last, tolerance)
+        error += few
     last = float(np.nanmax(each)) + error
-    # With fewer directions than instances those that opened first take up what the last ones need: it may open later.
-    kind: Literal["exact", "local", "bound", "sampled"] = "exact" if is_exact(setting) else "local"
-    if sampled:
-        kind = "sampled"
-    first = _first(local, unsure.first)
-    return CollapseLimits(Regime.UNEQUAL, first, last, kind, error, each, _BY_CLASS, unsure.first)
+    kind: Literal["exact", "local", "bound", "sampled"] = "sampled" if sampled else "exact" if exact else "local"
+    return CollapseLimits(Regime.UNEQUAL, _first(local, unsure.first), last, kind, error, each, _BY_CLASS, unsure.first)

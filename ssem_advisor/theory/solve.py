@@ -98,6 +98,29 @@ def bracketed(
     return x + 0.5 * tolerance * (1.0 if negative[0] > positive[0] else -1.0)
 
 
+def last_sign_change(cost: Callable[[float], float], low: float, slope: float, tolerance: float) -> float:
+    """Where an expensive function turns from positive to not positive in [0, 1], looked for from `low` by secants.
+
+    slope: a first guess, negative. inf where it is positive up to 1; 0 where it is nowhere positive. Within the
+    tolerance, on the side where it is not positive.
+    """
+    at = cost(low)
+    if not at > 0 and low > 0:
+        low, top = 0.0, (low, at)
+        at = cost(low)
+        return bracketed(cost, (low, at), top, tolerance) if at > 0 else low
+    if not at > 0:
+        return low
+    while True:
+        ahead = min(low - 1.05 * at / min(slope, -1e-3) + tolerance, 1.0)
+        there = cost(ahead)
+        if there <= 0:
+            return bracketed(cost, (low, at), (ahead, there), tolerance)
+        if ahead == 1.0:
+            return float("inf")
+        slope, low, at = (there - at) / (ahead - low), ahead, there
+
+
 def fixed_points(
     function: Callable[[float], np.ndarray], tolerance: float, most: int = 40, only: Callable[..., Any] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -150,26 +150,30 @@ def estimated_openings(
         times, added = room.taken(alpha - float(shift[last]))
         return _heavier(weights[who], alone[who], float(times[group])) + added[group]
 
-    def ahead(alpha: float, group: int, last: int) -> float:
-        return float(here(later, np.array([last]), alpha, group, last)[0]) - alpha
+    def ahead(alpha: float, group: int, last: int, wide: bool) -> float:
+        weight = float(here(later + unsure * wide, np.array([last]), alpha, group, last)[0])
+        if not wide:
+            return weight - alpha
+        if setting.need("dim") >= setting.classes:
+            return weight + _LEAST + _ROOMY_SHARE * (weight - float(later[last])) - alpha
+        others = max(float((later[last] - alone[last]) / (1.0 - alone[last])), 0.0)
+        return weight + _LEAST + _SHARE * (1.0 - weight) * others - alpha
 
-    found, raised = later.copy(), 0.0
+    found, end = later.copy(), (0, 0)
     for group in map(int, np.flatnonzero(room.problem.can_open)):
         members = np.flatnonzero(groups.of == group)
         last = int(members[np.argmax(later[members])])
         if later[last] < 1.0:
-            at = last_sign_change(partial(ahead, group=group, last=last), float(later[last]), -1.0, tolerance)
+            turn = partial(ahead, group=group, last=last, wide=False)
+            at = last_sign_change(turn, float(later[last]), -1.0, tolerance)
             found[members] = here(later, members, at, group, last) if at < 1.0 else np.inf
-            if found[last] == np.nanmax(found):
-                raised = float(here(later + unsure, np.array([last]), at, group, last)[0] - found[last])
+            end = (group, last) if found[last] == np.nanmax(found) else end
     found[found >= 1.0] = np.inf
-    last = int(np.nanargmax(found))
-    if np.isinf(found[last]):
+    group, last = end
+    if not np.isfinite(np.nanmax(found)):
         return found, 0.0
-    if setting.need("dim") >= setting.classes:
-        return found, raised + _LEAST + _ROOMY_SHARE * float(found[last] - later[last])
-    others = max(float((later[last] - alone[last]) / (1.0 - alone[last])), 0.0)
-    return found, raised + _LEAST + _SHARE * float(1.0 - found[last]) * others
+    turn = partial(ahead, group=group, last=last, wide=True)
+    return found, last_sign_change(turn, float(found[last]), -1.0, tolerance) - float(found[last])
 
 
 def estimated_open(setting: Setting, alpha: float) -> bool:

@@ -270,13 +270,15 @@ def test_many_classes_in_the_fewest_dimensions_hold_their_error(number, dim, tem
 @pytest.mark.parametrize(
     "fields",
     [
-        {"class_counts": (5, 3, 2), "sampler": "full"},
-        {"class_counts": (40, 12, 3, 3), "batch_size": 12, "loss": "ssem"},
-        {"class_counts": tuple(range(2, 40)), "batch_size": 60, "dim": 64},
+        {"class_counts": (5, 3, 2), "sampler": "full", "temperature": 0.5},
+        {"class_counts": (5, 3, 2), "sampler": "full", "temperature": 0.5, "dim": 4},
+        {"class_counts": (40, 12, 3, 3), "batch_size": 12, "loss": "ssem", "temperature": 0.5},
+        {"class_counts": tuple(range(2, 40)), "batch_size": 60, "dim": 64, "temperature": 0.15},
+        {"class_counts": (2, 2, 3, 3, 5, 6, 8, 8, 9, 12), "sampler": "full", "dim": 16, "temperature": 0.3},
     ],
 )
 def test_whether_all_classes_are_open_agrees_with_where_the_last_one_opens(fields):
-    setting = Setting(**fields, temperature=0.5)
+    setting = Setting(**fields)
     above = collapse_limits(setting).open_above
     assert opening_margin(setting.with_(alpha=min(above + 0.01, 1.0))) > 0
     assert opening_margin(setting.with_(alpha=above - 0.01)) < 0
@@ -367,9 +369,10 @@ def test_an_uncertain_last_class_does_not_blur_the_first():
     found, errors = classes.thresholds_and_errors(setting)
     limits = collapse_limits(setting)
     assert errors.last > 0.1 > 5 * errors.first
+    assert limits.collapse_error == errors.first
     assert limits.collapse_up_to == pytest.approx(np.nanmin(found) - errors.first)
     assert limits.collapse_up_to > 0.7 * np.nanmin(found)
-    assert limits.error >= errors.last
+    assert limits.open_above > np.nanmax(found) + errors.last
 
 
 def test_limits_of_every_regime():

@@ -26,12 +26,11 @@ _COORDINATES, _TABLE, _STARTS, _FRESH = 130, 100_000, 6, 1
 _TOLERANCE, _SOUGHT, _SOUGHT_CROWDED = 0.002, 0.002, 0.01
 # The logarithm of the estimate is so many times that of one class. Its error: a share of what the other classes add
 # times what is left up to 1. Settled on one half of 96 settings, tested on the other (docs/theory/classes.md#few).
-_WEIGHS, _SHARE, _LEAST = 1.25, 0.4, 0.002
+_WEIGHS, _SHARE, _SHARE_RANDOM, _LEAST = 1.25, 0.4, 0.6, 0.002
 # With a direction beside the class means the error is a share of what the estimate adds.
-_ROOMY_SHARE, _ITERATIONS = 0.25, 30
-# Of what the spreads add where batches are random: classes that seldom meet a mate feel less of it (measured). Fewer
-# dimensions than this, and than classes, are not estimated.
-_RANDOM, _FEWEST = 0.75, 4
+_ROOMY_SHARE, _ITERATIONS = 0.25, 8
+# Fewer dimensions than this, and than classes, are not estimated.
+_FEWEST = 4
 # Of equal classes: shares of what the other classes add, and of what the thresholds differ by.
 _TOGETHER, _APART, _APART_SHARE = 0.02, 1.5, 0.2
 
@@ -104,7 +103,9 @@ class Room:
         self.means = min(setting.classes - 1.0, self.dim)
         problem = self.problem
         self.gain = np.maximum(problem.weight_paired / (problem.pace * problem.shrink), 1e-12)
-        self.share = _RANDOM if setting.sampler == "random" else 1.0
+        # Beside the means, classes that seldom meet a mate open once the others are spread as where there is room for
+        # all; counting what these spread more until then would say twice what it is (measured).
+        self.once = setting.sampler == "random" and self.dim >= setting.classes
 
     def taken(self, alpha: float) -> tuple[np.ndarray, np.ndarray]:
         """By how many times more the other classes weigh, and by how much the weight at which a group opens rises, at
@@ -115,14 +116,16 @@ class Room:
         along = np.where(filled, np.maximum(1.0 / self.dim - each, 0.0), 0.0)
         logs = log_mean_exp(np.sqrt(along * self.dim) / self.tau, np.asarray(self.dim))[0]
         across = np.where(filled, each, v / left) if left > 0 else np.zeros_like(v)
-        return np.exp(np.minimum(_WEIGHS * logs, 50.0)), self.share * felt * across / (2.0 * self.tau * self.gain)
+        return np.exp(np.minimum(_WEIGHS * logs, 50.0)), felt * across / (2.0 * self.tau * self.gain)
 
     def needed(self, alpha: float, alone: np.ndarray) -> np.ndarray:
         """The weight at which each group has to open with room for all so that it opens here below alpha, error
         included: dim >= classes. alone: `without_others` by group. (kinds,)"""
-        times, added = self.taken(alpha)
         before = np.full(len(alone), alpha)
+        times, added = self.taken(alpha)
         for _ in range(_ITERATIONS):
+            if self.once:
+                times, added = (np.diag(rows) for rows in zip(*map(self.taken, before), strict=True))
             here = (alpha - _LEAST + _ROOMY_SHARE * before) / (1.0 + _ROOMY_SHARE)
             before = np.minimum(_heavier(here - added, alone, 1.0 / times), here)
         return before
@@ -145,9 +148,11 @@ def estimated_openings(
         later = local + np.maximum(np.nan_to_num(class_openings(roomy, tolerance) - free), 0.0)
 
     shift, groups = local - free, room.problem.groups
+    share = _SHARE_RANDOM if setting.sampler == "random" else _SHARE
 
     def here(weights: np.ndarray, who: np.ndarray, alpha: float, group: int, last: int) -> np.ndarray:
-        times, added = room.taken(alpha - float(shift[last]))
+        at = float(later[last]) if room.once else alpha
+        times, added = room.taken(at - float(shift[last]))
         return _heavier(weights[who], alone[who], float(times[group])) + added[group]
 
     def ahead(alpha: float, group: int, last: int, wide: bool) -> float:
@@ -157,7 +162,7 @@ def estimated_openings(
         if setting.need("dim") >= setting.classes:
             return weight + _LEAST + _ROOMY_SHARE * (weight - float(later[last])) - alpha
         others = max(float((later[last] - alone[last]) / (1.0 - alone[last])), 0.0)
-        return weight + _LEAST + _SHARE * (1.0 - weight) * others - alpha
+        return weight + _LEAST + share * (1.0 - weight) * others - alpha
 
     found, end = later.copy(), (0, 0)
     for group in map(int, np.flatnonzero(room.problem.can_open)):

@@ -146,8 +146,9 @@ def estimated_openings(
     with np.errstate(invalid="ignore"):
         # That others have opened moves the thresholds with room for all, too.
         later = local + np.maximum(np.nan_to_num(class_openings(roomy, tolerance) - free), 0.0)
+        shift = local - free
 
-    shift, groups = local - free, room.problem.groups
+    groups = room.problem.groups
     share = _SHARE_RANDOM if setting.sampler == "random" else _SHARE
 
     def here(weights: np.ndarray, who: np.ndarray, alpha: float, group: int, last: int) -> np.ndarray:

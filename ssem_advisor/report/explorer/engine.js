@@ -263,7 +263,7 @@ const SSEM = (() => {
    */
   const LADDER = Array.from({ length: 15 }, (_, i) => 1.6 * 0.72 ** i); // temperatures of the descents
   const STARTS = 6;
-  const MARGIN = 1.18; // for other local minima, and for straight lines between the temperatures
+  const MARGIN = 1.15; // for other local minima, and for straight lines between the temperatures
   const isLong = (s) => s.classes ** 2 * s.dim > 3000;
 
   /** Random unit vectors, the same for the same seed. */
@@ -359,7 +359,7 @@ const SSEM = (() => {
       return weight(exact({ ...s, tau }, all, rho, log(strength / count / (m - 1)))(0));
     });
     const last = max(...thresholds); // classes that open first take up room (theory/crowding.py)
-    return 1.02 * last + min(1.5 * (last - min(...thresholds)), 0.2 * last);
+    return 1.02 * last + min(1.6 * (last - min(...thresholds)), 0.21 * last);
   }
 
   /** Above the largest thresholds of the classes at the temperatures of LADDER, remembered while only alpha and tau change. */
@@ -411,7 +411,7 @@ const SSEM = (() => {
     };
     const far = s.classes * s.dim > 4000 ? max(0.03, 3.75 / s.dim) : 0;
     const tight = alpha(exp(logR(s)), rhoOf(s), s.classes / (s.classes - 1) / s.dim / s.tau);
-    return 1.14 * (1 + far) * max(tight, alpha(even, 0, 0));
+    return 1.2 * (1 + far) * max(tight, alpha(even, 0, 0));
   }
 
   /** Up to the first weight all classes are collapsed at the minimum, above the second none is; from 1 on no weight is

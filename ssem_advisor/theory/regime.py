@@ -53,8 +53,8 @@ class CollapseLimits:
     collapse_up_to: up to this weight every class is collapsed at the minimum; where `kind` is not "exact" it may be
         shown only that the collapsed state is a local minimum there. At least 0, however large the error.
     open_above: above this weight no class is collapsed; "safe" begins here. inf where no weight is known to do it.
-        Where `kind` is "local" and classes have thresholds of their own it is found numerically, and some class may
-        stay collapsed a little above it in few dimensions (see `docs/limitations.md`).
+        With fewer dimensions than instances and unequal classes it is searched for or estimated, with fewer than
+        classes also for equal ones (docs/theory/classes.md#few); `kind` is "local" or "sampled" there.
     kind: "exact" (proven to be global), "local" (the weights at which collapsed classes stop being local minima),
         "bound" (a proven outer bound; the truth lies inside) or "sampled" (batch compositions were drawn).
     error: half width of `open_above` where it is approximated or sampled; 0 where it is exact to rounding.

@@ -728,8 +728,9 @@ STATEMENTS: tuple[Theorem, ...] = (
             "Usually, but not always, small classes need a larger weight. F is the force between classes, and lambda_i "
             "is the least curvature of the collapsed loss at the class mean. The thresholds are local, for the state "
             "in which all classes are collapsed. Once some classes have spread out, the others follow at other "
-            "weights, usually larger ones, which are found by minimising the symmetrised loss. (The formula holds for "
-            "full batches; q is the softmax weight of one embedding.)"
+            "weights, usually larger ones, which are found by minimising the symmetrised loss. With fewer dimensions "
+            "than instances they open later still, which is searched for or estimated. (The formula holds for full "
+            "batches; q is the softmax weight of one embedding.)"
         ),
         left="alpha_i",
         symbols=("n", "p", "q", "F", "lambda_i", "tau"),

@@ -9,9 +9,9 @@ _LONGEST = 80  # characters of class sizes that are written out
 
 def command_for(setting: Setting) -> str:
     """The call of `recommend` that repeats a setting of scalar fields; FILE stands for many class sizes."""
-    parts = ["ssem-advisor recommend"]
+    parts, setting = ["ssem-advisor recommend"], a_setting(setting)
     for name in FIELDS:
-        value = getattr(a_setting(setting), name)
+        value = getattr(setting, name)
         if value is None or value == _DEFAULTS[name]:
             continue
         if name in ("classes", "instances_per_class") and setting.class_counts is not None:

@@ -63,9 +63,10 @@ class ClassMeans:
 def class_thresholds(setting: Setting) -> np.ndarray:
     """The weight alpha_i up to which a spread of class i does not lower the loss at full collapse, shape (classes,).
 
-    The fully collapsed state, views aligned, gives way above the smallest; no class is left collapsed above
-    `open_weight`. For unequal class sizes (class_counts), for dim < classes - 1, and for dim = classes - 1, where it
-    is the local threshold. inf where no weight opens a class, nan for a class of a single instance.
+    The fully collapsed state, views aligned, gives way above the smallest; `open_above` of `collapse_limits` is the
+    weight above which no class is left collapsed. For unequal class sizes (class_counts), for dim < classes - 1, and
+    for dim = classes - 1, where it is the local threshold. inf where no weight opens a class, nan for a class of a
+    single instance.
     `class_thresholds_error` says how exact it is. Raises NotCovered for l_spread, for dim = 1, for more than 12,000
     classes in fewer than 12 dimensions, and where classes x dim^2 is beyond 5e10.
     Source: UNEQUAL and TIGHT (derived here).

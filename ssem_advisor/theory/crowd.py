@@ -156,7 +156,7 @@ class Averaged:
         scale = self.weight * np.where(self.mates > 0, 1.0, alpha)
         mean = (self.share * near).sum(axis=1)[:, None]
         expected = self.own + self.mates + self.draws * mean
-        decay = _room((len(near), len(self.t), len(near)))
+        decay = _scratch((len(near), len(self.t), len(near)))
         np.multiply(near[:, None, :], -self.t[:, None], out=decay)
         np.exp(decay, out=decay)
         phi = (decay @ self.share[:, :, None])[:, :, 0]
@@ -211,12 +211,12 @@ class Averaged:
 _KEPT = threading.local()
 
 
-def _room(shape: tuple[int, ...]) -> np.ndarray:
+def _scratch(shape: tuple[int, ...]) -> np.ndarray:
     """Memory for an intermediate result, the same at every call of a thread: to get it from the system anew takes
     longer than to fill it."""
-    kept = getattr(_KEPT, "room", None)
+    kept: np.ndarray | None = getattr(_KEPT, "array", None)
     if kept is None or kept.shape != shape:
-        kept = _KEPT.room = np.empty(shape)
+        kept = _KEPT.array = np.empty(shape)
     return kept
 
 

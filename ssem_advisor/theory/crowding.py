@@ -103,9 +103,9 @@ class Room:
         self.means = min(setting.classes - 1.0, self.dim)
         problem = self.problem
         self.gain = np.maximum(problem.weight_paired / (problem.pace * problem.shrink), 1e-12)
-        # Beside the means, classes that seldom meet a mate open once the others are spread as where there is room for
-        # all; counting what these spread more until then would say twice what it is (measured).
-        self.once = setting.sampler == "random" and self.dim >= setting.classes
+        # The others count as they are spread where the class opens with room for all: in random batches, beside the
+        # means. Counting what they spread more until it opens here would say twice what it is (measured).
+        self.spread_before = setting.sampler == "random" and self.dim >= setting.classes
 
     def taken(self, alpha: float) -> tuple[np.ndarray, np.ndarray]:
         """By how many times more the other classes weigh, and by how much the weight at which a group opens rises, at
@@ -124,7 +124,7 @@ class Room:
         before = np.full(len(alone), alpha)
         times, added = self.taken(alpha)
         for _ in range(_ITERATIONS):
-            if self.once:
+            if self.spread_before:
                 times, added = (np.diag(rows) for rows in zip(*map(self.taken, before), strict=True))
             here = (alpha - _LEAST + _ROOMY_SHARE * before) / (1.0 + _ROOMY_SHARE)
             before = np.minimum(_heavier(here - added, alone, 1.0 / times), here)
@@ -149,21 +149,24 @@ def estimated_openings(
         shift = local - free
 
     groups = room.problem.groups
-    share = _SHARE_RANDOM if setting.sampler == "random" else _SHARE
 
     def here(weights: np.ndarray, who: np.ndarray, alpha: float, group: int, last: int) -> np.ndarray:
-        at = float(later[last]) if room.once else alpha
+        """Where classes of a group open, the others being spread as they are at a weight."""
+        at = float(later[last]) if room.spread_before else alpha
         times, added = room.taken(at - float(shift[last]))
         return _heavier(weights[who], alone[who], float(times[group])) + added[group]
 
-    def ahead(alpha: float, group: int, last: int, wide: bool) -> float:
-        weight = float(here(later + unsure * wide, np.array([last]), alpha, group, last)[0])
-        if not wide:
-            return weight - alpha
+    def own_error(weight: float, last: int) -> float:
+        """What the estimate of a weight may be too small by."""
         if setting.need("dim") >= setting.classes:
-            return weight + _LEAST + _ROOMY_SHARE * (weight - float(later[last])) - alpha
+            return _LEAST + _ROOMY_SHARE * (weight - float(later[last]))
         others = max(float((later[last] - alone[last]) / (1.0 - alone[last])), 0.0)
-        return weight + _LEAST + share * (1.0 - weight) * others - alpha
+        return _LEAST + (_SHARE_RANDOM if setting.sampler == "random" else _SHARE) * (1.0 - weight) * others
+
+    def ahead(alpha: float, group: int, last: int, wide: bool) -> float:
+        """How far above a weight the last class of a group opens, wide: with all errors added."""
+        weight = float(here(later + unsure * wide, np.array([last]), alpha, group, last)[0])
+        return weight + (own_error(weight, last) if wide else 0.0) - alpha
 
     found, end = later.copy(), (0, 0)
     for group in map(int, np.flatnonzero(room.problem.can_open)):
@@ -186,6 +189,8 @@ def estimated_open(setting: Setting, alpha: float) -> bool:
     """Whether every class is spread at a weight, by `estimated_openings` and its error, without finding them: unequal
     classes, dim >= classes."""
     room = Room(setting)
+    if not room.problem.paired.any():
+        return False
     groups = room.problem.groups
     alone = without_others(setting)[[int(np.argmax(groups.of == group)) for group in range(len(groups.sizes))]]
     return all_open(setting, room.needed(alpha, alone))
@@ -194,9 +199,10 @@ def estimated_open(setting: Setting, alpha: float) -> bool:
 def one_by_one_error(setting: Setting, thresholds: np.ndarray) -> float:
     """By how much the last of equal classes may open above the last of their thresholds, where dim < classes: a share
     of what the other classes add, and more where the classes do not open together (measured)."""
-    last, spread = float(np.nanmax(thresholds)), float(np.ptp(thresholds))
-    others = max(last - float(without_others(setting)[0]), 0.0) if np.isfinite(last) else 0.0
-    return _TOGETHER * others + min(_APART * spread, _APART_SHARE * others) if np.isfinite(spread) else 0.0
+    if not np.isfinite(thresholds).all():
+        return 0.0
+    others = max(float(thresholds.max() - without_others(setting)[0]), 0.0)
+    return _TOGETHER * others + min(_APART * float(np.ptp(thresholds)), _APART_SHARE * others)
 
 
 def _heavier(weights: np.ndarray, alone: np.ndarray, times: np.ndarray | float) -> np.ndarray:

@@ -288,7 +288,7 @@ def all_open(setting: Setting, alpha: float | np.ndarray) -> bool:
     `class_openings`. Source: UNEQUAL (derived here)."""
     problem = symmetrised(setting.with_(alpha=None, dim=None), "all_open")
     weights = np.broadcast_to(np.minimum(alpha, 1.0), problem.groups.sizes.shape)
-    if problem.own == 0 or not np.all(weights > 0):
+    if problem.own == 0 or not problem.paired.any() or not np.all(weights > 0):
         return False
     state = problem.start()
     for group in np.flatnonzero(problem.can_open):  # small classes first: they open last, if not always
@@ -320,11 +320,12 @@ def by_class(setting: Setting, problem: Openings, by_group: np.ndarray) -> np.nd
 
 
 def open_weight(setting: Setting, tolerance: float = 1e-4) -> float:
-    """The weight alpha above which no class is collapsed at the minimum; inf if none up to 1 does it.
+    """The weight alpha above which no class is collapsed at the minimum with room for all; inf if none up to 1 does it.
 
-    `class_thresholds` speak of the fully collapsed state. Larger classes open first, and that shifts the weight at
-    which the smaller ones follow: at sizes (5, 3, 2) and temperature 0.5 from 0.518 to 0.567 (supcon). It is the
-    largest of `class_openings`, and shares its `tolerance`, its domain and its errors. Raises NotCovered for l_spread.
+    In fewer dimensions it is larger: see `open_above` of `collapse_limits`. `class_thresholds` speak of the fully
+    collapsed state. Larger classes usually open first, and that shifts the weight at which the smaller ones follow: at
+    sizes (5, 3, 2) and temperature 0.5 from 0.518 to 0.567 (supcon). It is the largest of `class_openings`, and shares
+    its `tolerance`, its domain and its errors. Raises NotCovered for l_spread.
     Source: UNEQUAL (derived here).
     """
     return float(np.nanmax(class_openings(setting, tolerance)))
@@ -380,6 +381,8 @@ def _openings(setting: Setting, tolerance: float, seed: int) -> tuple[Openings, 
     weights = np.full(len(problem.groups.sizes), np.nan)
     if problem.own == 0:  # one view: L_self is empty, no weight below 1 opens anything
         return problem, np.where(problem.can_open, 1.0, np.nan)
+    if not problem.paired.any():  # nothing tells the instances of a class apart
+        return problem, np.where(problem.can_open, np.inf, np.nan)
     state, low = problem.start(), 0.0
     for group in np.flatnonzero(problem.can_open)[::-1]:  # large classes first: they open first, if not always
         weights[group], state = problem.opening(group, state, tolerance, low)

@@ -114,8 +114,8 @@ def collapse_limits(setting: Setting) -> CollapseLimits:
 def opening_margin(setting: Setting) -> float:
     """By how much alpha exceeds `collapse_limits(setting).open_above`: positive where no class is collapsed.
 
-    Where class sizes differ and a direction is left it is 1 or -1, which takes a fraction of the time. Raises as
-    `collapse_limits` does.
+    Where class sizes differ and a direction is left, or the problem is small, it is 1 or -1, which takes a fraction of
+    the time. Raises as `collapse_limits` does.
     """
     alpha = float(setting.need("alpha"))
     if not setting.extras and regime_of(setting) is Regime.UNEQUAL:

@@ -88,7 +88,7 @@ def _plateau(setting: Setting) -> Any:
     """Total collapse where classes differ in size or crowd: labels matter only through anchors without a positive."""
     if not setting.unequal:
         return _value(setting.with_(dim=None), 0.0, at_once=True)
-    batch, share = class_batches(a_setting(setting))
+    batch, share = class_batches(setting)
     paired = float(share @ batch.paired)
     size = float(batch.same[0, 0] + batch.other[0, 0]) + 1.0
     if setting.loss == "l_spread":

@@ -390,9 +390,12 @@ def test_limits_of_every_regime():
 
 
 @pytest.mark.parametrize("dim", [3, 6, 12, None])
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_without_mates_in_a_batch_nothing_opens(dim):
     """One instance of each class in a batch: no anchor has a positive of its class, at whatever dimension."""
-    setting = Setting(classes=12, dim=dim, temperature=0.1, sampler="balanced", batch_size=12)
-    limits = collapse_limits(setting)
-    assert np.isinf(limits.collapse_up_to)
-    assert np.isinf(limits.open_above)
+    for kinds in ({"classes": 12}, {"class_counts": (9, 8, 7, 6, 5, 4, 4, 3, 3, 2, 2, 30)}):
+        setting = Setting(dim=dim, temperature=0.1, sampler="balanced", batch_size=12, **kinds)
+        limits = collapse_limits(setting)
+        assert np.isinf(limits.collapse_up_to)
+        assert np.isinf(limits.open_above)
+        assert opening_margin(setting.with_(alpha=0.9)) < 0

@@ -548,6 +548,9 @@ def test_a_config_that_has_no_one_weight_is_marked_at_its_temperature(drawn: lis
     assert [20.0, 20.0] in [list(line.get_xdata()) for line in drawn[0].lines]
     assert drawn[0].get_xlim()[1] == pytest.approx(20)
     assert "your config, " not in command("--config", config, "--terminal", "--alpha", "0.5").stdout
+    setting = Setting(class_counts=(50, 20, 10), batch_size=16, dim=16)
+    lines = plots.terminal_heat_map(setting, setting)  # there is no temperature to say it at
+    assert not any("your config" in text for line in lines for text, _ in line)
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def phase_diagram(
         axes.plot([], [], label=f"safe: free spread {low:.2g} to {high:.2g}", **safe)
         for label, temperature, alpha, marked in points:
             axes.plot(temperature, alpha, linestyle="none", label=label, clip_on=False, **marked)
-        if config is not None and config.temperature is not None and (why := placeless(config)) is not None:
+        if config is not None and (why := _placeless(config)) is not None:
             mark(axes, look, config.temperature, f"your config: {why}")
         logarithmic(axes.xaxis, [0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100])
         axes.set(xlim=span, ylim=(0, 1), xlabel="temperature τ", ylabel=weight_label(figure))
@@ -212,7 +212,7 @@ def terminal_heat_map(
     whole = "   ".join(keys)
     lines += [[(key, "")] for key in ([whole] if len(whole) <= width else keys)]
     lines += [[(f"{number} {point.label}", "")] for number, point in points]
-    if config is not None and (why := placeless(config)) is not None:
+    if config is not None and (why := _placeless(config)) is not None:
         lines += [[(line, "")] for line in wrapped(f"your config, τ {config.temperature:g}: {why}", width)]
     if unicode:
         return lines
@@ -247,9 +247,9 @@ def _plain_weight(setting: Setting) -> float | None:
     return None if math.isnan(weight) else weight
 
 
-def placeless(config: Setting) -> str | None:
-    """Why a config has no weight to be marked at; None where it has one."""
-    if config.alpha is not None or _plain_weight(config) is not None:
+def _placeless(config: Setting) -> str | None:
+    """Why a config has no weight to be marked at; None where it has one, or no temperature to say it at."""
+    if config.temperature is None or config.alpha is not None or _plain_weight(config) is not None:
         return None
     differs = "weight differs from class to class" if config.unequal else "anchors meet no other of their class"
     return f"plain SupCon, whose {differs}"

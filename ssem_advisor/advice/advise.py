@@ -308,6 +308,9 @@ def _why_nothing(choice: Choice, tau: float) -> Note:
     limits, reason = outlook.limits(tau), outlook.why_not_covered
     if limits is None or reason is not None:
         return Note(Code.not_covered, {"reason": reason or outlook.why_no_limits(tau)})
+    few = setting.dim is not None and setting.dim < setting.classes
+    if few and limits.collapse_up_to < 1 and math.isinf(limits.open_above):
+        return Note(Code.no_weight_known, {"temperature": tau, "dim": setting.dim, "classes": setting.classes})
     if limits.open_above >= 1:
         return Note(Code.no_weight_prevents, {"temperature": tau, "threshold": limits.open_above})
     reach = max(outlook.spread(LARGEST_WEIGHT, t) for t in (tau, *TEMPERATURES))

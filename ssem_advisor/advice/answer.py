@@ -58,6 +58,7 @@ class Code(StrEnum):
     line = "line"
     all_alone = "all-alone"
     no_weight_prevents = "no-weight-prevents"
+    no_weight_known = "no-weight-known"
     out_of_reach = "out-of-reach"
     not_covered = "not-covered"
     alpha_moved = "alpha-moved"

@@ -88,6 +88,7 @@ _WAYS = {
     Code.line: "use a projection of more dimensions",
     Code.all_alone: "draw two instances or more of each class in a batch",
     Code.no_weight_prevents: "lower the temperature, or draw more instances of each class in a batch",
+    Code.no_weight_known: "use a projection of at least as many dimensions as classes",
     Code.out_of_reach: "make the views of an instance more alike, or draw more instances of each class in a batch",
 }
 

@@ -286,11 +286,13 @@ class _Screen:
             gives_way = f"gives way at alpha {below(limits.collapse_up_to)}{earliest}"
             if limits.collapse_up_to == 0:
                 gives_way = "may give way at any alpha above 0"
-            known = "" if limits.kind == "exact" else "known to stay "  # what is numerical is not said as if proven
-            found = [
-                f"at temperature {tau} full collapse {gives_way}, and no class is {known}collapsed above "
-                f"{above(limits.open_above)}"
-            ]
+            # What is numerical is not said as if proven.
+            proven = limits.kind == "exact"
+            if limits.open_above <= 1:
+                last = f"no class is {'' if proven else 'known to stay '}collapsed above {above(limits.open_above)}"
+            else:
+                last = f"no weight {'opens' if proven else 'is known to open'} every class"
+            found = [f"at temperature {tau} full collapse {gives_way}, and {last}"]
         elif limits.collapse_up_to >= 1:
             found = [f"{collapse} is optimal at every alpha at temperature {tau}"]
         else:

@@ -41,6 +41,10 @@ _WORDS: dict[Code, Callable[[dict[str, Any]], str]] = {
         else f"No safe setting: at temperature {v['temperature']:g} no weight prevents collapse. Use a smaller "
         "temperature or more instances of each class in the batch."
     ),
+    Code.no_weight_known: lambda v: (
+        f"No safe setting: in dim {v['dim']} no weight is known to keep every class from collapse at temperature "
+        f"{v['temperature']:g}. Use dim >= classes = {v['classes']}; in fewer a smaller temperature may do."
+    ),
     Code.out_of_reach: lambda v: (
         f"No safe setting: at usual temperatures this network reaches a free spread of at most {show(v['reach'], 2)}, "
         f"less than {show(v['least'], 2)}. More instances of each class in the batch, a larger dim, or milder "

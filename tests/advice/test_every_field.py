@@ -618,7 +618,8 @@ def test_half_precision_ends_where_its_numbers_do(temperature, overflow, underfl
 @pytest.mark.parametrize(
     ("given", "code", "reason"),
     [
-        ({"loss": "l_spread", "dim": 7}, Code.no_weight_prevents, None),
+        ({"loss": "l_spread", "dim": 7}, Code.no_weight_known, None),
+        ({"class_counts": (9, 8, 7, 6, 5, 4, 3, 40), "dim": 3}, Code.no_weight_known, None),
         ({"loss": "l_spread", "dim": 3}, Code.not_covered, "assumes: the loss is supcon or ssem"),
         ({"loss": "l_in", "dim": 64}, Code.not_covered, "away from collapse it is not convex"),
         ({"queue": 64, "dim": 64}, Code.not_covered, "the loss compares current embeddings"),
@@ -630,7 +631,7 @@ def test_why_there_is_nothing_to_recommend(given, code, reason, network):
     assert advice.recommended is None
     assert advice.notes[0].code is code
     if reason is None:
-        assert advice.notes[0].values == {"temperature": USUAL, "threshold": math.inf}
+        assert advice.notes[0].values == {"temperature": USUAL, "dim": given["dim"], "classes": 8}
     else:
         assert reason in advice.notes[0].values["reason"]
 

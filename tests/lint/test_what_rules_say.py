@@ -85,8 +85,14 @@ def test_above_the_threshold_or_with_unequal_classes_collapse_is_told_elsewhere(
     sizes = Setting(class_counts=(50, 20), temperature=0.5, batch_size=20, alpha=0.3)
     assert judged("SSM101", Verdict(sizes, 0.3004, 0.3004)) == []
     remedy = "raise alpha above 0.301, or draw balanced batches"
-    told = "alpha 0.3 is at or below 0.301, the collapse threshold of the smallest classes (class sizes 20 to 50)"
+    told = (
+        "alpha 0.3 is at or below 0.301, and only above it no class is known to stay collapsed (class sizes 20 to 50)"
+    )
     assert judged("SSM403", Verdict(sizes, 0.3004, 0.3004)) == [Says("alpha", told, remedy)]
+    told = "alpha 0.3: no weight is known to open every class (class sizes 20 to 50)"
+    unknown = Says("alpha", told, "draw balanced batches, or use more dimensions", "warning")
+    for beyond in (1.0, math.inf):
+        assert judged("SSM403", Verdict(sizes, beyond, beyond)) == [unknown]
     assert judged("SSM403", Verdict(sizes, 0.2996, 0.2996)) == []
     assert judged("SSM403", Verdict(AT, 0.3, 0.3)) == []  # of one size
 

@@ -129,14 +129,14 @@ def small_class_collapses(case: Case) -> Iterator[Says]:
 
     ## What it does
 
-    The rule computes the collapse threshold of every class from the class sizes and compares the weight with the
-    largest of them. The thresholds are those of the fully collapsed state, so a small class may stay collapsed at a
-    slightly larger weight, too. Many classes in many dimensions take too long here; use `ssem-advisor recommend` for
-    them.
+    The rule works out at which weight each class leaves collapse and compares the weight with the last of them, above
+    which no class is known to stay collapsed. In few dimensions that is a search or an estimate, with its error added;
+    where no weight is known to open every class, the rule says so in a warning. Many classes in many dimensions take
+    too long here; use `ssem-advisor recommend` for them.
 
     ## Why is this bad
 
-    Small classes need a larger weight than large ones. A weight that keeps the spread of the large classes can
+    Small classes usually need a larger weight than large ones. A weight that keeps the spread of the large classes can
     collapse the small ones, and an average over all classes does not show this.
 
     ## Example
@@ -168,11 +168,16 @@ def small_class_collapses(case: Case) -> Iterator[Says]:
     verdict = case.verdict
     if verdict is None or not verdict.setting.unequal or not verdict.collapses:
         return
-    counts = verdict.setting.class_counts or ()
+    counts, weight = verdict.setting.class_counts or (), f"alpha {verdict.setting.alpha:.4g}"
+    sizes = f"(class sizes {min(counts)} to {max(counts)})"
+    if verdict.threshold >= 1:
+        told = f"{weight}: no weight is known to open every class {sizes}"
+        yield Says("alpha", told, "draw balanced batches, or use more dimensions", "warning")
+        return
     yield Says(
         "alpha",
-        f"alpha {verdict.setting.alpha:.4g} is at or below {above(verdict.threshold)}, the collapse threshold of the "
-        f"smallest classes (class sizes {min(counts)} to {max(counts)})",
+        f"{weight} is at or below {above(verdict.threshold)}, and only above it no class is known to stay collapsed "
+        f"{sizes}",
         f"raise alpha above {above(verdict.threshold)}, or draw balanced batches",
     )
 

@@ -26,7 +26,8 @@ _COORDINATES, _TABLE, _STARTS, _FRESH = 130, 100_000, 6, 1
 _TOLERANCE, _SOUGHT, _SOUGHT_CROWDED = 0.002, 0.002, 0.01
 # The logarithm of the estimate is so many times that of one class. Its error: a share of what the other classes add
 # times what is left up to 1. Settled on one half of 96 settings, tested on the other (docs/theory/classes.md#few).
-_WEIGHS, _SHARE, _SHARE_RANDOM, _LEAST = 1.25, 0.4, 0.6, 0.002
+# In more dimensions than the last number, about the most of those settings, all errors are less.
+_WEIGHS, _SHARE, _SHARE_RANDOM, _LEAST, _SETTLED = 1.25, 0.4, 0.6, 0.002, 12
 # With a direction beside the class means the error is a share of what the estimate adds.
 _ROOMY_SHARE, _ITERATIONS = 0.25, 8
 # Fewer dimensions than this, and than classes, are not estimated.
@@ -100,6 +101,7 @@ class Room:
     def __init__(self, setting: Setting) -> None:
         self.problem, self.tau = Openings.of(setting.with_(dim=None, alpha=None)), float(setting.need("temperature"))
         self.dim = float(setting.need("dim"))
+        self.off = _fewer(setting)
         self.means = min(setting.classes - 1.0, self.dim)
         problem = self.problem
         self.gain = np.maximum(problem.weight_paired / (problem.pace * problem.shrink), 1e-12)
@@ -126,7 +128,7 @@ class Room:
         for _ in range(_ITERATIONS):
             if self.spread_before:
                 times, added = (np.diag(rows) for rows in zip(*map(self.taken, before), strict=True))
-            here = (alpha - _LEAST + _ROOMY_SHARE * before) / (1.0 + _ROOMY_SHARE)
+            here = (alpha - _LEAST * self.off + _ROOMY_SHARE * before) / (1.0 + _ROOMY_SHARE)
             before = np.minimum(_heavier(here - added, alone, 1.0 / times), here)
         return before
 
@@ -159,9 +161,10 @@ def estimated_openings(
     def own_error(weight: float, last: int) -> float:
         """What the estimate of a weight may be too small by."""
         if setting.need("dim") >= setting.classes:
-            return _LEAST + _ROOMY_SHARE * (weight - float(later[last]))
+            return _LEAST * room.off + _ROOMY_SHARE * (weight - float(later[last]))
         others = max(float((later[last] - alone[last]) / (1.0 - alone[last])), 0.0)
-        return _LEAST + (_SHARE_RANDOM if setting.sampler == "random" else _SHARE) * (1.0 - weight) * others
+        share = _SHARE_RANDOM if setting.sampler == "random" else _SHARE
+        return room.off * (_LEAST + share * (1.0 - weight) * others)
 
     def ahead(alpha: float, group: int, last: int, wide: bool) -> float:
         """How far above a weight the last class of a group opens, wide: with all errors added."""
@@ -202,7 +205,13 @@ def one_by_one_error(setting: Setting, thresholds: np.ndarray) -> float:
     if not np.isfinite(thresholds).all():
         return 0.0
     others = max(float(thresholds.max() - without_others(setting)[0]), 0.0)
-    return _TOGETHER * others + min(_APART * float(np.ptp(thresholds)), _APART_SHARE * others)
+    return _fewer(setting) * (_TOGETHER * others + min(_APART * float(np.ptp(thresholds)), _APART_SHARE * others))
+
+
+def _fewer(setting: Setting) -> float:
+    """What the spreads hold of one direction falls like 1 / dim, and with it what an answer can be off by: 1 up to
+    about the dimensions in which the errors were settled."""
+    return min(1.0, _SETTLED / float(setting.need("dim")))
 
 
 def _heavier(weights: np.ndarray, alone: np.ndarray, times: np.ndarray | float) -> np.ndarray:

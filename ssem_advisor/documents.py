@@ -192,7 +192,11 @@ class MixShown(TypedDict):
 
 
 class Recommend(TypedDict):
-    """The answer to `recommend`."""
+    """The answer to `recommend`.
+
+    limits: at the recommended temperature, or the one the answer speaks of; given_limits: at the temperature that was
+    given, null where none was.
+    """
 
     version: Literal[2]
     setting: SettingFields

@@ -90,12 +90,8 @@ def test_plain_supcon_is_compared_at_the_mean_weight_of_its_anchors(claims, stud
     assert claims.plain_as_a_weight(study).endswith(f"fine probe 0.320 and {0.3 + weight / 4:.3f}")
 
 
-def test_thirds_and_ranks(claims):
+def test_thirds(claims):
     assert claims.thirds(np.array([1.0, 3.0, 5.0, 7.0, 9.0])) == pytest.approx([2, 6, 9])
-    assert claims.rank_correlation(np.array([1.0, 2.0, 2.0, 9.0]), np.array([10.0, 20.0, 20.0, 21.0])) == pytest.approx(
-        1
-    )
-    assert claims.rank_correlation(np.arange(5.0), np.array([4.0, 1.0, 3.0, 2.0, 0.0])) == pytest.approx(-0.7)
 
 
 def test_the_page_shows_what_is_printed(claims):

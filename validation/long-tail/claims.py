@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from ssem_advisor import Setting, class_openings, class_variances
 from ssem_advisor.experiments.curves import read_threshold
@@ -83,13 +84,6 @@ def thirds(values: np.ndarray) -> np.ndarray:
     return np.array([part.mean() for part in np.array_split(np.asarray(values), 3)])
 
 
-def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
-    def ranks(values: np.ndarray) -> np.ndarray:
-        return np.array([(values < v).sum() + ((values == v).sum() - 1) / 2 for v in values])
-
-    return float(np.corrcoef(ranks(np.asarray(first)), ranks(np.asarray(second)))[0, 1])
-
-
 def shown(value: Any) -> str:
     if value is None:
         return "-"
@@ -154,8 +148,8 @@ def classes_are_right(study: Study) -> Iterator[str]:
     """Claim (d)."""
     measured = study.mean("free by class", study.advised)
     expected = class_variances(study.setting.with_(alpha=study.advised))
-    related, means = rank_correlation(measured, expected), thirds(measured)
-    held = rank_correlation(study.mean("held-out free by class", study.advised), expected)
+    related, means = spearmanr(measured, expected).statistic, thirds(measured)
+    held = spearmanr(study.mean("held-out free by class", study.advised), expected).statistic
     right = related >= 0.7 and bool(np.all(np.diff(means) < 0))
     yield (
         f"(d) {study.name}: rank correlation {related:.2f} (images left out: {held:.2f}), thirds {shown(means)}: "

@@ -13,7 +13,7 @@ from ssem_advisor import theory
 from ssem_advisor.advice import aims
 from ssem_advisor.domain import Setting
 from ssem_advisor.measurement import MeasurementError, judge_spread, measure, spread_of, structure
-from ssem_advisor.measurement.prediction import compare
+from ssem_advisor.measurement.prediction import advised, compare
 from ssem_advisor.measurement.rows import UnitRows
 from ssem_advisor.measurement.spread import Measured
 from ssem_advisor.measurement.structure import Structure, structure_of
@@ -291,6 +291,12 @@ def test_a_small_class_does_not_hide_that_the_others_are_in_pieces():
     kept = (y != 0) | (np.cumsum(y == 0) <= 5)
     assert verdict_of(z, y)[0] == verdict_of(z[kept], y[kept])[0] == "too loose"
     assert structure_of(UnitRows(z[kept], y[kept])).classes == 4
+
+
+def test_where_no_weight_is_known_more_dimensions_are_advised():
+    few = Setting(class_counts=(50, 40, 30, 20, 10, 5), dim=3, temperature=0.2, batch_size=64, alpha=0.3)
+    clause = "no alpha and temperature are safe here: use a projection of at least as many dimensions as classes"
+    assert advised(few) == (None, clause, False, None)
 
 
 def test_where_no_weight_is_smaller_or_safe_none_is_advised():

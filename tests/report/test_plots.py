@@ -262,6 +262,9 @@ def test_each_size_of_class_opens_where_theory_says(drawn: list[Axes], tmp_path:
         assert float(values[len(weights) // 2]) == pytest.approx(exact, abs=1e-3)
     marks = sorted(float(line.get_xdata()[0]) for line in drawn[0].lines if line.get_marker() == "^")
     assert marks == pytest.approx(sorted({round(float(at), 6) for at in opens}), abs=1e-3)
+    assert drawn[0].get_ylabel() == "within-class variance at the optimum,\nwith room for all instances"
+    plots.class_openings(setting.with_(dim=12), tmp_path / "openings.png")
+    assert drawn[1].get_ylabel() == "within-class variance at the optimum"
     with pytest.raises(SettingError, match="class_counts"):
         plots.class_openings(SETTING, tmp_path / "openings.png")
 

@@ -15,6 +15,7 @@ from ssem_advisor.report.plots.canvas import PAPER, Look, Paper, canvas, legend_
 from ssem_advisor.report.plots.shown import basis, covered_outlook, headline, most, need_views
 from ssem_advisor.theory import ReferenceLosses, class_variances, collapse_threshold, reference_losses
 from ssem_advisor.theory import class_openings as class_openings_of
+from ssem_advisor.theory.estimates import is_exact
 from ssem_advisor.theory.regime import Regime, collapse_limits, regime_of
 
 # How many batch sizes are drawn, and how many where every one takes a search; weights likewise.
@@ -164,8 +165,9 @@ def _reference_losses(setting: Setting, alphas: np.ndarray) -> ReferenceLosses:
 def class_openings(setting: Setting, path: str | os.PathLike[str], paper: Paper = PAPER) -> Path:
     """Write the within-class variance of every class at the optimum against the weight, for unequal classes.
 
-    Classes of one size share a line, and at most 8 sizes are drawn. At the setting's temperature, or 0.1. Raises
-    SettingError without class_counts, NotCovered where no theorem speaks.
+    Classes of one size share a line, and at most 8 sizes are drawn; with room for all instances, which the picture says
+    where the dimension leaves less. At the setting's temperature, or 0.1. Raises SettingError without class_counts,
+    NotCovered where no theorem speaks.
     """
     if setting.class_counts is None:
         raise SettingError("class_counts: missing; the picture of class openings needs the sizes of the classes")
@@ -197,7 +199,8 @@ def class_openings(setting: Setting, path: str | os.PathLike[str], paper: Paper 
         if setting.alpha is not None:
             mark(axes, look, setting.alpha, f"your α = {setting.alpha:g}")
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="weight α of the self-supervised term")
-        axes.set_ylabel("within-class variance at the optimum")
+        room = "" if is_exact(setting) else ",\nwith room for all instances"
+        axes.set_ylabel(f"within-class variance at the optimum{room}")
         axes.grid()
         axes.legend(
             title="instances of the class;\n▲ where it leaves collapse", loc="center left", bbox_to_anchor=(1.01, 0.5)

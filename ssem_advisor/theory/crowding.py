@@ -30,6 +30,8 @@ _TOLERANCE, _SOUGHT, _SOUGHT_CROWDED = 0.002, 0.002, 0.01
 _WEIGHS, _SHARE, _SHARE_RANDOM, _LEAST, _SETTLED = 1.25, 0.4, 0.6, 0.002, 12
 # With a direction beside the class means the error is a share of what the estimate adds.
 _ROOMY_SHARE, _ITERATIONS = 0.25, 8
+# A step this short at the spread that the others have before it is not followed up.
+_MOVES = 0.002
 # Fewer dimensions than this, and than classes, are not estimated.
 _FEWEST = 4
 # Of equal classes: shares of what the other classes add, and of what the thresholds differ by.
@@ -125,11 +127,12 @@ class Room:
         included: dim >= classes. alone: `without_others` by group. (kinds,)"""
         before = np.full(len(alone), alpha)
         times, added = self.taken(alpha)
-        for _ in range(_ITERATIONS):
-            if self.spread_before:
+        for again in range(2 if self.spread_before else 1):
+            if again:
                 times, added = (np.diag(rows) for rows in zip(*map(self.taken, before), strict=True))
-            here = (alpha - _LEAST * self.off + _ROOMY_SHARE * before) / (1.0 + _ROOMY_SHARE)
-            before = np.minimum(_heavier(here - added, alone, 1.0 / times), here)
+            for _ in range(_ITERATIONS):
+                here = (alpha - _LEAST * self.off + _ROOMY_SHARE * before) / (1.0 + _ROOMY_SHARE)
+                before = np.minimum(_heavier(here - added, alone, 1.0 / times), here)
         return before
 
 
@@ -176,8 +179,9 @@ def estimated_openings(
         members = np.flatnonzero(groups.of == group)
         last = int(members[np.argmax(later[members])])
         if later[last] < 1.0:
-            turn = partial(ahead, group=group, last=last, wide=False)
-            at = last_sign_change(turn, float(later[last]), -1.0, tolerance)
+            at = float(later[last])
+            if not room.spread_before and ahead(at, group, last, False) > _MOVES:  # else the others spread no more
+                at = last_sign_change(partial(ahead, group=group, last=last, wide=False), at, -1.0, tolerance)
             found[members] = here(later, members, at, group, last) if at < 1.0 else np.inf
             end = (group, last) if found[last] == np.nanmax(found) else end
     found[found >= 1.0] = np.inf

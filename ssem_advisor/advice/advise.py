@@ -285,7 +285,7 @@ def _what_moved(choice: Choice, chosen: Point) -> Iterator[Note]:
     if warmest > chosen.temperature == USUAL_TEMPERATURE:
         yield Note(Code.warmer_for_reliable_views, {"usual": USUAL_TEMPERATURE, "temperature": warmest, "moved": False})
     spread = chosen.free_spread
-    if given_alpha is None and spread is not None and spread < 0.95 * choice.wanted:
+    if (given_alpha is None or alpha_moved) and spread is not None and spread < 0.95 * choice.wanted:
         yield Note(Code.less_than_wanted, {"wanted": choice.wanted, "free_spread": spread})
 
 
@@ -309,7 +309,7 @@ def _why_nothing(choice: Choice, tau: float) -> Note:
     if limits is None or reason is not None:
         return Note(Code.not_covered, {"reason": reason or outlook.why_no_limits(tau)})
     few = setting.dim is not None and setting.dim < setting.classes
-    if few and limits.collapse_up_to < 1 and math.isinf(limits.open_above):
+    if few and limits.collapse_up_to < 1 <= limits.open_above:
         return Note(Code.no_weight_known, {"temperature": tau, "dim": setting.dim, "classes": setting.classes})
     if limits.open_above >= 1:
         return Note(Code.no_weight_prevents, {"temperature": tau, "threshold": limits.open_above})
@@ -351,5 +351,5 @@ def _changes(setting: Setting) -> Iterator[tuple[str, dict[str, Any]]]:
         if classes < setting.classes:
             change = {"sampler": "balanced", "classes_per_batch": classes, "batch_size": classes * per_class}
             yield f"P x K = {classes} x {per_class}", change
-    views = 2 if setting.views == 4 else 4
+    views = 2 if setting.views in (1, 4) else 4
     yield f"{views} views", {"views": views}

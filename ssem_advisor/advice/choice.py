@@ -47,17 +47,15 @@ class Choice:
             found = self._temperature_for(setting.alpha)
             if found is not None:
                 return outlook.point(setting.alpha, found)
-        best: tuple[float, float, float] | None = None
+        # The first temperature at which a weight gives what is wanted; of the others the one that gives most.
+        cut: list[float] = []
         for temperature in self._candidates():
-            alpha = outlook.best_weight(self.wanted, temperature)
-            if alpha is None:
-                continue
-            if temperature == setting.temperature or outlook.weight(self.wanted, temperature) <= LARGEST_WEIGHT:
+            if temperature != setting.temperature and outlook.weight(self.wanted, temperature) > LARGEST_WEIGHT:
+                cut.append(temperature)  # its safe weights are looked for only if need be: they may take a second
+            elif (alpha := outlook.best_weight(self.wanted, temperature)) is not None:
                 return outlook.point(alpha, temperature)
-            spread = outlook.spread(alpha, temperature)
-            if best is None or spread > best[0]:
-                best = (spread, alpha, temperature)
-        return None if best is None else outlook.point(*best[1:])
+        rest = [(alpha, t) for t in cut if (alpha := outlook.best_weight(self.wanted, t)) is not None]
+        return outlook.point(*max(rest, key=lambda found: outlook.spread(*found))) if rest else None
 
     def _candidates(self) -> Iterator[float]:
         given = self.outlook.setting.temperature
@@ -113,8 +111,10 @@ class Choice:
 
     def _matched(self, start: Point, temperature: float) -> Point | None:
         """The point with the free spread of another one at another temperature."""
-        outlook, safe = self.outlook, self.outlook.safe_weights(temperature)
-        if safe is None or start.free_spread is None:
+        if start.free_spread is None:
             return None
-        alpha = float(outlook.weight(start.free_spread, temperature))
-        return outlook.point(alpha, temperature) if safe[0] <= alpha <= safe[1] else None
+        alpha = float(self.outlook.weight(start.free_spread, temperature))
+        if alpha > LARGEST_WEIGHT:  # told before the safe weights there are looked for, which may take a second
+            return None
+        safe = self.outlook.safe_weights(temperature)
+        return self.outlook.point(alpha, temperature) if safe and safe[0] <= alpha <= safe[1] else None

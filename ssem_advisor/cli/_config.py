@@ -67,6 +67,15 @@ def _in_brief(value: str) -> str:
 
 
 _ODD = ("ambiguous", "several", "unresolved", "string-number", "out-of-domain", "odd-number", "false-friend", "typo")
+# What the numbers of a command leave out unless it is told, by trap or kind of run: the option, and what it is.
+_LEFT_OUT = {
+    "queue": ("queue", "these keys are left out: --queue KEYS counts them"),
+    "relu-last": ("features", "left out: --features non-negative counts it"),
+    "ce+supcon": (
+        "cross_entropy",
+        "cross-entropy beside it is left out: --cross-entropy WEIGHT counts one on the same features",
+    ),
+}
 _GROUPS = ({"class_counts", "classes", "instances_per_class", "dataset"}, {"sampler", "classes_per_batch"})
 
 
@@ -126,6 +135,11 @@ def odd_places(document: Document, run: TrainingRun, stated: Collection[str] = (
             line = f"line {trap.location.line}, " if trap.location is not None else ""
             outside = " is outside its domain, and is not used" if trap.name == "out-of-domain" else ""
             odd.append(f"{line}{trap.key}: {trap.detail}{outside}")
+        elif trap.name in _LEFT_OUT and _LEFT_OUT[trap.name][0] not in stated:
+            line = f"line {trap.location.line}, " if trap.location is not None else ""
+            odd.append(f"{line}{trap.detail}: {_LEFT_OUT[trap.name][1]}")
+    if run.kind in _LEFT_OUT and _LEFT_OUT[run.kind][0] not in stated:
+        odd.append(f"{f'line {run.location.line}, ' if run.location else ''}{run.witness}: {_LEFT_OUT[run.kind][1]}")
     return tuple(odd)
 
 

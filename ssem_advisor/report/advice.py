@@ -240,7 +240,8 @@ class _Screen:
             head = " " * len(head)
         advice, point, network = self.advice, self.advice.recommended, self.advice.network
         if point is not None and point.basis is not Basis.exact and point.basis is not Basis.minimiser:
-            directions = "" if network.directions is None else f", {show(network.directions, 2)} effective directions"
+            number = "" if network.directions is None else show(network.directions, 2)
+            directions = f", {number} effective direction{'s' * (number != '1')}" if number else ""
             rho = show(network.view_reliability, 2)
             said = {
                 NetworkOrigin.perfect: (
@@ -281,7 +282,7 @@ class _Screen:
             return ["no threshold is covered here, see the notes."]
         collapse = self.paint("class collapse", "collapse")
         by_class = limits.per_class is not None and advice.regime.by_class
-        if by_class and math.isfinite(limits.collapse_up_to):
+        if by_class and limits.collapse_up_to < 1:
             earliest = " at the earliest" if limits.collapse_error > 0 else ""
             gives_way = f"gives way at alpha {below(limits.collapse_up_to)}{earliest}"
             if limits.collapse_up_to == 0:
@@ -294,7 +295,8 @@ class _Screen:
                 last = f"no weight {'opens' if proven else 'is known to open'} every class"
             found = [f"at temperature {tau} full collapse {gives_way}, and {last}"]
         elif limits.collapse_up_to >= 1:
-            found = [f"{collapse} is optimal at every alpha at temperature {tau}"]
+            lasts = "stays a minimum" if limits.kind == "local" and setting.views > 1 else "is optimal"
+            found = [f"{collapse} {lasts} at every alpha at temperature {tau}"]
         else:
             found = [f"{collapse} is optimal up to alpha {below(limits.collapse_up_to)} at temperature {tau}"]
         critical, alpha = advice.temperature.collapse_threshold, advice.alpha.recommended

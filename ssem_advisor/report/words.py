@@ -62,7 +62,7 @@ _WORDS: dict[Code, Callable[[dict[str, Any]], str]] = {
     ),
     Code.another_temperature: lambda v: (
         f"At the usual temperature {v['usual']:g} the wanted free spread would ask for "
-        + (f"alpha {show(v['weight'])}" if math.isfinite(v["weight"]) else "more than any weight gives")
+        + (f"alpha {show(v['weight'])}" if v["weight"] <= 1 else "more than any weight gives")
         + f"; at {v['temperature']:g} more of the supervised term is left."
     ),
     Code.warmer_for_reliable_views: lambda v: (

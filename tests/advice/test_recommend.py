@@ -637,3 +637,75 @@ def test_labels_of_a_pilot_may_stand_in_a_file_of_their_own(pilot, tmp_path):
     beside = answer("--from", tmp_path / "bare.npz", "--labels", tmp_path / "labels.npy")
     assert beside == answer("--from", pilot)
     assert "--from" in run("recommend", "--classes", 5, "--labels", tmp_path / "labels.npy", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--class-counts", "500,200,80,40", "--dim", 3, "--batch-size", 32), "gives way at alpha 0.0257"),
+        (("--classes", 10, "--dim", 2, "--temperature", 0.5), "gives way at alpha 0.997"),
+        (("--classes", 10, "--dim", 3, "--views", 1, "--batch-size", 8), "collapse is optimal at every alpha"),
+        (("--classes", 10, "--dim", 5, "--sampler", "balanced", "--batch-size", 10), "stays a minimum at every alpha"),
+    ],
+)
+def test_no_weight_is_named_above_which_nothing_is_known_or_possible(arguments, told):
+    text = " ".join(run("recommend", *arguments).stdout.split())
+    assert told in text
+    assert "collapsed above" not in text
+    assert "no weight prevents collapse" not in text
+    assert ("no weight is known to open every class" in text) is ("gives way" in told)
+
+
+def test_a_weight_above_one_is_no_weight_to_ask_for():
+    text = " ".join(run("recommend", "--classes", 4, "--dim", 3).stdout.split())
+    assert "At the usual temperature 0.1 the wanted free spread would ask for more than any weight gives;" in text
+    assert "1 effective direction." in text
+    asked = " ".join(run("recommend", "--classes", 100, "--dim", 128, "--batch-size", 6).stdout.split())
+    assert "effective directions." in asked
+
+
+def test_less_than_wanted_is_said_also_where_the_weight_that_was_given_moves():
+    setting = Setting(classes=1000, dim=128, batch_size=4096, temperature=0.1, alpha=0.2)
+    advice = recommend(setting)
+    assert advice.recommended.free_spread < 0.95 * advice.wanted
+    assert Code.less_than_wanted in {note.code for note in advice.notes}
+
+
+def test_with_one_view_two_are_an_alternative():
+    data = json.loads(run("recommend", "--classes", 100, "--dim", 128, "--views", 1, "--format", "json").stdout)
+    rows = {row["change"]: row["safe"] for row in data["alternatives"]}
+    assert rows["2 views"] is not None
+    assert rows["batch 1024"] is None
+
+
+def test_thresholds_class_by_class_are_worked_out_at_few_temperatures(monkeypatch):
+    """They take long: not where the wanted spread asks for too large a weight anyway."""
+    from ssem_advisor.advice import outlook
+
+    asked = set()
+
+    def counted(setting):
+        asked.add(setting.temperature)
+        return collapse_limits(setting)
+
+    monkeypatch.setattr(outlook, "collapse_limits", counted)
+    advice = recommend(Setting(class_counts=[90, 60, 40, 30, 20] * 8, dim=16, batch_size=24))
+    assert advice.recommended.temperature in asked
+    assert len(asked) <= 2 + len(advice.plan)
+
+
+@pytest.mark.parametrize(
+    ("line", "option", "told"),
+    [
+        ("queue_size: 4096", ("--queue", 4096), "look at line 7, queue_size = 4096: these keys are left out: --queue"),
+        ("cross_entropy_weight: 1.0", ("--cross-entropy", 1), "cross-entropy beside it is left out: --cross-entropy"),
+    ],
+)
+def test_what_a_config_has_beside_the_batch_is_said_to_be_left_out(tmp_path, line, option, told):
+    config = tmp_path / "train.yaml"
+    config.write_text(
+        f"method: supcon\nnum_classes: 10\nbatch_size: 64\ntemperature: 0.1\nn_views: 2\nprojection_dim: 128\n{line}\n"
+    )
+    assert told in " ".join(run("recommend", "--config", config).stdout.split())
+    assert "left out" not in run("recommend", "--config", config, *option).stdout
+    assert "numbers: with" not in run("check", config, code=1).stdout or "queue" not in line

@@ -13,7 +13,7 @@ def _collapses(case: Case, message: str, remedy: str = _ADD) -> Says:
     """The sentence, what it rests on, and the weight that would prevent it, or the command that gives one."""
     from ssem_advisor.lint.remedy import in_words, remedy_for
 
-    seen = remedy_for(case.run, case.document.path)
+    seen = remedy_for(case.run, case.document.path, case.queue)
     if case.value("views") == 1:
         remedy = f"use two views, and {remedy}"
     why = f", once you know {in_words(list(seen.missing))}" if seen.missing else ""

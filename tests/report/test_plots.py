@@ -190,6 +190,19 @@ def test_last_opening_against_batch_size(drawn: list[Axes], tmp_path: Path, sett
             assert opens[place] == min(collapse_limits(at).open_above, 2.0)
 
 
+def test_of_very_many_coordinates_fewer_batch_sizes_are_worked_out(
+    drawn: list[Axes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = Setting(class_counts=(50, 30, 20), batch_size=40, dim=16)
+    monkeypatch.setattr("ssem_advisor.report.plots.curves._MANY_COORDINATES", 8)
+    plots.threshold_vs_batch(setting, tmp_path / "few.png")
+    monkeypatch.setattr("ssem_advisor.report.plots.curves._MANY_COORDINATES", 9)
+    plots.threshold_vs_batch(setting, tmp_path / "more.png")
+    few, more = (len(axes.lines[0].get_xdata()) for axes in drawn)
+    assert few <= 6 < more
+    assert "  no weight is known to do it" in {text.get_text() for text in drawn[0].texts}
+
+
 def test_smallest_data_sets_still_have_batches_to_compare(drawn: list[Axes], tmp_path: Path) -> None:
     for setting in (
         Setting(classes=2, instances_per_class=2),

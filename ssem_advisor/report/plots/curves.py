@@ -16,10 +16,12 @@ from ssem_advisor.report.plots.shown import basis, covered_outlook, headline, mo
 from ssem_advisor.theory import ReferenceLosses, class_variances, collapse_threshold, reference_losses
 from ssem_advisor.theory import class_openings as class_openings_of
 from ssem_advisor.theory.estimates import is_exact
-from ssem_advisor.theory.regime import Regime, collapse_limits, regime_of
+from ssem_advisor.theory.regime import Regime, collapse_limits, coordinates, regime_of
 
 # How many batch sizes are drawn, and how many where every one takes a search; weights likewise.
 _SIZES, _SIZES_BY_CLASS, _WEIGHTS_BY_CLASS = 97, 9, 41
+# A search in more coordinates than this takes half a second and more: fewer sizes are drawn then.
+_MANY_COORDINATES, _SIZES_OF_MANY = 30_000, 5
 
 
 def threshold_vs_batch(setting: Setting, path: str | os.PathLike[str], paper: Paper = PAPER) -> Path:
@@ -39,7 +41,8 @@ def threshold_vs_batch(setting: Setting, path: str | os.PathLike[str], paper: Pa
     else:
         title, label = "Collapse is the optimum below each line", "collapse threshold of α"
     with canvas(path, paper, (7.8, 4.8), title, headline(setting.with_(batch_size=None))) as (_, axes, look):
-        sizes = _batch_sizes(setting, _SIZES_BY_CLASS if by_class else _SIZES)
+        few = _SIZES_OF_MANY if coordinates(setting) > _MANY_COORDINATES else _SIZES_BY_CLASS
+        sizes = _batch_sizes(setting, few if by_class else _SIZES)
         if by_class and setting.batch_size is not None:
             sizes = np.union1d(sizes, setting.batch_size)
         for temperature, drawn in temperatures(setting, look):
@@ -51,7 +54,8 @@ def threshold_vs_batch(setting: Setting, path: str | os.PathLike[str], paper: Pa
                 found = collapse_threshold(at.with_(batch_size=sizes))
             axes.plot(sizes, np.minimum(found, 2.0), label=f"{temperature:g}", **drawn)
         axes.axhspan(1, 1.1, facecolor=look.collapse, edgecolor=look.hatch, hatch="///", linewidth=0, zorder=3)
-        axes.text(sizes[0], 1.045, "  no weight prevents collapse", va="center", path_effects=look.halo(), zorder=4)
+        beyond = "  no weight is known to do it" if by_class else "  no weight prevents collapse"
+        axes.text(sizes[0], 1.045, beyond, va="center", path_effects=look.halo(), zorder=4)
         if setting.batch_size is not None:
             mark(axes, look, setting.batch_size, f"batch {setting.batch_size}")
         powers = [2**power for power in range(1, 24) if sizes[0] <= 2**power <= sizes[-1]]

@@ -250,7 +250,7 @@ def _notes(choice: Choice, chosen: Point | None, tau: float) -> Iterator[Note]:
     elif shares_directions(setting) and chosen is not None and chosen.basis is not Basis.exact:
         beside = int(setting.dim) - int(setting.classes) + 1
         yield Note(Code.shared_directions, {"beside": beside, "dim": setting.dim, "classes": setting.classes})
-    if limits is not None and limits.error > 0:
+    if limits is not None and limits.error > 0 and math.isfinite(limits.open_above):
         values = {"error": limits.error, "collapse_error": limits.collapse_error, "kind": str(limits.kind)}
         yield Note(Code.sampled_threshold, values)
     if chosen is not None and chosen.basis is Basis.minimiser:

@@ -632,6 +632,7 @@ def test_why_there_is_nothing_to_recommend(given, code, reason, network):
     assert advice.notes[0].code is code
     if reason is None:
         assert advice.notes[0].values == {"temperature": USUAL, "dim": given["dim"], "classes": 8}
+        assert Code.sampled_threshold not in codes(advice)  # there is no number to be off
     else:
         assert reason in advice.notes[0].values["reason"]
 

@@ -376,7 +376,7 @@
     }
     const apart = SSEM.isGiven(s);
     $("some-key").hidden = !apart;
-    $("some").textContent = SIZES ? "some classes are collapsed" : MAY;
+    $("some").textContent = MAY;
     const line = (points) => "M" + points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L");
     const above = (points) => `${line(points)}V-99H${MARGIN.left}Z`;
     const region = (points, j) => `<path d="${above(points)}" fill="${colour((levels[j] + levels[j + 1]) / 2 / top)}"/>`;

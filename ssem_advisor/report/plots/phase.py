@@ -105,8 +105,7 @@ def phase_diagram(
         axes.fill_between(temperatures, 0, first, hatch="///", **hatched, label=_FIRST_LABEL if apart else None)
         axes.plot(temperatures, first, color=look.ink, linewidth=2.2)
         if apart:
-            between = "some classes are collapsed" if setting.unequal else "some class may be collapsed"
-            axes.fill_between(temperatures, first, last, hatch="..", **hatched, label=between)
+            axes.fill_between(temperatures, first, last, hatch="..", **hatched, label=_BETWEEN_LABEL)
             axes.plot(temperatures, last, color=look.ink, linewidth=1.4)
         for level in outlook.safe_spread:
             curve = weights[np.isclose(levels, level)][0]
@@ -146,6 +145,7 @@ def phase_diagram(
 
 
 _FIRST_LABEL = "every class is collapsed"
+_BETWEEN_LABEL = "some class may be collapsed"  # what is estimated is not said as if it were known
 
 
 def _beside(points: Sequence[Marker], temperatures: np.ndarray, curve: np.ndarray, span: tuple[float, float]) -> int:
@@ -203,7 +203,7 @@ def terminal_heat_map(
         ticks[place + 7 : place + 7 + len(text)] = text
     lines.append([("    τ  " + "".join(ticks)[7:].rstrip(), "")])
     names = (
-        "some classes are collapsed" if setting.unequal else "collapse is optimal",
+        _BETWEEN_LABEL if outlook.by_class else "collapse is optimal",
         f"spread < {outlook.safe_spread[0]:.2g}",
         "safe range",
         f"spread > {outlook.safe_spread[1]:.2g}",

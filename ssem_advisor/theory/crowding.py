@@ -20,16 +20,17 @@ from ssem_advisor.theory.relation import own_view_weight
 from ssem_advisor.theory.solve import last_sign_change
 
 # Problems of up to so many coordinates, and numbers in the tables of their anchors, are minimised over single
-# instances, in a fraction of a second each. Starts at the first weight, and fresh ones at every other.
-_COORDINATES, _TABLE, _STARTS, _FRESH = 130, 100_000, 6, 1
+# instances, in a fraction of a second each. Starts at the first weight, fresh ones at every other; where a class is
+# found to open so many coordinates are searched, in up to so many starts.
+_COORDINATES, _TABLE, _STARTS, _FRESH, _CONFIRMING, _MOST = 130, 100_000, 6, 1, 2_000, 40
 # How closely the weight is found; what the search may be off by with a direction beside the class means, and without.
 _TOLERANCE, _SOUGHT, _SOUGHT_CROWDED = 0.002, 0.002, 0.01
 # The logarithm of the estimate is so many times that of one class. Its error: a share of what the other classes add
 # times what is left up to 1. Settled on one half of 96 settings, tested on the other (docs/theory/classes.md#few).
-# In more dimensions than the last number, about the most of those settings, all errors are less.
-_WEIGHS, _SHARE, _SHARE_RANDOM, _LEAST, _SETTLED = 1.25, 0.4, 0.6, 0.002, 12
+# In more dimensions than the last number, the most of those settings, all errors are less.
+_WEIGHS, _SHARE, _SHARE_RANDOM, _LEAST, _SETTLED = 1.25, 0.4, 0.6, 0.005, 14
 # With a direction beside the class means the error is a share of what the estimate adds.
-_ROOMY_SHARE, _ITERATIONS = 0.25, 8
+_ROOMY_SHARE, _ITERATIONS = 0.4, 8
 # A step this short at the spread that the others have before it is not followed up.
 _MOVES = 0.002
 # Fewer dimensions than this, and than classes, are not estimated.
@@ -44,15 +45,28 @@ class SingleInstances:
     def __init__(self, setting: Setting, held: int) -> None:
         self.problem, self.random = Held(setting, held), np.random.default_rng(0)
         self.state: np.ndarray | None = None
+        self.end = 1.0 - found_error(setting)
+        self.many = min(_MOST, _CONFIRMING // (len(self.problem.sizes) * self.problem.dim))
 
-    def cost(self, alpha: float) -> float:
+    def cost(self, alpha: float, fresh: int = _FRESH) -> float:
         """What a first bit of spread costs the class that is held, at the lowest minimum found: negative = it opens."""
         problem, shape = self.problem, (len(self.problem.sizes), self.problem.dim)
         starts = [] if self.state is None else [self.state]
-        starts += [self.random.standard_normal(shape) for _ in range(_FRESH if starts else _STARTS)]
+        starts += [self.random.standard_normal(shape) for _ in range(fresh if starts else max(fresh, _STARTS))]
         found = [problem.minimum(alpha, start, 1e-7) for start in starts]
         self.state = min(found, key=lambda vectors: problem.value_and_gradient(vectors, alpha)[0])
         return problem.cost(self.state, alpha)
+
+    def opening(self, guess: float) -> float:
+        """The weight above which the class is spread, looked for from a guess; inf beyond 1.
+
+        Many more starts are made where it is found, unless its error reaches 1; if one of them ends lower, and
+        collapsed, the search goes on.
+        """
+        at = last_sign_change(self.cost, guess, -1.0, _TOLERANCE)
+        while at < self.end and self.cost(at, self.many) > 0:
+            at = last_sign_change(self.cost, at, -1.0, _TOLERANCE)
+        return at
 
 
 def fits(setting: Setting) -> bool:
@@ -68,16 +82,15 @@ def found_openings(setting: Setting, guess: np.ndarray) -> np.ndarray:
     """
     found = np.full(setting.classes, np.nan)
     for size, held in _sizes(setting):
-        cost = SingleInstances(setting, held).cost
-        found[np.asarray(setting.class_counts) == size] = last_sign_change(
-            cost, min(float(guess[held]), 1.0), -1.0, _TOLERANCE
-        )
+        opening = SingleInstances(setting, held).opening(min(float(guess[held]), 1.0))
+        found[np.asarray(setting.class_counts) == size] = opening
     return found
 
 
 def found_open(setting: Setting, alpha: float) -> bool:
     """Whether every class is spread at the minimum at a weight, where `fits`; asks for that weight alone."""
-    return alpha > 0 and all(SingleInstances(setting, held).cost(min(alpha, 1.0)) <= 0 for _, held in _sizes(setting))
+    each = (SingleInstances(setting, held) for _, held in _sizes(setting))
+    return alpha > 0 and all(single.cost(min(alpha, 1.0), single.many) <= 0 for single in each)
 
 
 def found_error(setting: Setting) -> float:

@@ -24,8 +24,11 @@ def small(name):
     return Setting(class_counts=counts, dim=dim, temperature=temperature, views=views, loss=loss, sampler="full")
 
 
-def spread_of_the_smallest(setting, alpha, starts):
-    """At the lowest minimum of the loss over all embeddings, every view free, from several starts."""
+def least_spread(setting, alpha, starts):
+    """Of all classes, at the lowest minimum of the loss over all embeddings, every view free, from several starts.
+
+    Of classes of one size some may be spread and others not.
+    """
     labels, views = np.repeat(np.arange(setting.classes), setting.class_counts), int(setting.views)
 
     def objective(flat):
@@ -42,8 +45,8 @@ def spread_of_the_smallest(setting, alpha, starts):
     found = [minimize(objective, guess, jac=True, method="L-BFGS-B", options=options) for guess in guesses]
     best = min(found, key=lambda one: one.fun).x.reshape(len(labels), views, setting.dim)
     best = (best / np.linalg.norm(best, axis=2, keepdims=True)).mean(axis=1)
-    smallest = best[labels == int(np.argmin(setting.class_counts))]
-    return float(((smallest - smallest.mean(axis=0)) ** 2).sum(axis=1).mean())
+    classes = [best[labels == label] for label in range(setting.classes)]
+    return min(float(((one - one.mean(axis=0)) ** 2).sum(axis=1).mean()) for one in classes)
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -54,8 +57,8 @@ def test_the_last_class_is_collapsed_below_and_open_above(name):
     assert (limits.regime, limits.kind) == (Regime.UNEQUAL, "local")
     assert last < limits.open_above <= last + 0.0121
     assert last > float(np.nanmax(class_openings(setting.with_(dim=None)))) + 0.003  # room for all is not enough
-    assert spread_of_the_smallest(setting, last - 0.012, 8) < 1e-4
-    assert spread_of_the_smallest(setting, limits.open_above + 0.012, 8) > 1e-3
+    assert least_spread(setting, last - 0.012, 8) < 1e-4
+    assert least_spread(setting, limits.open_above + 0.012, 8) > 1e-3
 
 
 def test_instances_with_room_for_all_open_where_the_exact_theory_says():
@@ -170,3 +173,15 @@ def test_a_sign_change_is_looked_for_on_both_sides():
     assert len(asked) < 40
     assert last_sign_change(lambda x: 2.0 - x, 0.5, -1.0, 1e-6) == np.inf
     assert last_sign_change(lambda x: -1.0 - x, 0.5, -1.0, 1e-6) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("counts", "temperature", "views", "last"),
+    [((6, 8, 3), 0.614, 2, 0.979), ((4, 2, 7), 0.357, 3, 0.9595)],
+)
+def test_a_search_that_ended_in_a_higher_minimum_goes_on(counts, temperature, views, last):
+    """A few starts miss the lowest minimum, at which the smallest class is collapsed up to the weight given."""
+    setting = Setting(class_counts=counts, dim=2, temperature=temperature, views=views, loss="ssem", sampler="full")
+    assert least_spread(setting, last - 0.002, 12) < 1e-4
+    assert last < collapse_limits(setting).open_above < last + 0.02
+    assert opening_margin(setting.with_(alpha=last)) < 0

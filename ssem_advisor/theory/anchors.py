@@ -171,7 +171,8 @@ def _draw(
 
 def _drawn(colours: np.ndarray, draws: int, rng: np.random.Generator, samples: int) -> np.ndarray:
     """Numbers of each colour in some samples, moved to their known mean with the spread about it kept: what a loss
-    depends on at first order is exact then, which few samples leave far off."""
+    depends on at first order is exact then, which few samples leave far off. Rare colours have too little spread,
+    and where there are some a sample holds `draws` only on average."""
     numbers = rng.multivariate_hypergeometric(colours, draws, size=samples, method="marginals")
     mean, seen = draws * colours / colours.sum(), numbers.mean(axis=0)
     moved = mean + (numbers - seen) * math.sqrt(samples / (samples - 1.0))

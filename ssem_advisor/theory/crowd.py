@@ -342,8 +342,8 @@ def table_of_instances(setting: Setting) -> float:
 class Held(Crowd):
     """The loss over single instances, one class held on one point: rows (1 + instances of the others, dim).
 
-    Exact for full batches and aligned views. In smaller ones every mate and every other instance counts as the mean of its class, inside
-    the logarithm.
+    Exact for full batches and aligned views. In smaller ones every mate and every other instance counts as the mean of
+    its class, inside the logarithm.
     """
 
     def __init__(self, setting: Setting, held: int) -> None:

@@ -15,7 +15,7 @@ from ssem_advisor.domain import Setting
 from ssem_advisor.theory.classes import class_batches, class_thresholds
 from ssem_advisor.theory.crowd import Held, table_of_instances
 from ssem_advisor.theory.estimates import log_mean_exp
-from ssem_advisor.theory.openings import Openings, all_open, class_openings
+from ssem_advisor.theory.openings import Openings, all_open, by_class, solved
 from ssem_advisor.theory.relation import own_view_weight
 from ssem_advisor.theory.solve import last_sign_change
 
@@ -113,8 +113,10 @@ class Room:
     along the class mean: its exp(similarity / temperature) is larger on average, so that class weighs more.
     """
 
-    def __init__(self, setting: Setting) -> None:
-        self.problem, self.tau = Openings.of(setting.with_(dim=None, alpha=None)), float(setting.need("temperature"))
+    def __init__(self, setting: Setting, problem: Openings | None = None) -> None:
+        """problem: that of the setting with room for all, where some of its minima are known."""
+        self.problem = problem or Openings.of(setting.with_(dim=None, alpha=None))
+        self.tau = float(setting.need("temperature"))
         self.dim = float(setting.need("dim"))
         self.off = _fewer(setting)
         self.means = min(setting.classes - 1.0, self.dim)
@@ -160,10 +162,11 @@ def estimated_openings(
     if setting.need("dim") < min(setting.classes, _FEWEST):
         return np.where(np.isnan(local), np.nan, np.inf), 0.0
     roomy = setting.with_(dim=None, alpha=None)
-    room, free, alone = Room(setting), class_thresholds(roomy), without_others(setting)
+    problem, weights = solved(roomy, tolerance)
+    room, free, alone = Room(setting, problem), class_thresholds(roomy), without_others(setting)
     with np.errstate(invalid="ignore"):
         # That others have opened moves the thresholds with room for all, too.
-        later = local + np.maximum(np.nan_to_num(class_openings(roomy, tolerance) - free), 0.0)
+        later = local + np.maximum(np.nan_to_num(by_class(setting, problem, weights) - free), 0.0)
         shift = local - free
 
     groups = room.problem.groups

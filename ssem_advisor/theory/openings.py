@@ -278,7 +278,7 @@ def class_openings(setting: Setting, tolerance: float = 1e-4) -> np.ndarray:
     what binning and sampling add beyond that. It answers as if there were that room; `collapse_limits` says where the
     classes open in fewer dimensions. Raises NotCovered for l_spread. Source: UNEQUAL (derived here).
     """
-    problem, weights = _solved(setting, tolerance)
+    problem, weights = solved(setting, tolerance)
     return by_class(setting, problem, weights)
 
 
@@ -386,10 +386,13 @@ def _openings(setting: Setting, tolerance: float, seed: int) -> tuple[Openings, 
     state, low = problem.start(), 0.0
     for group in np.flatnonzero(problem.can_open)[::-1]:  # large classes first: they open first, if not always
         weights[group], state = problem.opening(group, state, tolerance, low)
-        low = weights[group] if np.isfinite(weights[group]) else low
+        if np.isfinite(weights[group]):
+            low = float(weights[group])
+            problem.known[low] = state  # held closed or not, a class that just opens has no spread
     return problem, weights
 
 
-def _solved(setting: Setting, tolerance: float) -> tuple[Openings, np.ndarray]:
+def solved(setting: Setting, tolerance: float) -> tuple[Openings, np.ndarray]:
+    """The problem of `class_openings` with the minima on its way, and the weights by group."""
     _covered(setting, "class_openings")
     return _openings(setting.with_(alpha=None, dim=None), tolerance, 0)

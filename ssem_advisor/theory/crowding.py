@@ -22,7 +22,7 @@ from ssem_advisor.theory.solve import last_sign_change
 # Problems of up to so many coordinates, and numbers in the tables of their anchors, are minimised over single
 # instances, in a fraction of a second each. Starts at the first weight, fresh ones at every other; where a class is
 # found to open so many coordinates are searched, in up to so many starts.
-_COORDINATES, _TABLE, _STARTS, _FRESH, _CONFIRMING, _MOST = 130, 100_000, 6, 1, 2_000, 40
+_COORDINATES, _TABLE, _STARTS, _FRESH, _CONFIRMING, _MOST = 130, 100_000, 6, 1, 1_200, 24
 # How closely the weight is found; what the search may be off by with a direction beside the class means, and without.
 _TOLERANCE, _SOUGHT, _SOUGHT_CROWDED = 0.002, 0.002, 0.01
 # The logarithm of the estimate is so many times that of one class. Its error: a share of what the other classes add
@@ -89,8 +89,8 @@ def found_openings(setting: Setting, guess: np.ndarray) -> np.ndarray:
 
 def found_open(setting: Setting, alpha: float) -> bool:
     """Whether every class is spread at the minimum at a weight, where `fits`; asks for that weight alone."""
-    each = (SingleInstances(setting, held) for _, held in _sizes(setting))
-    return alpha > 0 and all(single.cost(min(alpha, 1.0), single.many) <= 0 for single in each)
+    each, alpha = (SingleInstances(setting, held) for _, held in _sizes(setting)), min(alpha, 1.0)
+    return alpha > 0 and all(one.cost(alpha) <= 0 and one.cost(alpha, one.many) <= 0 for one in each)
 
 
 def found_error(setting: Setting) -> float:

@@ -225,7 +225,7 @@ class Crowd:
 
     def __init__(self, setting: Setting, batches: Batches | None = None) -> None:
         self.setting = setting
-        self.batches = batches or _batches(setting.with_(temperature=None, alpha=None, dim=None))
+        self.batches = batches or _batches_of(setting)
         self.sizes = self.batches.sizes
         self.small = len(self.sizes) * min(int(setting.need("dim")), len(self.sizes)) <= _PRECISE
         self.look, self.precision = (1e-9, 1e-9) if self.small else (1e-5, 3e-6)
@@ -335,7 +335,7 @@ class Crowd:
 
 def table_of_instances(setting: Setting) -> float:
     """Numbers in the table that `Held` works on; inf where the compositions of a batch cannot be listed."""
-    batches = _batches(setting.with_(temperature=None, alpha=None, dim=None))
+    batches = _batches_of(setting)
     return float(batches.weight.shape[1] * batches.sizes.sum() ** 2) if isinstance(batches, Listed) else np.inf
 
 
@@ -347,7 +347,7 @@ class Held(Crowd):
     """
 
     def __init__(self, setting: Setting, held: int) -> None:
-        by_class = _batches(setting.with_(temperature=None, alpha=None, dim=None))
+        by_class = _batches_of(setting)
         if not isinstance(by_class, Listed):
             raise ValueError("single instances are minimised only where the compositions of a batch are listed")
         sizes = by_class.sizes.astype(int)
@@ -373,6 +373,11 @@ class Held(Crowd):
     def cost(self, vectors: np.ndarray, alpha: float) -> float:
         """What a first bit of spread costs the class that is held, at a minimum: negative = it opens."""
         return float(self.costs(vectors, alpha)[self.row])
+
+
+def _batches_of(setting: Setting) -> Batches:
+    """The batches of a setting, the same at every temperature, weight and dimension."""
+    return _batches(setting.with_(temperature=None, alpha=None, dim=None))
 
 
 @lru_cache(maxsize=8)

@@ -96,7 +96,13 @@ def thresholds_and_errors(setting: Setting) -> tuple[np.ndarray, Errors]:
     """Both at once, each end with its error."""
     assume(setting, "class_thresholds", SOFTMAX, BASIC, NO_LINE)
     only_numbers(setting)
-    return _thresholds(setting.with_(alpha=None))
+    # With room further directions change nothing, and are no reason to find the same numbers again.
+    return _thresholds(setting.with_(alpha=None, dim=None if is_roomy(setting) else setting.dim))
+
+
+def is_roomy(setting: Setting) -> bool:
+    """Whether a direction is left beside all class means, whatever their sizes."""
+    return setting.dim is None or bool(setting.dim >= setting.classes)
 
 
 @lru_cache(maxsize=256)

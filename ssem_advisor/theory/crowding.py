@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from ssem_advisor.domain import Setting
-from ssem_advisor.theory.classes import class_batches, class_thresholds
+from ssem_advisor.theory.classes import class_batches, class_thresholds, is_roomy
 from ssem_advisor.theory.crowd import Held, table_of_instances
 from ssem_advisor.theory.estimates import log_mean_exp
 from ssem_advisor.theory.openings import Openings, all_open, by_class, solved
@@ -95,7 +95,7 @@ def found_open(setting: Setting, alpha: float) -> bool:
 
 def found_error(setting: Setting) -> float:
     """Half width of `found_openings`."""
-    return _TOLERANCE + (_SOUGHT if setting.need("dim") >= setting.classes else _SOUGHT_CROWDED)
+    return _TOLERANCE + (_SOUGHT if is_roomy(setting) else _SOUGHT_CROWDED)
 
 
 def _sizes(setting: Setting) -> list[tuple[int, int]]:
@@ -124,7 +124,7 @@ class Room:
         self.gain = np.maximum(problem.weight_paired / (problem.pace * problem.shrink), 1e-12)
         # The others count as they are spread where the class opens with room for all: in random batches, beside the
         # means. Counting what they spread more until it opens here would say twice what it is (measured).
-        self.spread_before = setting.sampler == "random" and self.dim >= setting.classes
+        self.spread_before = setting.sampler == "random" and is_roomy(setting)
 
     def taken(self, alpha: float) -> tuple[np.ndarray, np.ndarray]:
         """By how many times more the other classes weigh, and by how much the weight at which a group opens rises, at
@@ -179,7 +179,7 @@ def estimated_openings(
 
     def own_error(weight: float, last: int) -> float:
         """What the estimate of a weight may be too small by."""
-        if setting.need("dim") >= setting.classes:
+        if is_roomy(setting):
             return _LEAST * room.off + _ROOMY_SHARE * (weight - float(later[last]))
         others = max(float((later[last] - alone[last]) / (1.0 - alone[last])), 0.0)
         share = _SHARE_RANDOM if setting.sampler == "random" else _SHARE

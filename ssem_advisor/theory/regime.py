@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from ssem_advisor.domain import Setting, a_setting
-from ssem_advisor.theory.classes import thresholds_and_errors
+from ssem_advisor.theory.classes import is_roomy, thresholds_and_errors
 from ssem_advisor.theory.collapse import collapse_threshold
 from ssem_advisor.theory.crowding import (
     estimated_open,
@@ -121,7 +121,7 @@ def opening_margin(setting: Setting) -> float:
     if not setting.extras and regime_of(setting) is Regime.UNEQUAL:
         if not is_exact(setting) and fits(setting):
             return 1.0 if found_open(setting, alpha - found_error(setting)) else -1.0
-        if _roomy(setting):
+        if is_roomy(setting):
             error = openings_error(setting)
             below = alpha - error - 2.0 * _tolerance(error)
             return 1.0 if (all_open if is_exact(setting) else estimated_open)(setting, below) else -1.0
@@ -182,11 +182,6 @@ def _crowded(setting: Setting) -> CollapseLimits:
 def _first(each: np.ndarray, error: float) -> float:
     """The least of the thresholds with its error taken off: a weight, so 0 where it is not told apart from it."""
     return max(float(np.nanmin(each)) - error, 0.0)
-
-
-def _roomy(setting: Setting) -> bool:
-    """Whether a direction is left beside all class means, whatever their sizes."""
-    return setting.dim is None or setting.dim >= setting.classes
 
 
 def _tolerance(error: float) -> float:
